@@ -1,0 +1,45 @@
+/**
+ * The envelope of a mail object (RFC 5321 §2.3.1): everything about a message that is not its content and
+ * must survive a restart (SMTP-51). Plain data, stored as JSON by the spool adapters.
+ */
+import type { MailAddress, ReversePath } from './mail-address.ts'
+
+export interface Envelope {
+  readonly reversePath: ReversePath
+  /** RFC 6152: what the content needs. `7bit` content is never labelled 8BITMIME. */
+  readonly body: '7bit' | '8bitmime'
+  /** RFC 6531: the envelope or the header holds UTF-8, so the next hop must offer SMTPUTF8. */
+  readonly smtpUtf8: boolean
+  /** RFC 8689 §2: the MAIL parameter REQUIRETLS. */
+  readonly requireTls: boolean
+  /** RFC 3461 §4.3–4.4, exactly as received. */
+  readonly dsn: DsnEnvelope
+  /** Octets of the content with CRLF line ends, before dot-stuffing (RFC 1870 §5). */
+  readonly size: number
+  /** Who submitted it, for logs and limits. */
+  readonly origin: Origin
+}
+
+export interface DsnEnvelope {
+  /** xtext as received (RFC 3461 §4.4), at most 100 octets. */
+  readonly envid?: string
+  readonly ret?: 'FULL' | 'HDRS'
+}
+
+export interface Recipient {
+  /** Index in the message's list of recipients: the stable name of this recipient inside the message. */
+  readonly index: number
+  readonly address: MailAddress
+  /** RFC 3461 §4.1; absent means the default (FAILURE, and DELAY by our choice). */
+  readonly notify?: readonly NotifyCondition[]
+  /** RFC 3461 §4.2, byte for byte as received (`addr-type;xtext`). */
+  readonly orcpt?: string
+}
+
+export type NotifyCondition = 'NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY'
+
+export type Origin =
+  | { readonly kind: 'credential'; readonly username: string; readonly address: string }
+  | { readonly kind: 'network'; readonly address: string }
+  /** Made by ourselves: a DSN or a report. */
+  | { readonly kind: 'local'; readonly purpose: 'dsn' | 'report' }
