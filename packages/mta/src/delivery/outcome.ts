@@ -1,0 +1,84 @@
+/**
+ * What became of one recipient in one delivery attempt, as values with a reason. Pure.
+ *
+ * The cause is set where the fact is known; everything else (log line, DSN, metric, `queue show`) renders it.
+ * `problemOf` is the one table from cause to RFC 3463 status, fault, scope and permanence.
+ */
+import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
+import type { SmtpReply } from '../smtp/reply.ts'
+import type { LaneId } from './lane.ts'
+
+export type RecipientOutcome =
+  | { readonly kind: 'delivered'; readonly index: number; readonly reply: SmtpReply; readonly remote: RemoteHost }
+  | {
+      readonly kind: 'deferred'
+      readonly index: number
+      readonly problem: DeliveryProblem
+      /** UTC milliseconds of the next attempt. */
+      readonly dueAt: number
+      /** Where it waits from now on, when the route changed. */
+      readonly lane?: LaneId
+    }
+  | { readonly kind: 'failed'; readonly index: number; readonly problem: DeliveryProblem }
+  /** The connection was lost after the final dot: the peer may or may not have the message (RFC 5321 §3.8). */
+  | { readonly kind: 'ambiguous'; readonly index: number; readonly problem: DeliveryProblem; readonly dueAt: number }
+
+/** The host that took part in an attempt, for Remote-MTA and records. */
+export interface RemoteHost {
+  readonly mxHostname: string
+  readonly address: string
+  readonly port: number
+}
+
+export interface DeliveryProblem {
+  readonly cause: DeliveryCause
+  readonly status: EnhancedStatus
+  readonly permanence: 'transient' | 'permanent'
+  /** Whose fault it is, as far as we can tell. */
+  readonly fault: 'destination' | 'network' | 'local-configuration' | 'message'
+  readonly scope: 'host' | 'next-hop' | 'message' | 'recipient'
+  /** Absent when no remote host took part (DSN-12). */
+  readonly remote?: RemoteHost
+  /** UTC milliseconds. */
+  readonly at: number
+}
+
+/** The step of the SMTP dialogue in which something happened. */
+export type SmtpPhase =
+  | 'connect'
+  | 'greeting'
+  | 'ehlo'
+  | 'starttls'
+  | 'tls-handshake'
+  | 'mail'
+  | 'rcpt'
+  | 'data'
+  | 'content'
+  | 'final-dot'
+  | 'rset'
+  | 'quit'
+
+export type DeliveryCause =
+  | { readonly kind: 'dns-failure'; readonly lookup: 'mx' | 'address'; readonly name: string; readonly detail: string }
+  | { readonly kind: 'domain-not-found'; readonly name: string }
+  | { readonly kind: 'null-mx'; readonly name: string }
+  | { readonly kind: 'no-address'; readonly names: readonly string[] }
+  /** The address guard refused every address (architecture, decision 8). */
+  | { readonly kind: 'address-refused'; readonly addresses: readonly string[] }
+  /** The MX list leads back to ourselves (RFC 5321 §5.1). */
+  | { readonly kind: 'mail-loop'; readonly name: string }
+  | { readonly kind: 'connect-failed'; readonly code: string }
+  | { readonly kind: 'timeout'; readonly phase: SmtpPhase }
+  | { readonly kind: 'connection-lost'; readonly phase: SmtpPhase; readonly code: string }
+  /** The peer did not speak SMTP: malformed replies, too long lines, unexpected codes. */
+  | { readonly kind: 'protocol-violation'; readonly phase: SmtpPhase; readonly detail: string }
+  | { readonly kind: 'reply'; readonly phase: SmtpPhase; readonly reply: SmtpReply }
+  /** TLS was demanded and not proven; `reason` is the verdict's. */
+  | { readonly kind: 'tls-policy'; readonly reason: string; readonly policyDomain: string }
+  | { readonly kind: 'extension-missing'; readonly extension: '8BITMIME' | 'SMTPUTF8' | 'REQUIRETLS' }
+  | { readonly kind: 'too-large'; readonly size: number; readonly limit: number }
+  /** Held in the queue longer than its maximum age; `last` is the last actual problem (DSN-13). */
+  | { readonly kind: 'expired'; readonly last?: DeliveryCause }
+  | { readonly kind: 'content-unreadable'; readonly detail: string }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'internal'; readonly detail: string }

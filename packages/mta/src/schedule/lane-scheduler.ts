@@ -1,0 +1,39 @@
+/**
+ * Port: gives a lane whose time has come to one worker per slot (architecture §3).
+ *
+ * Promises: a due lane is run within a second; a wake is never lost (also not one that arrives while the
+ * lane's last claim comes back empty); a turn that throws leaves its lane due. The schedule is derived:
+ * it can be rebuilt from `Spool.dueLanes` at any time.
+ */
+import type { LaneId } from '../delivery/lane.ts'
+
+export interface LaneScheduler {
+  /** Starts giving turns, at most `slots` at once over all lanes. Called once. */
+  run(turn: Turn, options: { readonly slots: number }): Promise<void>
+  /** Says that the lane may have work at `dueAt` (UTC ms; now when absent). Cheap, never throws. */
+  wake(lane: LaneId, dueAt?: number): void
+  /** No new turns; aborts the signals of running ones and waits for them, at most `graceMs`. */
+  stop(graceMs: number): Promise<void>
+}
+
+export type Turn = (lane: LaneId, context: TurnContext) => Promise<TurnEnd>
+
+export interface TurnContext {
+  /** 0 for the first worker on this lane. */
+  readonly slot: number
+  readonly signal: AbortSignal
+  /** Another lane waits for this slot: end the turn when the batch is done. */
+  othersWaiting(): boolean
+  /** There is more work than this turn takes: give the lane another slot when the limit allows. */
+  wakeAnother(): void
+}
+
+export type TurnEnd =
+  /** Nothing is due now: the spool says when it is next. */
+  | { readonly kind: 'idle' }
+  /** Work is left: the lane queues again behind the others. */
+  | { readonly kind: 'more' }
+  /** No permit: the lane waits until `wake` is called for it, or this long. */
+  | { readonly kind: 'parked'; readonly retryAfterMs: number }
+  /** The whole next hop failed: no other turn before this time (UTC ms). */
+  | { readonly kind: 'backoff'; readonly until: number }

@@ -1,0 +1,215 @@
+/**
+ * Port: where accepted mail rests until every recipient is settled (architecture §3).
+ *
+ * Adapters: `adapters/sqlite-spool.ts` (the reference); Redis comes later. Both pass `spool.contract.ts`,
+ * which is the full meaning of the promises below.
+ *
+ * - `accept` answers after a commit that a power cut cannot undo.
+ * - Every mutating call carries an id made by the caller; repeating it answers `already-done`.
+ * - `settle` is one transaction: recipient states, next due, marks and the messages it causes (DSNs, with
+ *   deterministic ids) commit or fail together.
+ * - Not able is not "no": any store trouble is `unavailable` or `full`, never a wrong answer.
+ *
+ * Deliberately absent: retry times, routes, DSN wording, TLS. The spool stores what others decided.
+ */
+import type { Readable } from 'node:stream'
+import type { LaneId } from '../delivery/lane.ts'
+import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
+import type { Envelope, Recipient } from '../smtp/envelope.ts'
+import type { QueueId } from './queue-id.ts'
+
+export interface Spool {
+  /** A place for the content of a message that is still arriving: memory first, a file past the inline size. */
+  stage(id: QueueId): ContentSink
+  accept(message: NewMessage): Promise<AcceptOutcome>
+  /** Deliveries of the lane whose time has come, oldest due first, leased to the caller. */
+  claim(lane: LaneId, options: { readonly limit: number; readonly leaseMs: number }): Promise<readonly Claim[]>
+  /** Extends leases; answers which are still ours. */
+  renew(tokens: readonly ClaimToken[], leaseMs: number): Promise<ReadonlySet<ClaimToken>>
+  settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome>
+  /** Gives claims back untouched: due again at once, no attempt charged. */
+  release(tokens: readonly ClaimToken[]): Promise<void>
+  /** Lanes with work, earliest due first. */
+  dueLanes(options: { readonly before: number; readonly limit: number }): Promise<readonly DueLane[]>
+  /** The content of a message, verified against its hash; rejects with `ContentUnreadable`. */
+  open(id: QueueId): Promise<Content>
+  readonly admin: SpoolAdmin
+  /** Why intake or claims are stopped, if they are. Cheap: read for every connection. */
+  health(): SpoolHealth
+  close(): Promise<void>
+}
+
+export interface NewMessage {
+  readonly id: QueueId
+  readonly envelope: Envelope
+  readonly recipients: readonly Recipient[]
+  /** A partition of the recipients by next hop. */
+  readonly deliveries: readonly { readonly lane: LaneId; readonly recipients: readonly number[] }[]
+  /** UTC milliseconds. */
+  readonly receivedAt: number
+  readonly expiresAt: number
+  readonly content: NewContent
+  /** For `queue list` and traces: the Message-ID as it stands in the header. */
+  readonly messageIdHeader?: string
+}
+
+export type NewContent =
+  | { readonly kind: 'memory'; readonly bytes: Uint8Array }
+  /** Written and fsynced by `stage`, not yet under its final name. */
+  | { readonly kind: 'staged'; readonly path: string; readonly size: number; readonly sha256: string }
+
+/** Receives content; bounded by backpressure: await `write` before the next. */
+export interface ContentSink {
+  write(chunk: Uint8Array): Promise<void>
+  /** After this every byte is where `accept` finds it. */
+  finish(): Promise<NewContent>
+  discard(): Promise<void>
+}
+
+export type AcceptOutcome =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'already-done' }
+  /** The size limits of the store are reached: 452 4.3.1. */
+  | { readonly kind: 'full' }
+  /** The commit failed or its outcome is unknown: 451. The id is never accepted later (tombstone). */
+  | { readonly kind: 'unavailable'; readonly detail: string }
+
+export type ClaimToken = string & { readonly __brand: 'ClaimToken' }
+
+export interface Claim {
+  readonly token: ClaimToken
+  readonly id: QueueId
+  readonly lane: LaneId
+  readonly envelope: Envelope
+  /** The recipients that are still open. */
+  readonly recipients: readonly OpenRecipient[]
+  readonly receivedAt: number
+  readonly expiresAt: number
+  /** Completed attempts before this one. */
+  readonly attempts: number
+  /** When the lease ends, on this process' monotonic clock (`performance.now()`). */
+  readonly leaseUntilMono: number
+  readonly marks: DeliveryMarks
+}
+
+export interface OpenRecipient extends Recipient {
+  readonly ambiguousCount: number
+  readonly lastProblem?: DeliveryProblem
+}
+
+export interface DeliveryMarks {
+  /** UTC milliseconds of the delay notice, once one was sent. */
+  readonly delayNoticeAt?: number
+}
+
+export interface Settlement {
+  /** Made by the caller: `<claim>/<attempt>`; a repetition is `already-done`. */
+  readonly id: string
+  readonly outcomes: readonly RecipientOutcome[]
+  readonly enqueue: readonly NewMessage[]
+  readonly marks: DeliveryMarks
+  /** Hold the delivery for an operator after this settle, e.g. after the third ambiguous end. */
+  readonly hold?: string
+}
+
+export type SettleOutcome =
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'already-done' }
+  /** The lease had ended: `delivered` closed recipients that were still open, the rest was ignored. */
+  | { readonly kind: 'merged'; readonly closed: number; readonly ignored: number }
+  /** Written to `unsettled.journal` (fsynced), replayed before the first claim after a start. */
+  | { readonly kind: 'journalled'; readonly detail: string }
+
+export interface DueLane {
+  readonly lane: LaneId
+  /** UTC milliseconds of its earliest unclaimed delivery. */
+  readonly dueAt: number
+}
+
+export type Content =
+  | { readonly kind: 'memory'; readonly size: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'file'; readonly size: number; open(): Readable }
+
+export interface SpoolHealth {
+  /** `full`: 85 % of the limit; `failing`: the last commit failed. */
+  readonly intake: 'open' | 'full' | 'failing'
+  /** Claims stop at 95 %, or while the store fails. */
+  readonly claims: 'open' | 'stopped'
+  readonly detail: string
+  readonly usedBytes: number
+  readonly maxBytes: number
+}
+
+/** What operators ask and order; never on the delivery path. */
+export interface SpoolAdmin {
+  list(filter: QueueFilter, page: { readonly limit: number; readonly after?: QueueId }): Promise<readonly QueueEntry[]>
+  show(id: QueueId): Promise<QueueEntry | undefined>
+  /** Applies to each matching delivery that is not claimed; answers what was done to each message. */
+  change(ids: readonly QueueId[], action: QueueAction): Promise<readonly QueueChange[]>
+  summary(): Promise<QueueSummary>
+}
+
+export interface QueueFilter {
+  readonly lane?: LaneId
+  readonly domain?: string
+  readonly sender?: string
+  readonly state?: 'queued' | 'held' | 'quarantined'
+}
+
+export type QueueAction =
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'hold'; readonly reason: string }
+  | { readonly kind: 'release' }
+  /** Removes the open recipients without a DSN. */
+  | { readonly kind: 'cancel' }
+
+export interface QueueChange {
+  readonly id: QueueId
+  readonly result: 'done' | 'not-found' | 'in-delivery' | 'nothing-to-do'
+}
+
+export interface QueueEntry {
+  readonly id: QueueId
+  readonly envelope: Envelope
+  readonly messageIdHeader?: string
+  readonly receivedAt: number
+  readonly expiresAt: number
+  readonly deliveries: readonly QueueDelivery[]
+}
+
+export interface QueueDelivery {
+  readonly lane: LaneId
+  readonly state: 'queued' | 'in-delivery' | 'held' | 'quarantined' | 'settled'
+  readonly stateReason?: string
+  readonly attempts: number
+  readonly dueAt: number
+  readonly recipients: readonly QueueRecipient[]
+}
+
+export interface QueueRecipient extends Recipient {
+  readonly state: RecipientState
+  readonly lastOutcome?: RecipientOutcome
+}
+
+export type RecipientState = 'open' | 'delivered' | 'failed' | 'cancelled'
+
+export interface QueueSummary {
+  readonly messages: number
+  readonly recipientsOpen: number
+  readonly held: number
+  readonly quarantined: number
+  readonly bytes: number
+  /** UTC milliseconds of the oldest message, when there is one. */
+  readonly oldestReceivedAt?: number
+  readonly lanes: readonly { readonly lane: LaneId; readonly deliveries: number; readonly oldestReceivedAt: number }[]
+}
+
+/** Any trouble of the store behind a query; the caller tries later. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+/** The bytes of one message are missing or damaged: quarantine that message, nothing else. */
+export class ContentUnreadable extends Error {
+  override readonly name = 'ContentUnreadable'
+}
