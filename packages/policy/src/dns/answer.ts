@@ -5,7 +5,7 @@
  * when a validating resolver that we trust said so (RFC 4035 §3.2.3, `trust.ts`); bogus and indeterminate
  * are failures (RFC 7672 §2.1.1). Pure.
  */
-import type { DomainName } from '../domain-name.ts'
+import type { OwnerName } from '../domain-name.ts'
 
 export type DnsAnswer<T> = DnsRecords<T> | DnsAbsence | DnsFailure
 
@@ -15,7 +15,7 @@ export interface DnsRecords<T> {
   /** The whole chain of the answer was validated. */
   readonly secure: boolean
   /** The owner of the records: the name asked for, or the end of the CNAME chain. */
-  readonly canonicalName: DomainName
+  readonly canonicalName: OwnerName
   /** Least TTL of the answer, the CNAMEs included. */
   readonly ttlSeconds: number
 }
@@ -25,7 +25,7 @@ export interface DnsAbsence {
   readonly kind: 'absent'
   readonly reason: 'nxdomain' | 'nodata'
   readonly secure: boolean
-  readonly canonicalName: DomainName
+  readonly canonicalName: OwnerName
   readonly ttlSeconds: number
 }
 

@@ -4,7 +4,7 @@
  * Promises: never rejects for anything that DNS can cause; follows CNAMEs; records of other owners or types
  * are not returned; names outside the hostname alphabet never come back (RFC 952, RFC 1123 §2.1).
  */
-import type { DomainName } from '../domain-name.ts'
+import type { DomainName, OwnerName } from '../domain-name.ts'
 import type { DnsAnswer } from './answer.ts'
 
 export interface DnsResolver {
@@ -13,11 +13,11 @@ export interface DnsResolver {
   /** A or AAAA records. The families are asked apart: one may fail while the other answers. */
   address(name: DomainName, family: 4 | 6): Promise<DnsAnswer<string>>
   /** Each record is its list of character-strings, decoded as latin1 (one byte, one character). */
-  txt(name: DomainName): Promise<DnsAnswer<readonly string[]>>
+  txt(name: OwnerName): Promise<DnsAnswer<readonly string[]>>
   /** The alias target, without following it further. */
   cname(name: DomainName): Promise<DnsAnswer<DomainName>>
   /** TLSA records (RFC 6698 §2.1) at `_port._tcp.name`. */
-  tlsa(owner: DomainName): Promise<DnsAnswer<TlsaRecordData>>
+  tlsa(owner: OwnerName): Promise<DnsAnswer<TlsaRecordData>>
   /** PTR names of an address, for `doctor`. */
   reverse(address: string): Promise<DnsAnswer<DomainName>>
 }
