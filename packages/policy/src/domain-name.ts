@@ -40,7 +40,7 @@ const HOST_CHARACTERS = /^[a-z0-9.-]+$/
 const OWNER_CHARACTERS = /^[a-z0-9._-]+$/
 // What a U-label can hold (RFC 5892 §2, wide): letters, marks, digits, hyphen, middle dot and the two joiners.
 // The converter below parses URL hosts, so everything with a meaning in a URL must be gone before it.
-const UNICODE_CHARACTERS = /^[\p{L}\p{M}\p{N}.\u00b7\u200c\u200d-]+$/u
+const UNICODE_CHARACTERS = /^(?:[\p{L}\p{M}\p{N}.\u00b7-]|\u200c|\u200d)+$/u
 // RFC 1123 §2.1: the last label of a hostname is never numeric; URL parsers and inet_aton(3) read hexadecimal too.
 const ADDRESS_LIKE = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/
 
