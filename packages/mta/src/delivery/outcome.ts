@@ -5,6 +5,7 @@
  * `problemOf` is the one table from cause to RFC 3463 status, fault, scope and permanence.
  */
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
+import type { SmtpPhase } from '../smtp/phase.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { LaneId } from './lane.ts'
 
@@ -42,21 +43,6 @@ export interface DeliveryProblem {
   /** UTC milliseconds. */
   readonly at: number
 }
-
-/** The step of the SMTP dialogue in which something happened. */
-export type SmtpPhase =
-  | 'connect'
-  | 'greeting'
-  | 'ehlo'
-  | 'starttls'
-  | 'tls-handshake'
-  | 'mail'
-  | 'rcpt'
-  | 'data'
-  | 'content'
-  | 'final-dot'
-  | 'rset'
-  | 'quit'
 
 export type DeliveryCause =
   | { readonly kind: 'dns-failure'; readonly lookup: 'mx' | 'address'; readonly name: string; readonly detail: string }
