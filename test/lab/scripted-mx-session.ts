@@ -1,0 +1,350 @@
+/**
+ * One connection to the scripted MX: splits the stream into commands and content, asks the script, answers, and
+ * keeps the record. Strict about order (RFC 5321 §4.1.4) and line ends (only CRLF), so that it notices our faults.
+ */
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type SecureContext, TLSSocket } from 'node:tls'
+import type { MxAction, MxAnswer, MxConnection, MxSegment, MxStep, MxVerb, ReceivedMessage } from './scripted-mx.ts'
+
+export interface MxSessionOptions {
+  readonly number: number
+  readonly hostname: string
+  readonly capabilities: readonly string[]
+  readonly capabilitiesInTls: readonly string[]
+  readonly secureContext: SecureContext | undefined
+  readonly blocking: boolean
+  readonly answer: (step: MxStep) => MxAnswer | Promise<MxAnswer>
+  readonly received: (message: ReceivedMessage) => void
+}
+
+const VERBS: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'STARTTLS', 'MAIL', 'RCPT', 'DATA', 'RSET', 'NOOP', 'QUIT'])
+const END_OF_CONTENT = Buffer.from('\r\n.\r\n')
+const CRLF = Buffer.from('\r\n')
+const EMPTY = Buffer.alloc(0)
+
+export class MxSession implements MxConnection {
+  readonly number: number
+  readonly commands: string[] = []
+  readonly segments: MxSegment[] = []
+  readonly ended: Promise<string>
+  readonly #options: MxSessionOptions
+  #socket: Socket
+  #pending: Buffer = EMPTY
+  /** Bytes of `#pending` known to hold no end of content. */
+  #searched = 0
+  #mode: 'command' | 'content' | 'starttls' | 'ignore' = 'command'
+  #contentBegun = false
+  #pumping = false
+  #transactions = 0
+  #mail: string | undefined
+  #recipients: { address: string; line: string }[] = []
+  readonly #end: (how: string) => void
+
+  constructor(socket: Socket, options: MxSessionOptions) {
+    this.number = options.number
+    this.#options = options
+    this.#socket = socket
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.ended = promise
+    this.#end = resolve
+    socket.once('close', () => resolve('close'))
+    this.#listen(socket)
+    void this.#pump(() => this.#step('CONNECT', ''))
+  }
+
+  get inTls(): boolean {
+    return this.#socket instanceof TLSSocket
+  }
+
+  get servername(): string | undefined {
+    return this.#socket instanceof TLSSocket && typeof this.#socket.servername === 'string'
+      ? this.#socket.servername
+      : undefined
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (bytes: Buffer) => {
+      this.#log('in', bytes)
+      if (this.#mode === 'ignore') return
+      this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes])
+      void this.#pump()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#end(error.code ?? 'error'))
+    socket.on('end', () => {
+      this.#end('fin')
+      socket.end()
+    })
+  }
+
+  #log(direction: 'in' | 'out', bytes: Buffer): void {
+    this.segments.push({ direction, inTls: this.inTls, bytes, at: performance.now() })
+  }
+
+  /** One step after the other; stays synchronous as long as the script does. */
+  async #pump(first?: () => Promise<void> | undefined): Promise<void> {
+    if (this.#pumping) return
+    this.#pumping = true
+    try {
+      const begun = first?.()
+      if (begun !== undefined) await begun
+      // What one turn answers leaves together.
+      let socket = this.#socket
+      socket.cork()
+      for (;;) {
+        const step = this.#next()
+        if (step === 'nothing') break
+        if (step === undefined) continue
+        socket.uncork()
+        await step
+        socket = this.#socket
+        socket.cork()
+      }
+      socket.uncork()
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  /** Takes one command or the content out of what arrived; a promise when the answer takes its time. */
+  #next(): 'nothing' | Promise<void> | undefined {
+    if (this.#mode === 'content') return this.#nextContent()
+    if (this.#mode !== 'command') return 'nothing'
+    const end = this.#pending.indexOf(CRLF)
+    if (end < 0) return 'nothing'
+    const line = this.#pending.toString('utf8', 0, end)
+    this.#pending = this.#pending.subarray(end + 2)
+    this.commands.push(line)
+    const word = (line.split(/[ :]/, 1)[0] ?? '').toUpperCase()
+    return this.#step(VERBS.has(word) ? (word as MxVerb) : 'OTHER', line)
+  }
+
+  #nextContent(): 'nothing' | Promise<void> | undefined {
+    if (this.#pending.length === 0) return 'nothing'
+    if (!this.#contentBegun) {
+      this.#contentBegun = true
+      return this.#step('CONTENT', '')
+    }
+    // An empty content is the dot alone (RFC 5321 §4.1.1.4: the CRLF before it is that of DATA).
+    const empty = this.#searched === 0 && this.#pending.subarray(0, 3).equals(END_OF_CONTENT.subarray(2))
+    const end = empty ? -2 : this.#pending.indexOf(END_OF_CONTENT, Math.max(0, this.#searched - 4))
+    if (end === -1) {
+      this.#searched = this.#pending.length
+      return 'nothing'
+    }
+    const wire = this.#pending.subarray(0, end + 5)
+    this.#pending = this.#pending.subarray(end + 5)
+    this.#mode = 'command'
+    return this.#step('DOT', '', this.#message(wire))
+  }
+
+  #message(wire: Buffer): ReceivedMessage {
+    return {
+      connection: this.number,
+      inTls: this.inTls,
+      mail: this.#mail ?? '',
+      reversePath: pathOf(this.#mail ?? ''),
+      recipients: this.#recipients,
+      content: unstuff(wire.subarray(0, -3)),
+      wire,
+      at: performance.now(),
+    }
+  }
+
+  #step(verb: MxVerb, line: string, message?: ReceivedMessage): Promise<void> | undefined {
+    const answer = this.#options.answer({
+      verb,
+      line,
+      connection: this.number,
+      transaction: this.#transactions + (verb === 'MAIL' ? 1 : 0),
+      inTls: this.inTls,
+      acceptedRecipients: this.#recipients.length,
+      ...(verb === 'RCPT' ? { recipient: pathOf(line) } : {}),
+      ...(message === undefined ? {} : { message }),
+    })
+    if (answer instanceof Promise) return answer.then((settled) => this.#perform(verb, line, settled, message))
+    return this.#perform(verb, line, answer, message)
+  }
+
+  #perform(verb: MxVerb, line: string, answer: MxAnswer, message?: ReceivedMessage): Promise<void> | undefined {
+    if (answer === undefined && verb === 'CONTENT') return undefined
+    const action = actionOf(answer ?? this.#ordinary(verb))
+    const then = action.then ?? (verb === 'QUIT' && answer === undefined ? 'close' : undefined)
+    const bytes = bytesOf(action)
+    this.#advance(verb, line, bytes.toString('latin1', 0, 3), message)
+    const plain = action.delayMs === undefined && action.drip === undefined && action.endless === undefined
+    if (plain && then === undefined && this.#mode !== 'starttls' && !this.#options.blocking) {
+      if (bytes.length > 0) this.#write(bytes)
+      return undefined
+    }
+    return this.#sendSlowly({ ...action, ...(then === undefined ? {} : { then }) }, bytes)
+  }
+
+  async #sendSlowly(action: MxAction, bytes: Buffer): Promise<void> {
+    if (action.delayMs !== undefined) await sleep(action.delayMs)
+    const piece = action.drip?.bytes ?? Math.max(bytes.length, 1)
+    for (let at = 0; at < bytes.length && this.#socket.writable; at += piece) {
+      if (at > 0) await sleep(action.drip?.everyMs)
+      await this.#flushed(bytes.subarray(at, at + piece))
+    }
+    while (action.endless !== undefined && this.#socket.writable) await this.#flushed(Buffer.from(action.endless))
+    if (this.#mode === 'starttls') await this.#startTls(action.handshake)
+    if (action.then === undefined) return
+    this.#mode = 'ignore'
+    if (action.then === 'close') this.#socket.destroySoon()
+    else if (action.then === 'half-close') this.#socket.end()
+    else if (action.then === 'reset') this.#reset()
+    else this.#socket.pause()
+  }
+
+  #reset(): void {
+    // A TLS socket has no RST of its own.
+    if (this.#socket instanceof TLSSocket) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#socket.writable) return
+    this.#log('out', bytes)
+    this.#socket.write(bytes)
+  }
+
+  async #flushed(bytes: Buffer): Promise<void> {
+    if (!this.#socket.writable) return
+    this.#log('out', bytes)
+    await new Promise<void>((resolve) => {
+      this.#socket.once('close', resolve)
+      this.#socket.write(bytes, () => {
+        this.#socket.off('close', resolve)
+        resolve()
+      })
+    })
+  }
+
+  #ordinary(verb: MxVerb): string | readonly string[] {
+    const offered = this.inTls ? this.#options.capabilitiesInTls : this.#options.capabilities
+    switch (verb) {
+      case 'CONNECT':
+        return `220 ${this.#options.hostname} ESMTP`
+      case 'EHLO':
+        return [this.#options.hostname, ...offered].map((text, at) => `250${at < offered.length ? '-' : ' '}${text}`)
+      case 'HELO':
+        return `250 ${this.#options.hostname}`
+      case 'STARTTLS':
+        return this.#options.secureContext === undefined || this.inTls ? '503 5.5.1 not now' : '220 2.0.0 go ahead'
+      case 'MAIL':
+        return this.#mail === undefined ? '250 2.1.0 ok' : '503 5.5.1 nested MAIL'
+      case 'RCPT':
+        return this.#mail === undefined ? '503 5.5.1 MAIL first' : '250 2.1.5 ok'
+      case 'DATA':
+        if (this.#mail === undefined) return '503 5.5.1 MAIL first'
+        return this.#recipients.length === 0 ? '554 5.5.1 no valid recipients' : '354 go ahead'
+      case 'DOT':
+        return this.#recipients.length === 0 ? '554 5.5.1 no valid recipients' : '250 2.0.0 accepted'
+      case 'QUIT':
+        return '221 2.0.0 bye'
+      case 'OTHER':
+        return '500 5.5.2 unknown command'
+      default:
+        return '250 2.0.0 ok'
+    }
+  }
+
+  /** What the answer does to the transaction (RFC 5321 §4.1.4). */
+  #advance(verb: MxVerb, line: string, code: string, message?: ReceivedMessage): void {
+    const positive = code.startsWith('2')
+    switch (verb) {
+      case 'MAIL':
+        if (!positive) return
+        this.#transactions += 1
+        this.#mail = line
+        this.#recipients = []
+        return
+      case 'RCPT':
+        if (positive) this.#recipients.push({ address: pathOf(line), line })
+        return
+      case 'DATA':
+        if (code !== '354') return
+        this.#mode = 'content'
+        this.#searched = 0
+        this.#contentBegun = false
+        return
+      case 'DOT':
+        if (positive && message !== undefined && message.recipients.length > 0) this.#options.received(message)
+        this.#forget()
+        return
+      case 'STARTTLS':
+        if (code === '220') this.#mode = 'starttls'
+        return
+      case 'EHLO':
+      case 'HELO':
+      case 'RSET':
+        if (positive) this.#forget()
+        return
+      default:
+    }
+  }
+
+  #forget(): void {
+    this.#mail = undefined
+    this.#recipients = []
+  }
+
+  async #startTls(handshake: MxAction['handshake']): Promise<void> {
+    const plain = this.#socket
+    plain.removeAllListeners('data')
+    if (this.#pending.length > 0) plain.unshift(this.#pending)
+    this.#pending = EMPTY
+    // The ClientHello goes on record before TLS swallows it.
+    plain.resume()
+    const hello = await new Promise<Buffer | undefined>((resolve) => {
+      plain.once('data', resolve)
+      plain.once('close', () => resolve(undefined))
+    })
+    plain.pause()
+    if (hello === undefined) return
+    if (this.#pending.length === 0) this.#log('in', hello)
+    this.#mode = 'ignore'
+    if (handshake === 'close') plain.destroySoon()
+    else if (handshake === 'reset') plain.resetAndDestroy()
+    else if (handshake === 'garbage') plain.write('this is not TLS\r\n')
+    if (handshake !== undefined) return
+    plain.unshift(hello)
+    const secureContext = this.#options.secureContext
+    const secured = new TLSSocket(plain, { isServer: true, ...(secureContext === undefined ? {} : { secureContext }) })
+    await new Promise<void>((resolve) => {
+      secured.once('secure', resolve)
+      secured.once('close', resolve)
+      secured.once('error', (error: NodeJS.ErrnoException) => {
+        this.#end(error.code ?? 'tls-error')
+        resolve()
+      })
+    })
+    this.#socket = secured
+    this.#mode = 'command'
+    this.#forget()
+    this.#listen(secured)
+  }
+}
+
+function actionOf(answer: Exclude<MxAnswer, undefined>): MxAction {
+  if (typeof answer === 'string') return { reply: answer }
+  return 'length' in answer ? { reply: answer } : answer
+}
+
+function bytesOf({ raw, reply = [] }: MxAction): Buffer {
+  if (raw !== undefined) return typeof raw === 'string' ? Buffer.from(raw) : raw
+  const lines = typeof reply === 'string' ? [reply] : reply
+  return Buffer.from(lines.map((text) => `${text}\r\n`).join(''))
+}
+
+/** The address between the angle brackets; quoted local parts may hold brackets of their own. */
+function pathOf(line: string): string {
+  return /<((?:"(?:[^"\\]|\\.)*"|[^">])*)>/.exec(line)?.[1] ?? ''
+}
+
+/** RFC 5321 §4.5.2, the receiving half. Slow and plain on purpose. */
+function unstuff(content: Buffer): Buffer {
+  const text = content.toString('latin1')
+  return Buffer.from(text.replace(/(^|\r\n)\./g, '$1'), 'latin1')
+}
