@@ -169,15 +169,15 @@ export class MxSession implements MxConnection {
   #perform(verb: MxVerb, line: string, answer: MxAnswer, message?: ReceivedMessage): Promise<void> | undefined {
     if (answer === undefined && verb === 'CONTENT') return undefined
     const action = actionOf(answer ?? this.#ordinary(verb))
-    const then = action.then ?? (verb === 'QUIT' && answer === undefined ? 'close' : undefined)
+    const after = action.after ?? (verb === 'QUIT' && answer === undefined ? 'close' : undefined)
     const bytes = bytesOf(action)
     this.#advance(verb, line, bytes.toString('latin1', 0, 3), message)
     const plain = action.delayMs === undefined && action.drip === undefined && action.endless === undefined
-    if (plain && then === undefined && this.#mode !== 'starttls' && !this.#options.blocking) {
+    if (plain && after === undefined && this.#mode !== 'starttls' && !this.#options.blocking) {
       if (bytes.length > 0) this.#write(bytes)
       return undefined
     }
-    return this.#sendSlowly({ ...action, ...(then === undefined ? {} : { then }) }, bytes)
+    return this.#sendSlowly({ ...action, ...(after === undefined ? {} : { after }) }, bytes)
   }
 
   async #sendSlowly(action: MxAction, bytes: Buffer): Promise<void> {
@@ -189,11 +189,11 @@ export class MxSession implements MxConnection {
     }
     while (action.endless !== undefined && this.#socket.writable) await this.#flushed(Buffer.from(action.endless))
     if (this.#mode === 'starttls') await this.#startTls(action.handshake)
-    if (action.then === undefined) return
+    if (action.after === undefined) return
     this.#mode = 'ignore'
-    if (action.then === 'close') this.#socket.destroySoon()
-    else if (action.then === 'half-close') this.#socket.end()
-    else if (action.then === 'reset') this.#reset()
+    if (action.after === 'close') this.#socket.destroySoon()
+    else if (action.after === 'half-close') this.#socket.end()
+    else if (action.after === 'reset') this.#reset()
     else this.#socket.pause()
   }
 

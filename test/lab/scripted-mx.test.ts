@@ -70,7 +70,7 @@ test('drips, drops and raw bytes are sent as scripted', async () => {
     script: {
       CONNECT: { reply: '220 slow', drip: { bytes: 4, everyMs: 5 } },
       EHLO: { raw: '250 a\r\n250 injected\r\n' },
-      NOOP: { reply: '421 going', then: 'close' },
+      NOOP: { reply: '421 going', after: 'close' },
     },
   })
   const received = await talk(mx, ['EHLO x\r\n', 'NOOP\r\n'])

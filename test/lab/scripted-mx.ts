@@ -57,7 +57,7 @@ export interface MxAction {
   /** The reply leaves in pieces of this many bytes. */
   readonly drip?: { readonly bytes: number; readonly everyMs: number }
   /** After the reply: FIN; RST; FIN of our side only; stop reading for good. */
-  readonly then?: 'close' | 'reset' | 'half-close' | 'stop-reading'
+  readonly after?: 'close' | 'reset' | 'half-close' | 'stop-reading'
   /** STARTTLS answered with 220 only: what comes after the ClientHello; a handshake by default. */
   readonly handshake?: 'garbage' | 'close' | 'reset' | 'stall'
 }
