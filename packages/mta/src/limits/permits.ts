@@ -5,8 +5,11 @@
 export type SiteId = string & { readonly __brand: 'SiteId' }
 
 export interface Permits {
-  /** A permit at once, or undefined when the site is at its limit; then `onFree` is called once when one returns. */
-  acquire(site: SiteId, onFree: () => void): Promise<Permit | undefined>
+  /**
+   * A permit at once, or undefined when the site is at its limit; then `onFree`, when given, is called once
+   * when one returns: first asked, first called. It is a call to ask again, not a permit.
+   */
+  acquire(site: SiteId, onFree?: () => void): Promise<Permit | undefined>
 }
 
 export interface Permit {

@@ -10,8 +10,11 @@ import type { LaneId } from '../delivery/lane.ts'
 export interface LaneScheduler {
   /** Starts giving turns, at most `slots` at once over all lanes. Called once. */
   run(turn: Turn, options: { readonly slots: number }): Promise<void>
-  /** Says that the lane may have work at `dueAt` (UTC ms; now when absent). Cheap, never throws. */
-  wake(lane: LaneId, dueAt?: number): void
+  /**
+   * Says that the lane may have work at `dueAt` (UTC ms; now when absent). Cheap, never throws. A lane that
+   * backs off stays so, unless an operator ordered the wake.
+   */
+  wake(lane: LaneId, dueAt?: number, order?: 'operator'): void
   /** No new turns; aborts the signals of running ones and waits for them, at most `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
@@ -26,6 +29,8 @@ export interface TurnContext {
   othersWaiting(): boolean
   /** There is more work than this turn takes: give the lane another slot when the limit allows. */
   wakeAnother(): void
+  /** The peer took or refused something: this lane does not belong to those without progress. */
+  progressed(): void
 }
 
 export type TurnEnd =

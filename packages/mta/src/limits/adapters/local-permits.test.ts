@@ -1,0 +1,4 @@
+import { permitsContract } from '../permits.contract.ts'
+import { createLocalPermits } from './local-permits.ts'
+
+permitsContract((perSite) => createLocalPermits({ perSite }))

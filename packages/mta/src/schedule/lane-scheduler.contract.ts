@@ -1,0 +1,401 @@
+/**
+ * The full meaning of the `LaneScheduler` promises: every adapter's test is one call to this. Runs in real time,
+ * in fractions of a second.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { LaneId } from '../delivery/lane.ts'
+import type { DueLane } from '../spool/spool.ts'
+import type { LaneScheduler, TurnContext, TurnEnd } from './lane-scheduler.ts'
+
+/** Opens a scheduler that derives its schedule from `dueLanes`. */
+export type OpenScheduler = (spool: {
+  readonly dueLanes: (query: { readonly before: number; readonly limit: number }) => Promise<readonly DueLane[]>
+}) => LaneScheduler
+
+/** A due lane is run within a second. */
+const PROMISED_MS = 1_000
+const GRACE_MS = 1_000
+
+const idle: TurnEnd = { kind: 'idle' }
+const more: TurnEnd = { kind: 'more' }
+
+export function laneSchedulerContract(open: OpenScheduler): void {
+  describe('lane scheduler: due lanes', () => dueLaneRules(open))
+  describe('lane scheduler: wakes', () => wakeRules(open))
+  describe('lane scheduler: slots', () => slotRules(open))
+  describe('lane scheduler: ends of turns', () => endRules(open))
+  describe('lane scheduler: stop', () => stopRules(open))
+}
+
+function dueLaneRules(open: OpenScheduler): void {
+  test('lanes that are due at the start are run', async () => {
+    await using world = createWorld(open)
+    world.due.push({ lane: lane('a'), dueAt: Date.now() - 5_000 }, { lane: lane('b'), dueAt: Date.now() })
+    await world.run()
+    await world.until(() => world.runs('a') === 1 && world.runs('b') === 1)
+  })
+
+  test('a lane that becomes due after the start is run within a second of its time', async () => {
+    await using world = createWorld(open)
+    const dueAt = Date.now() + 300
+    world.due.push({ lane: lane('a'), dueAt })
+    await world.run()
+    await world.until(() => world.runs('a') === 1)
+    const ranAt = world.turns[0]?.startedAt ?? 0
+    assert.ok(ranAt >= dueAt && ranAt < dueAt + PROMISED_MS, `ran ${ranAt - dueAt} ms after its time`)
+  })
+
+  test('the next due time of a lane that only the spool knows is not missed', async () => {
+    await using world = createWorld(open)
+    world.due.push({ lane: lane('a'), dueAt: Date.now() })
+    world.turn = async () => {
+      world.due[0] = { lane: lane('a'), dueAt: Date.now() + 200 }
+      return idle
+    }
+    await world.run()
+    await world.until(() => world.runs('a') >= 2)
+    world.due.length = 0
+  })
+
+  test('a spool that cannot answer is asked again', async () => {
+    await using world = createWorld(open)
+    world.due.push({ lane: lane('a'), dueAt: Date.now() })
+    world.failNextQueries = 1
+    await world.run()
+    await world.until(() => world.runs('a') === 1)
+  })
+}
+
+function wakeRules(open: OpenScheduler): void {
+  test('a wake runs the lane at once', async () => {
+    await using world = createWorld(open)
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 1)
+  })
+
+  test('a wake before the start is kept', async () => {
+    await using world = createWorld(open)
+    world.scheduler.wake(lane('a'))
+    await world.run()
+    await world.until(() => world.runs('a') === 1)
+  })
+
+  test('wakes that come together are one turn', async () => {
+    await using world = createWorld(open)
+    await world.run()
+    for (let n = 0; n < 100; n += 1) world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 1)
+    await pause(50)
+    assert.equal(world.runs('a'), 1)
+  })
+
+  test("a wake during the lane's last empty claim is not lost", async () => {
+    await using world = createWorld(open)
+    world.turn = async () => {
+      if (world.runs('a') === 1) world.scheduler.wake(lane('a'))
+      return idle
+    }
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 2)
+  })
+
+  test('a far wake does not hide a near one', async () => {
+    await using world = createWorld(open)
+    await world.run()
+    world.scheduler.wake(lane('a'), Date.now() + 600_000)
+    world.scheduler.wake(lane('a'), Date.now() + 50)
+    await world.until(() => world.runs('a') === 1)
+  })
+
+  test('a near wake does not swallow a later one', async () => {
+    await using world = createWorld(open)
+    await world.run()
+    const later = Date.now() + 400
+    world.scheduler.wake(lane('a'), later)
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 2)
+    assert.ok((world.turns[1]?.startedAt ?? 0) >= later)
+  })
+}
+
+function slotRules(open: OpenScheduler): void {
+  test('never more turns than slots', async () => {
+    await using world = createWorld(open)
+    let most = 0
+    world.turn = async (_lane, context) => {
+      context.progressed()
+      most = Math.max(most, world.running)
+      await pause(20)
+      return idle
+    }
+    await world.run(3)
+    for (const name of 'abcdefgh') world.scheduler.wake(lane(name))
+    await world.until(() => world.turns.length === 8 && world.running === 0)
+    assert.ok(most <= 3, `${most} turns at once`)
+  })
+
+  test('a busy lane does not starve others: lanes take turns', async () => {
+    await using world = createWorld(open)
+    world.turn = async (id, context) => {
+      context.progressed()
+      await pause(1)
+      return id === lane('busy') && world.turns.length < 200 ? more : idle
+    }
+    await world.run(1)
+    world.scheduler.wake(lane('busy'))
+    await world.until(() => world.runs('busy') > 3)
+    const before = world.turns.length
+    for (const name of 'abc') world.scheduler.wake(lane(name))
+    await world.until(() => world.runs('c') === 1)
+    const between = world.turns.slice(before).filter((turn) => turn.lane === lane('busy')).length
+    assert.ok(between <= 6, `${between} turns of the busy lane came before three others had one`)
+  })
+
+  test('a turn learns that another lane waits for its slot', async () => {
+    await using world = createWorld(open)
+    const heard: boolean[] = []
+    world.turn = async (id, context) => {
+      if (id !== lane('a')) return idle
+      heard.push(context.othersWaiting())
+      world.scheduler.wake(lane('b'))
+      await pause(30)
+      heard.push(context.othersWaiting())
+      return idle
+    }
+    await world.run(1)
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('b') === 1)
+    assert.deepEqual(heard, [false, true])
+  })
+
+  test('a lane with more work than one worker takes gets another slot', async () => {
+    await using world = createWorld(open)
+    const slots: number[] = []
+    world.turn = async (_lane, context) => {
+      context.progressed()
+      slots.push(context.slot)
+      if (context.slot === 0) context.wakeAnother()
+      await world.until(() => slots.length === 2)
+      return idle
+    }
+    await world.run(4)
+    world.scheduler.wake(lane('a'))
+    await world.until(() => slots.length === 2)
+    assert.deepEqual(slots, [0, 1])
+  })
+
+  test('lanes without progress hold at most half of all slots', async () => {
+    await using world = createWorld(open)
+    let stuck = 0
+    const held = gate()
+    world.turn = async (id, context) => {
+      if (id.includes('good')) {
+        context.progressed()
+        return idle
+      }
+      stuck += 1
+      await held.passed
+      return idle
+    }
+    await world.run(4)
+    world.scheduler.wake(lane('good'))
+    await world.until(() => world.runs('good') === 1)
+    for (const name of 'abcdef') world.scheduler.wake(lane(name))
+    await world.until(() => stuck === 2)
+    world.scheduler.wake(lane('good'))
+    await world.until(() => world.runs('good') === 2)
+    assert.equal(stuck, 2)
+    held.open()
+    await world.until(() => stuck === 6)
+  })
+}
+
+function endRules(open: OpenScheduler): void {
+  test('a lane with work left is run again', async () => {
+    await using world = createWorld(open)
+    world.turn = async () => (world.runs('a') < 3 ? more : idle)
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 3)
+  })
+
+  test('a turn that throws leaves its lane due, and the others alone', async () => {
+    await using world = createWorld(open)
+    world.turn = async (id) => {
+      if (id === lane('a') && world.runs('a') === 1) throw new Error('a defect')
+      return idle
+    }
+    await world.run(1)
+    world.scheduler.wake(lane('a'))
+    world.scheduler.wake(lane('b'))
+    await world.until(() => world.runs('a') === 2 && world.runs('b') === 1)
+  })
+
+  test('a parked lane is run when it is woken', async () => {
+    await using world = createWorld(open)
+    world.turn = async () => (world.runs('a') === 1 ? { kind: 'parked', retryAfterMs: 60_000 } : idle)
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 1)
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 2)
+  })
+
+  test('a parked lane that nobody wakes is run when its time is over', async () => {
+    await using world = createWorld(open)
+    world.turn = async () => (world.runs('a') === 1 ? { kind: 'parked', retryAfterMs: 100 } : idle)
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 2)
+  })
+
+  test('a lane that backs off is not run before its time, woken or not, and then it is', async () => {
+    await using world = createWorld(open)
+    let until = 0
+    world.turn = async () => {
+      if (world.runs('a') > 1) return idle
+      until = Date.now() + 300
+      return { kind: 'backoff', until }
+    }
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 1)
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 2)
+    assert.ok((world.turns[1]?.startedAt ?? 0) >= until)
+  })
+
+  test("an operator's wake ends a back-off", async () => {
+    await using world = createWorld(open)
+    world.turn = async () => (world.runs('a') === 1 ? { kind: 'backoff', until: Date.now() + 60_000 } : idle)
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 1 && world.running === 0)
+    world.scheduler.wake(lane('a'), undefined, 'operator')
+    await world.until(() => world.runs('a') === 2)
+  })
+}
+
+function stopRules(open: OpenScheduler): void {
+  test('stop aborts the signals of running turns, waits for them and starts no other', async () => {
+    const world = createWorld(open)
+    let finished = false
+    world.turn = async (_lane, { signal }) => {
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      await pause(20)
+      finished = true
+      return more
+    }
+    await world.run(1)
+    world.scheduler.wake(lane('a'))
+    world.scheduler.wake(lane('b'))
+    await world.until(() => world.running === 1)
+    await world.scheduler.stop(GRACE_MS)
+    assert.ok(finished)
+    world.scheduler.wake(lane('c'))
+    await pause(30)
+    assert.equal(world.turns.length, 1)
+  })
+
+  test('stop waits no longer than its grace', async () => {
+    const world = createWorld(open)
+    const held = gate()
+    world.turn = async () => {
+      await held.passed
+      return idle
+    }
+    await world.run(1)
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.running === 1)
+    const started = Date.now()
+    await world.scheduler.stop(50)
+    assert.ok(Date.now() - started < PROMISED_MS)
+    held.open()
+  })
+}
+
+interface World extends AsyncDisposable {
+  readonly scheduler: LaneScheduler
+  /** What the spool would answer; tests change it. */
+  readonly due: DueLane[]
+  readonly turns: { readonly lane: LaneId; readonly startedAt: number }[]
+  turn: (lane: LaneId, context: TurnContext) => Promise<TurnEnd>
+  failNextQueries: number
+  readonly running: number
+  run(slots?: number): Promise<void>
+  runs(name: string): number
+  until(condition: () => boolean): Promise<void>
+}
+
+function createWorld(open: OpenScheduler): World {
+  const due: DueLane[] = []
+  const turns: { readonly lane: LaneId; readonly startedAt: number }[] = []
+  let running = 0
+  const scheduler = open({
+    dueLanes: async ({ before, limit }) => {
+      if (world.failNextQueries > 0) {
+        world.failNextQueries -= 1
+        throw new Error('the store is away')
+      }
+      return due.filter((one) => one.dueAt <= before).slice(0, limit)
+    },
+  })
+  const world: World = {
+    scheduler,
+    due,
+    turns,
+    failNextQueries: 0,
+    turn: async (id) => {
+      const at = due.findIndex((one) => one.lane === id)
+      if (at >= 0) due.splice(at, 1)
+      return idle
+    },
+    get running() {
+      return running
+    },
+    run: (slots = 4) =>
+      scheduler.run(
+        async (id, context) => {
+          turns.push({ lane: id, startedAt: Date.now() })
+          running += 1
+          try {
+            return await world.turn(id, context)
+          } finally {
+            running -= 1
+          }
+        },
+        { slots },
+      ),
+    runs: (name) => turns.filter((turn) => turn.lane === lane(name)).length,
+    until,
+    [Symbol.asyncDispose]: () => scheduler.stop(GRACE_MS),
+  }
+  return world
+}
+
+function lane(name: string): LaneId {
+  return `mx:${name}.example:25` as LaneId
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const giveUpAt = Date.now() + 5_000
+  while (!condition()) {
+    assert.ok(Date.now() < giveUpAt, `this never happened: ${condition.toString()}`)
+    await pause(2)
+  }
+}
+
+function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = (): void => {}
+  const passed = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { passed, open: () => open() }
+}
