@@ -11,4 +11,9 @@ export {
   parseDomainName,
   parseOwnerName,
 } from './domain-name.ts'
+export type { NameFact, PeerCertificate, PeerFacts, PkixFact } from './peer-facts.ts'
+export { type Floor, type LocalDemand, type Requirement, tlsRequirement } from './requirement.ts'
 export { assertNever, err, invariant, ok, type Result } from './result.ts'
+export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
+export { type TlsGroups, type TlsPeer, type TlsPeerOptions, upgradeToTls } from './tls-peer.ts'
+export { type Channel, type ClearBecause, judge, type Verdict, type VerdictReason } from './verdict.ts'
