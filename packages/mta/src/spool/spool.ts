@@ -22,14 +22,15 @@ export interface Spool {
   /** A place for the content of a message that is still arriving: memory first, a file past the inline size. */
   stage(id: QueueId): ContentSink
   accept(message: NewMessage): Promise<AcceptOutcome>
-  /** Deliveries of the lane whose time has come, oldest due first, leased to the caller. */
+  /** Deliveries of the lane whose time has come, oldest due first, leased to the caller. None while claims are stopped. */
   claim(lane: LaneId, options: { readonly limit: number; readonly leaseMs: number }): Promise<readonly Claim[]>
   /** Extends leases; answers which are still ours. */
   renew(tokens: readonly ClaimToken[], leaseMs: number): Promise<ReadonlySet<ClaimToken>>
+  /** A lease that ended but that nobody took over still counts in full. Rejects when not even the journal can be written. */
   settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome>
   /** Gives claims back untouched: due again at once, no attempt charged. */
   release(tokens: readonly ClaimToken[]): Promise<void>
-  /** Lanes with work, earliest due first. */
+  /** Lanes with unclaimed work due at or before that time, earliest first. None while claims are stopped. */
   dueLanes(options: { readonly before: number; readonly limit: number }): Promise<readonly DueLane[]>
   /** The content of a message, verified against its hash; rejects with `ContentUnreadable`. */
   open(id: QueueId): Promise<Content>
@@ -60,9 +61,11 @@ export type NewContent =
 
 /** Receives content; bounded by backpressure: await `write` before the next. */
 export interface ContentSink {
+  /** The chunk belongs to the sink from now on: it must not change. */
   write(chunk: Uint8Array): Promise<void>
   /** After this every byte is where `accept` finds it. */
   finish(): Promise<NewContent>
+  /** Also after `finish`, when the message is not handed to `accept` after all. */
   discard(): Promise<void>
 }
 
@@ -108,14 +111,19 @@ export interface Settlement {
   readonly outcomes: readonly RecipientOutcome[]
   readonly enqueue: readonly NewMessage[]
   readonly marks: DeliveryMarks
-  /** Hold the delivery for an operator after this settle, e.g. after the third ambiguous end. */
+  /**
+   * Hold the delivery for an operator after this settle, e.g. after the third ambiguous end. When some
+   * outcomes are ambiguous only those recipients are held; the others stay queued.
+   */
   readonly hold?: string
+  /** Quarantine what is still open, e.g. because its content is unreadable. */
+  readonly quarantine?: string
 }
 
 export type SettleOutcome =
   | { readonly kind: 'settled' }
   | { readonly kind: 'already-done' }
-  /** The lease had ended: `delivered` closed recipients that were still open, the rest was ignored. */
+  /** Another claim had taken over: `delivered` closed recipients that were still open, the rest was ignored. */
   | { readonly kind: 'merged'; readonly closed: number; readonly ignored: number }
   /** Written to `unsettled.journal` (fsynced), replayed before the first claim after a start. */
   | { readonly kind: 'journalled'; readonly detail: string }
@@ -159,7 +167,9 @@ export interface QueueFilter {
 export type QueueAction =
   | { readonly kind: 'retry' }
   | { readonly kind: 'hold'; readonly reason: string }
+  /** Queues again what is held or quarantined, due now. */
   | { readonly kind: 'release' }
+  | { readonly kind: 'quarantine'; readonly reason: string }
   /** Removes the open recipients without a DSN. */
   | { readonly kind: 'cancel' }
 

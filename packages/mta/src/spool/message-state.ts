@@ -1,0 +1,214 @@
+/**
+ * What an outcome, a late outcome or an operator's order does to a recipient and to a delivery: the transition
+ * tables of the spool. Pure; storage is in `adapters/`, retry times and notices are decided by others.
+ *
+ * Recipients: open → delivered | failed | cancelled, and never back. Deliveries: queued, held, quarantined,
+ * settled; being in delivery is a lease in memory, not a state, so that no crash can leave it behind.
+ */
+import type { LaneId } from '../delivery/lane.ts'
+import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
+import type { Recipient } from '../smtp/envelope.ts'
+import type { OpenRecipient, QueueAction, RecipientState, Settlement } from './spool.ts'
+
+export type DeliveryState = 'queued' | 'held' | 'quarantined' | 'settled'
+
+/** One recipient as the spool keeps it. */
+export interface SpooledRecipient extends Recipient {
+  readonly state: RecipientState
+  readonly ambiguousCount: number
+  readonly lastOutcome?: RecipientOutcome
+}
+
+/** One delivery as the spool keeps it, without the name of its message. */
+export interface SpooledDelivery {
+  readonly lane: LaneId
+  readonly state: DeliveryState
+  readonly reason?: string
+  /** UTC milliseconds. */
+  readonly dueAt: number
+  readonly attempts: number
+  readonly delayNoticeAt?: number
+  readonly recipients: readonly SpooledRecipient[]
+}
+
+/** Who settles: the holder of the lease, or one whose lease was taken over (architecture §3: merged, not dropped). */
+export type Settler = 'holder' | 'late'
+
+type OutcomeKind = RecipientOutcome['kind']
+
+const TERMINAL = { delivered: 'same', deferred: 'same', failed: 'same', ambiguous: 'same' } as const
+
+/** The state of a recipient after an outcome; `same` leaves it and counts the outcome as ignored. */
+export const RECIPIENT_TRANSITIONS = {
+  holder: {
+    open: { delivered: 'delivered', deferred: 'open', failed: 'failed', ambiguous: 'open' },
+    delivered: TERMINAL,
+    failed: TERMINAL,
+    cancelled: TERMINAL,
+  },
+  // A late `failed` must not bounce what the new holder is delivering; a late `delivered` is a fact either way.
+  late: {
+    open: { delivered: 'delivered', deferred: 'same', failed: 'same', ambiguous: 'same' },
+    delivered: TERMINAL,
+    failed: TERMINAL,
+    cancelled: TERMINAL,
+  },
+} as const satisfies Record<Settler, Record<RecipientState, Record<OutcomeKind, RecipientState | 'same'>>>
+
+/** The state of a delivery after an operator's order; `same` is "nothing to do". */
+export const DELIVERY_TRANSITIONS = {
+  queued: { retry: 'queued', hold: 'held', release: 'same', cancel: 'settled', quarantine: 'quarantined' },
+  held: { retry: 'same', hold: 'same', release: 'queued', cancel: 'settled', quarantine: 'quarantined' },
+  quarantined: { retry: 'same', hold: 'same', release: 'queued', cancel: 'settled', quarantine: 'same' },
+  settled: { retry: 'same', hold: 'same', release: 'same', cancel: 'same', quarantine: 'same' },
+} as const satisfies Record<DeliveryState, Record<QueueAction['kind'], DeliveryState | 'same'>>
+
+export interface SettledDelivery {
+  /** The first replaces the delivery; more follow when its open recipients no longer wait for the same thing. */
+  readonly deliveries: readonly [SpooledDelivery, ...SpooledDelivery[]]
+  /** Recipients that this settlement closed. */
+  readonly closed: number
+  /** Outcomes without effect: recipients no longer open, or said too late. */
+  readonly ignored: number
+}
+
+/** What the outcomes of one attempt make of its delivery. */
+export function settleDelivery(delivery: SpooledDelivery, settlement: Settlement): SettledDelivery {
+  const { recipients, closed, ignored } = applyOutcomes(delivery.recipients, settlement.outcomes, 'holder')
+  const attempts = delivery.attempts + (settlement.outcomes.length > 0 ? 1 : 0)
+  const delayNoticeAt = settlement.marks.delayNoticeAt ?? delivery.delayNoticeAt
+  const base = { attempts, ...(delayNoticeAt === undefined ? {} : { delayNoticeAt }) }
+
+  const done = recipients.filter((recipient) => recipient.state !== 'open')
+  const [first, ...rest] = waitingGroups(delivery, recipients, settlement)
+  if (first === undefined) {
+    const { lane, dueAt } = delivery
+    return { deliveries: [{ ...base, lane, dueAt, state: 'settled', recipients: done }], closed, ignored }
+  }
+  const kept: SpooledDelivery = { ...base, ...first, recipients: [...done, ...first.recipients].sort(byIndex) }
+  return { deliveries: [kept, ...rest.map((group) => ({ ...base, ...group }))], closed, ignored }
+}
+
+/** What outcomes said after the lease was taken over change: only `delivered` counts. */
+export function mergeLateSettle(delivery: SpooledDelivery, outcomes: readonly RecipientOutcome[]): SettledDelivery {
+  const { recipients, closed, ignored } = applyOutcomes(delivery.recipients, outcomes, 'late')
+  const state = recipients.some((recipient) => recipient.state === 'open') ? delivery.state : 'settled'
+  return { deliveries: [{ ...delivery, state, recipients }], closed, ignored }
+}
+
+/** The delivery after an operator's order; undefined when there is nothing to do. */
+export function orderDelivery(
+  delivery: SpooledDelivery,
+  action: QueueAction,
+  now: number,
+): SpooledDelivery | undefined {
+  const state: DeliveryState | 'same' = DELIVERY_TRANSITIONS[delivery.state][action.kind]
+  if (state === 'same') return undefined
+  const { reason: _, ...rest } = delivery
+  switch (state) {
+    case 'queued':
+      return { ...rest, state, dueAt: Math.min(now, delivery.state === 'queued' ? delivery.dueAt : now) }
+    case 'settled':
+      return { ...rest, state, recipients: delivery.recipients.map(cancelled) }
+    case 'held':
+    case 'quarantined':
+      return { ...rest, state, ...('reason' in action ? { reason: action.reason } : {}) }
+  }
+}
+
+/** A recipient as the delivery side sees it. */
+export function openRecipient(recipient: SpooledRecipient): OpenRecipient {
+  const { state: _, lastOutcome, ...rest } = recipient
+  const lastProblem = lastOutcome === undefined ? undefined : problemIn(lastOutcome)
+  return { ...rest, ...(lastProblem === undefined ? {} : { lastProblem }) }
+}
+
+interface Waiting {
+  readonly lane: LaneId
+  readonly state: DeliveryState
+  readonly reason?: string
+  readonly dueAt: number
+  readonly recipients: readonly SpooledRecipient[]
+}
+
+/**
+ * Open recipients by what they wait for. Deferred recipients of one lane share the earliest of their times, so
+ * that they can share a transaction again; ambiguous ones stand apart, because they must not be tried early.
+ */
+function waitingGroups(
+  delivery: SpooledDelivery,
+  recipients: readonly SpooledRecipient[],
+  settlement: Settlement,
+): readonly Waiting[] {
+  const outcomes = new Map(settlement.outcomes.map((outcome) => [outcome.index, outcome]))
+  const ambiguous = settlement.outcomes.some((outcome) => outcome.kind === 'ambiguous')
+  const groups = new Map<string, Waiting>()
+  for (const recipient of recipients) {
+    if (recipient.state !== 'open') continue
+    const outcome = outcomes.get(recipient.index)
+    const { lane, dueAt } = nextTime(delivery, outcome)
+    const kind = outcome?.kind ?? 'untouched'
+    const key = `${kind} ${lane}`
+    const group = groups.get(key)
+    // A hold after an ambiguous end concerns the ambiguous recipients; the deferred ones go on.
+    const hold = ambiguous && kind !== 'ambiguous' ? undefined : settlement.hold
+    groups.set(key, {
+      lane,
+      ...stateAfter(hold, settlement.quarantine),
+      dueAt: Math.min(dueAt, group?.dueAt ?? dueAt),
+      recipients: [...(group?.recipients ?? []), recipient],
+    })
+  }
+  return [...groups.values()]
+}
+
+function nextTime(delivery: SpooledDelivery, outcome: RecipientOutcome | undefined): { lane: LaneId; dueAt: number } {
+  switch (outcome?.kind) {
+    case 'deferred':
+      return { lane: outcome.lane ?? delivery.lane, dueAt: outcome.dueAt }
+    case 'ambiguous':
+      return { lane: delivery.lane, dueAt: outcome.dueAt }
+    default:
+      return { lane: delivery.lane, dueAt: delivery.dueAt }
+  }
+}
+
+function stateAfter(hold: string | undefined, quarantine: string | undefined): Pick<Waiting, 'state' | 'reason'> {
+  if (quarantine !== undefined) return { state: 'quarantined', reason: quarantine }
+  return hold === undefined ? { state: 'queued' } : { state: 'held', reason: hold }
+}
+
+function applyOutcomes(
+  recipients: readonly SpooledRecipient[],
+  outcomes: readonly RecipientOutcome[],
+  settler: Settler,
+): { recipients: readonly SpooledRecipient[]; closed: number; ignored: number } {
+  const next = new Map(recipients.map((recipient) => [recipient.index, recipient]))
+  let closed = 0
+  let ignored = 0
+  for (const outcome of outcomes) {
+    const recipient = next.get(outcome.index)
+    const state: RecipientState | 'same' =
+      recipient === undefined ? 'same' : RECIPIENT_TRANSITIONS[settler][recipient.state][outcome.kind]
+    if (recipient === undefined || state === 'same') {
+      ignored += 1
+      continue
+    }
+    if (state !== 'open') closed += 1
+    const ambiguousCount = recipient.ambiguousCount + (outcome.kind === 'ambiguous' ? 1 : 0)
+    next.set(outcome.index, { ...recipient, state, ambiguousCount, lastOutcome: outcome })
+  }
+  return { recipients: [...next.values()], closed, ignored }
+}
+
+function cancelled(recipient: SpooledRecipient): SpooledRecipient {
+  return recipient.state === 'open' ? { ...recipient, state: 'cancelled' } : recipient
+}
+
+function problemIn(outcome: RecipientOutcome): DeliveryProblem | undefined {
+  return outcome.kind === 'delivered' ? undefined : outcome.problem
+}
+
+function byIndex(a: Recipient, b: Recipient): number {
+  return a.index - b.index
+}
