@@ -11,6 +11,26 @@ export {
   parseDomainName,
   parseOwnerName,
 } from './domain-name.ts'
+export {
+  type AddressJudgement,
+  type AddressRules,
+  expandWildcards,
+  judgeAddress,
+  type Listener,
+  type RefusalReason,
+} from './egress/address-guard.ts'
+export { addressBytes, type Cidr, type CidrError, cidrContains, parseCidr } from './egress/cidr.ts'
+export {
+  type AddressQuestion,
+  type FailedLookup,
+  type HostAddress,
+  type HostAddresses,
+  type RefusedAddress,
+  resolveAddresses,
+} from './next-hop/addresses.ts'
+export type { Random, Self } from './next-hop/mx-set.ts'
+export { type MxCandidate, type NextHop, type NextHopQuestion, resolveNextHop } from './next-hop/resolve.ts'
+export { type CutAtOurselves, cutAtOurselves, type ResolvedCandidate } from './next-hop/self.ts'
 export type { NameFact, PeerCertificate, PeerFacts, PkixFact } from './peer-facts.ts'
 export { type Floor, type LocalDemand, type Requirement, tlsRequirement } from './requirement.ts'
 export { assertNever, err, invariant, ok, type Result } from './result.ts'
