@@ -23,10 +23,6 @@ export interface Explanation {
 const ASK_THEM = 'If the problem lasts, tell the recipient by other means: only their side can mend it.'
 const ASK_US = 'Please pass this message on to the postmaster named above: only this side can mend it.'
 
-export function explainProblem(problem: DeliveryProblem): Explanation {
-  return explainCause(problem.cause, problem.remote)
-}
-
 function explainCause(cause: DeliveryCause, remote: RemoteHost | undefined): Explanation {
   const server = serverName(remote)
   switch (cause.kind) {
@@ -90,7 +86,7 @@ function explainOwnDecision(
   switch (cause.kind) {
     case 'tls-policy':
       return {
-        what: `${shown(cause.policyDomain)} demands a proven encrypted connection, and ${server} did not prove it: ${shown(cause.reason)}.`,
+        what: `The domain ${shown(cause.policyDomain)} demands a proven encrypted connection, and ${server} did not prove it: ${shown(cause.reason)}.`,
         advice:
           'The message was not sent over a channel that others could read. Tell the administrator of that domain.',
       }
@@ -119,12 +115,16 @@ export function actualCause(cause: DeliveryCause): DeliveryCause {
   return cause.kind === 'expired' && cause.last !== undefined ? actualCause(cause.last) : cause
 }
 
+/** The last actual problem, without the age that ended it. */
+export function explainActual(problem: DeliveryProblem): Explanation {
+  return explainCause(actualCause(problem.cause), problem.remote)
+}
+
 /** What is told about a problem that ended by age: the expiry first, then the last actual problem. */
-export function explainWithHistory(problem: DeliveryProblem): readonly [Explanation, ...Explanation[]] {
-  const last = actualCause(problem.cause)
-  if (problem.cause.kind !== 'expired' || last.kind === 'expired') return [explainProblem(problem)]
-  const { what, ...rest } = explainCause(last, problem.remote)
-  return [explainProblem(problem), { what: `The last problem was: ${what}`, ...rest }]
+export function explainWithHistory(problem: DeliveryProblem): readonly Explanation[] {
+  const { what, ...rest } = explainActual(problem)
+  if (problem.cause.kind !== 'expired' || problem.cause.last === undefined) return [{ what, ...rest }]
+  return [explainCause(problem.cause, problem.remote), { what: `The last problem was: ${what}`, ...rest }]
 }
 
 function explainReply(phase: SmtpPhase, reply: SmtpReply, server: string): Explanation {

@@ -8,7 +8,7 @@
 import type { DeliveryProblem } from '../delivery/outcome.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
-import { actualCause, explainWithHistory, PEER_TEXT_LIMIT } from './cause-text.ts'
+import { actualCause, explainActual, PEER_TEXT_LIMIT } from './cause-text.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { field, foldField, isAscii, printable, singleLine, utf8AddressInAscii } from './header-text.ts'
 import { mailDate } from './mail-date.ts'
@@ -24,8 +24,8 @@ export interface DeliveryStatusFacts {
 /** Of all diagnostics together, so that many recipients with much to say still fit. */
 const DIAGNOSTICS_BUDGET = 65_536
 const SHORTEST_DIAGNOSTIC = 40
-/** RFC 3461 §4.2 and §4.4: ORCPT up to 500 octets, ENVID up to 100; more never gets here. */
-const ADDRESS_LIMIT = 998
+/** Above every limit of RFC 3461 §5.4 (ORCPT 500 octets), and a field with it still fits a line. */
+const ADDRESS_LIMIT = 900
 
 export function deliveryStatusPart({ hostname, envid, receivedAt, failed }: DeliveryStatusFacts): string {
   const perMessage = [
@@ -54,8 +54,8 @@ function recipientFields({ recipient, problem }: FailedRecipient, diagnosticLimi
 
 /** RFC 3464 §2.3.2, and RFC 6533 §3 for addresses with UTF-8. */
 function typedAddress(address: string): string {
-  if (!isAscii(address)) return `utf-8; ${utf8AddressInAscii(address)}`
-  return `rfc822; ${singleLine(address)}`
+  if (!isAscii(address)) return `utf-8; ${utf8AddressInAscii(address).slice(0, ADDRESS_LIMIT)}`
+  return `rfc822; ${singleLine(address).slice(0, ADDRESS_LIMIT)}`
 }
 
 /** `addr-type;xtext` as received; RFC 3461 §4.2: shown as it was before the xtext encoding. */
@@ -68,14 +68,13 @@ function originalRecipient(orcpt: string): string {
 /** RFC 3461 §4: what xtext stands for must be printable ASCII; when it is not, the xtext itself is shown. */
 function xtextAsText(xtext: string): string {
   const decoded = xtext.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-  if (/^[\x20-\x7e]+$/.test(decoded)) return decoded
-  return isAscii(xtext) ? printable(xtext, ADDRESS_LIMIT) : utf8AddressInAscii(xtext)
+  if (/^[\x20-\x7e]*[!-~]$/.test(decoded)) return decoded.slice(0, ADDRESS_LIMIT)
+  return isAscii(xtext) ? printable(xtext, ADDRESS_LIMIT) : utf8AddressInAscii(xtext).slice(0, ADDRESS_LIMIT)
 }
 
 /** RFC 3464 §2.3.6: type `smtp` only for a reply; what we found out ourselves has a type of our own. */
 function diagnostic(problem: DeliveryProblem, limit: number): string {
   const cause = actualCause(problem.cause)
   if (cause.kind === 'reply') return `smtp; ${printable(formatReply(cause.reply), limit)}`
-  const [expiry, last = expiry] = explainWithHistory(problem)
-  return `x-hermetic; ${printable(`${cause.kind}: ${last.what}`, limit)}`
+  return `x-hermetic; ${printable(`${cause.kind}: ${explainActual(problem).what}`, limit)}`
 }
