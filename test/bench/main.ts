@@ -1,0 +1,212 @@
+/**
+ * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--only postfix|hermetic] [--write]`
+ *
+ * Compares the relay with a tuned Postfix on this machine. Needs root, Linux, iproute2, Postfix and
+ * sasl2-bin (Debian: `apt-get install postfix sasl2-bin`).
+ *
+ * How: two network namespaces joined by a veth pair with MTU 1500. In one runs the system under test, in the
+ * other the load generator (load.ts), a STARTTLS sink (sink.ts) and a DNS server (dns.ts), each a process of its
+ * own. Both systems get the same certificate, the same number of deliveries at once, the same DNS and disk, and
+ * their default durability. Trials alternate, Postfix first in odd rounds, so that drift of the machine hits both.
+ * A trial of a tenth of the messages warms each system up. Numbers are medians over the rounds:
+ *
+ *   msg/s          messages ÷ (first submit → last arrival in the sink)
+ *   accepted/s     messages ÷ (first submit → last 250 of the system)
+ *   submit p50/p99 MAIL → reply to the final dot; connect → that reply when each message has its own connection
+ *   CPU s / 1,000  CPU of the system's control group alone, until 0.7 s after the last arrival
+ *
+ * Load generator and sink share the cores with the system under test: on few cores msg/s understates the faster
+ * system, CPU does not. Prints, writes docs/measurements/bench-<date>.md with --write, asserts nothing.
+ */
+import { chmod, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { cpus, release, tmpdir, totalmem, type } from 'node:os'
+import { parseArgs } from 'node:util'
+import { selfSigned } from '../lab/ca.ts'
+import { BenchChild } from './child.ts'
+import { startHermetic } from './hermetic-system.ts'
+import { type BenchNetwork, createNetwork, PEER_ADDRESS } from './network.ts'
+import { startPostfix } from './postfix-system.ts'
+import { type BenchResult, markdownReport, plainTable, ratioRows, resultRows, type ScenarioResult } from './report.ts'
+import { type Scenario, scenariosNamed } from './scenarios.ts'
+import { DOMAIN, type SystemOptions, type SystemUnderTest } from './system.ts'
+import { runTrial, type TrialResult } from './trial.ts'
+
+const CHILD_START_MS = 10_000
+const WARM_UP_SHARE = 0.1
+const TMPFS_MAGIC = 0x01021994
+
+interface Bench {
+  readonly dir: string
+  readonly network: BenchNetwork
+  readonly load: BenchChild
+  readonly sink: BenchChild
+  readonly certFile: string
+  readonly keyFile: string
+  readonly options: Options
+}
+
+interface Options {
+  readonly scenarios: readonly Scenario[]
+  readonly rounds: number
+  readonly small: boolean
+  readonly pipelining: boolean
+  readonly only: string | undefined
+  readonly write: boolean
+}
+
+await main()
+
+async function main(): Promise<void> {
+  const options = readOptions()
+  if (process.getuid?.() !== 0) throw new Error('the bench makes network namespaces: run it as root')
+  const dir = await mkdtemp(`${tmpdir()}/hermetic-bench-`)
+  // Postfix' daemons run as another user and must reach their queue.
+  await chmod(dir, 0o755)
+  const network = createNetwork()
+  const children: BenchChild[] = []
+  try {
+    const bench = await startPeers({ dir, network, options }, children)
+    const results: ScenarioResult[] = []
+    const versions = new Set<string>()
+    for (const scenario of options.scenarios) results.push(await runScenario(bench, { scenario, versions }))
+    await present(options, { ...(await circumstances(dir, options)), versions: [...versions], scenarios: results })
+  } finally {
+    for (const child of children) child.kill()
+    network.remove()
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      scenario: { type: 'string', default: 'a,b,c,d' },
+      rounds: { type: 'string' },
+      small: { type: 'boolean', default: false },
+      pipelining: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      write: { type: 'boolean', default: false },
+    },
+  })
+  return {
+    scenarios: values.scenario.split(',').flatMap(scenariosNamed),
+    rounds: Number(values.rounds ?? (values.small ? 1 : 5)),
+    small: values.small,
+    pipelining: values.pipelining,
+    only: values.only,
+    write: values.write,
+  }
+}
+
+async function startPeers(world: Pick<Bench, 'dir' | 'network' | 'options'>, children: BenchChild[]): Promise<Bench> {
+  const { dir, network } = world
+  const certFile = `${dir}/cert.pem`
+  const keyFile = `${dir}/key.pem`
+  const certificate = await selfSigned({ names: [`mx.${DOMAIN}`] })
+  await writeFile(certFile, certificate.chain)
+  await writeFile(keyFile, certificate.key, { mode: 0o600 })
+  await writeFile(`${dir}/resolv.conf`, `nameserver ${PEER_ADDRESS}\n`)
+  const start = (script: string, args: readonly string[]): BenchChild => {
+    const child = BenchChild.start(script, { wrap: network.inPeer, args })
+    children.push(child)
+    return child
+  }
+  const dns = start('./dns.ts', [PEER_ADDRESS, '53', DOMAIN, PEER_ADDRESS])
+  const sink = start('./sink.ts', [PEER_ADDRESS, '25', certFile, keyFile])
+  const load = start('./load.ts', [])
+  await Promise.all([dns.next('ready', CHILD_START_MS), sink.next('ready', CHILD_START_MS)])
+  return { ...world, load, sink, certFile, keyFile }
+}
+
+async function runScenario(
+  bench: Bench,
+  { scenario, versions }: { readonly scenario: Scenario; readonly versions: Set<string> },
+): Promise<ScenarioResult> {
+  const systems = await startSystems(bench, scenario)
+  try {
+    for (const { version } of systems) versions.add(version)
+    const messages = bench.options.small ? scenario.messagesSmall : scenario.messages
+    for (const system of systems) {
+      await trial(bench, { system, scenario, messages: Math.ceil(messages * WARM_UP_SHARE), name: 'warm' })
+    }
+    const rounds: TrialResult[][] = []
+    for (let round = 0; round < bench.options.rounds; round += 1) {
+      const order = round % 2 === 0 ? systems : systems.toReversed()
+      const results: TrialResult[] = []
+      for (const system of order) {
+        const result = await trial(bench, { system, scenario, messages, name: `${round}` })
+        console.log(progressLine(scenario, { round, result }))
+        results.push(result)
+      }
+      rounds.push(results)
+    }
+    return { scenario, rounds, settings: systems.map(({ name, settings }) => ({ system: name, lines: settings })) }
+  } finally {
+    for (const system of systems) await system.stop()
+    await Promise.all(
+      ['postfix', 'hermetic'].map((name) => rm(`${bench.dir}/${name}`, { recursive: true, force: true })),
+    )
+  }
+}
+
+async function startSystems(bench: Bench, scenario: Scenario): Promise<readonly SystemUnderTest[]> {
+  const options: SystemOptions = { ...bench, scenario, domain: DOMAIN }
+  const systems: SystemUnderTest[] = []
+  try {
+    if (bench.options.only !== 'hermetic') systems.push(await startPostfix(options))
+    if (bench.options.only !== 'postfix') systems.push(await startHermetic(options))
+    return systems
+  } catch (error) {
+    for (const system of systems) await system.stop()
+    throw error
+  }
+}
+
+function trial(
+  { load, sink, options }: Bench,
+  one: {
+    readonly system: SystemUnderTest
+    readonly scenario: Scenario
+    readonly messages: number
+    readonly name: string
+  },
+): Promise<TrialResult> {
+  const { system, scenario, messages, name } = one
+  const serial = `${scenario.name}.${system.name}.${name}`
+  return runTrial({ system, scenario, messages, pipelining: options.pipelining, trial: serial, load, sink })
+}
+
+function progressLine(
+  scenario: Scenario,
+  { round, result }: { readonly round: number; readonly result: TrialResult },
+): string {
+  const problem = result.firstProblem === undefined ? '' : ` first problem: ${result.firstProblem}`
+  return (
+    `${scenario.name} round ${round + 1} ${result.system.padEnd(8)} ${result.messagesPerSecond.toFixed(0)} msg/s, ` +
+    `CPU ${result.cpuSecondsPer1000.toFixed(3)} s/1,000, lost ${result.lost}, duplicates ${result.duplicates}${problem}`
+  )
+}
+
+async function circumstances(dir: string, options: Options): Promise<Pick<BenchResult, 'date' | 'machine' | 'notes'>> {
+  const [cpu] = cpus()
+  const disk =
+    (await statfs(dir)).type === TMPFS_MAGIC ? 'tmpfs: fsync costs nothing, the numbers mean little' : 'a disk'
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: [
+      `${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
+    ],
+    notes: [
+      `queues on ${disk}`,
+      `client PIPELINING ${options.pipelining ? 'on' : 'off'} for both${options.small ? '; small sizes: a check of the bench, not a measurement' : ''}`,
+    ],
+  }
+}
+
+async function present(options: Options, result: BenchResult): Promise<void> {
+  console.log(`\n${plainTable(resultRows(result.scenarios))}\n\n${plainTable(ratioRows(result.scenarios))}`)
+  if (!options.write) return
+  const path = new URL(`../../docs/measurements/bench-${result.date}.md`, import.meta.url).pathname
+  await writeFile(path, markdownReport(result))
+  console.log(`written: docs/measurements/bench-${result.date}.md`)
+}
