@@ -1,0 +1,41 @@
+/**
+ * The few file operations whose order makes a promise: a name that survives a power cut is written, fsynced,
+ * renamed, and then its directory is fsynced. Knows nothing of what the bytes mean.
+ */
+import { open, unlink } from 'node:fs/promises'
+import type { SpoolHooks } from './faults.ts'
+
+/** Owner only: contents and envelopes are other people's mail. */
+export const FILE_MODE = 0o600
+export const DIRECTORY_MODE = 0o700
+
+/** Makes names created, renamed or removed in a directory survive a power cut. */
+export async function fsyncDirectory(path: string, hooks: SpoolHooks): Promise<void> {
+  hooks.faults?.pass('directory-fsync')
+  if (hooks.weaken?.skipDirectoryFsync === true) return
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Removes a name; that it is gone already is the same to the caller. */
+export async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+}
+
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+/** The code of a system error, for events; other errors by their name. */
+export function errorCode(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof Error ? error.name : 'unknown'
+}
