@@ -1,0 +1,157 @@
+/**
+ * The configuration, read once: file, then environment, then the schema and the rules. Every problem is told
+ * at once; a result is complete, checked and frozen.
+ *
+ * Reads the named file, secret files and certificate files, and the names of this machine; changes nothing.
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { err, ok, type Result } from '@hermetic/policy'
+import { certificateFileProblems } from './certificate-files.ts'
+import { type ConfigPath, formatPath, isWithin } from './config-path.ts'
+import { readEnvironment } from './environment.ts'
+import { type PathProblem, problemsOfIssues } from './issues.ts'
+import { locator } from './locate.ts'
+import { overlaid } from './overlay.ts'
+import { defaultOwnName, type HostFacts, readHostFacts } from './own-name.ts'
+import type { ConfigProblem, ProblemPlace } from './problem.ts'
+import { requiresAuth, ruleProblems } from './rules.ts'
+import { readableSettings } from './salvage.ts'
+import { type Config, type ReadConfig, schema } from './schema.ts'
+import { Secret } from './secret.ts'
+import { describeSystemError } from './system-error.ts'
+import { parseTomlDocument, type TomlDocument } from './toml-document.ts'
+
+export interface ConfigSources {
+  /** Absent: the defaults, and what the environment says. */
+  readonly file?: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where relative paths start when there is no file. */
+  readonly workingDirectory?: string
+  readonly hostFacts?: () => HostFacts
+}
+
+/** A larger file is not a configuration of this program. */
+const CONFIG_BYTES_MAX = 4 * 1024 * 1024
+const SECRET_BYTES_MAX = 64 * 1024
+
+/** sun_path is 104 octets on BSD and macOS, 108 on Linux, with a terminating NUL (unix(7)). */
+const SOCKET_PATH_MAX = 103
+const SOCKET_NAME = 'admin.sock'
+
+export function loadConfig(sources: ConfigSources): Result<Config, readonly ConfigProblem[]> {
+  const { file, env, workingDirectory = process.cwd() } = sources
+  const document = readDocument(file)
+  if (!document.ok) return err([document.error])
+  const environment = readEnvironment(env, (name) => readText(resolve(workingDirectory, name), SECRET_BYTES_MAX))
+  const raw = overlaid(document.value.values, environment.settings)
+  const locate = locator({ document: document.value, environment: environment.settings, file })
+
+  const base = file === undefined ? workingDirectory : dirname(resolve(file))
+  const defaultName = defaultOwnName((sources.hostFacts ?? readHostFacts)())
+  const read = checked(raw.values, { base, defaultName })
+  const problems = [
+    ...document.value.duplicates.map((at): ConfigProblem => {
+      const place: ProblemPlace = { kind: 'file', file: file ?? '', at }
+      return { where: place, setting: '', wrong: 'this key is written twice', remedy: 'remove one of the two' }
+    }),
+    ...[...environment.problems, ...raw.problems].map(({ variable, wrong, remedy }): ConfigProblem => {
+      return { where: { kind: 'environment', variable }, setting: '', wrong, remedy }
+    }),
+    ...(read.ok ? [] : read.error).map(({ path, wrong, remedy }): ConfigProblem => {
+      return { where: locate(path), setting: formatPath(path), wrong, remedy }
+    }),
+  ]
+  if (problems.length > 0) return err(problems.sort(byPlace))
+  if (!read.ok) return err([])
+  return read
+}
+
+function readDocument(file: string | undefined): Result<TomlDocument, ConfigProblem> {
+  if (file === undefined) return ok({ values: {}, position: () => undefined, duplicates: [] })
+  const text = readText(file, CONFIG_BYTES_MAX)
+  if (!text.ok) {
+    const remedy = 'name a readable file with --config, or start without one for the defaults'
+    return err({ where: { kind: 'file', file }, setting: '', wrong: `cannot be read (${text.error})`, remedy })
+  }
+  const document = parseTomlDocument(text.value)
+  if (document.ok) return document
+  const { at, detail } = document.error
+  const wrong = `this is not TOML: ${detail.charAt(0).toLowerCase()}${detail.slice(1)}`
+  return err({
+    where: { kind: 'file', file, at },
+    setting: '',
+    wrong,
+    remedy: 'correct it; the rest is read after that',
+  })
+}
+
+function readText(file: string, bytesMax: number): Result<string, string> {
+  try {
+    const bytes = readFileSync(file)
+    if (bytes.length > bytesMax) return err('it is too large')
+    return ok(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    return err(error instanceof TypeError ? 'it is not UTF-8' : describeSystemError(error))
+  }
+}
+
+interface CheckContext {
+  readonly base: string
+  readonly defaultName: Config['hostname']
+}
+
+function checked(values: unknown, { base, defaultName }: CheckContext): Result<Config, readonly PathProblem[]> {
+  const parsed = schema.safeParse(values)
+  const problems = parsed.success ? [] : [...problemsOfIssues(parsed.error.issues, values)]
+  const unreadable = problems.map(({ path }) => path)
+  const isWrong = (path: ConfigPath): boolean =>
+    unreadable.some((other) => isWithin(other, path) || isWithin(path, other))
+  problems.push(...ruleProblems({ settings: readableSettings(values), defaultName, isWrong }))
+  const config = parsed.success ? completed(parsed.data, { base, defaultName }) : undefined
+  if (config !== undefined) problems.push(...certificateFileProblems(config), ...socketPathProblems(config))
+  return config === undefined || problems.length > 0 ? err(problems) : ok(deepFreeze(config))
+}
+
+const DEFAULT_LISTENER = { kind: 'submission', port: 2587 } as const
+
+/** Defaults that depend on others, and absolute paths. */
+function completed(read: ReadConfig, { base, defaultName }: CheckContext): Config {
+  const absolute = (path: string): string => resolve(base, path)
+  const written = read.listener.length > 0 ? read.listener : schema.parse({ listener: [DEFAULT_LISTENER] }).listener
+  return {
+    ...read,
+    hostname: read.hostname ?? defaultName,
+    data_dir: absolute(read.data_dir),
+    listener: written.map((listener) => ({
+      ...listener,
+      require_auth: requiresAuth(listener),
+      ...(listener.cert_file === undefined ? {} : { cert_file: absolute(listener.cert_file) }),
+      ...(listener.key_file === undefined ? {} : { key_file: absolute(listener.key_file) }),
+    })),
+    trust: read.trust.ca_file === undefined ? read.trust : { ca_file: absolute(read.trust.ca_file) },
+  }
+}
+
+function socketPathProblems({ data_dir }: Config): readonly PathProblem[] {
+  const length = Buffer.byteLength(resolve(data_dir, SOCKET_NAME))
+  if (length <= SOCKET_PATH_MAX) return []
+  const remedy = `write a path of at most ${SOCKET_PATH_MAX - SOCKET_NAME.length - 1} octets`
+  return [{ path: ['data_dir'], wrong: `is too long for the socket in it: ${data_dir}`, remedy }]
+}
+
+function byPlace(left: ConfigProblem, right: ConfigProblem): number {
+  return placeOrder(left.where) - placeOrder(right.where)
+}
+
+/** Problems of the whole file first, then line by line, then the environment. */
+function placeOrder(where: ProblemPlace): number {
+  if (where.kind !== 'file') return Number.MAX_SAFE_INTEGER
+  return where.at === undefined ? -1 : where.at.line * 10_000 + Math.min(where.at.column, 9_999)
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || value instanceof Secret) return value
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,45 @@
+/**
+ * Every setting of the relay. The sections are in `sections/`; this file puts them in the order in which the
+ * template and the reference page show them. Pure.
+ *
+ * Names are those of the file, everywhere. Durations are milliseconds, sizes are bytes.
+ */
+import { z } from 'zod'
+import type { MailDomain } from '../smtp/mail-address.ts'
+import type { Secret } from './secret.ts'
+import { delivery, dns, egress, trust } from './sections/delivery.ts'
+import { credentials, listeners, submission } from './sections/listener.ts'
+import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
+
+export const schema = z.strictObject({
+  hostname,
+  data_dir: dataDir,
+  postmaster,
+  queue,
+  listener: listeners,
+  credential: credentials,
+  submission,
+  dns,
+  delivery,
+  trust,
+  egress,
+  metrics,
+  log,
+})
+
+/** As zod reads it: single settings are right, defaults that depend on others are open. */
+export type ReadConfig = z.output<typeof schema>
+
+type Frozen<T> = T extends Secret | string | number | boolean | undefined
+  ? T
+  : { readonly [K in keyof T]: Frozen<T[K]> }
+
+export type ListenerConfig = Frozen<Omit<ReadConfig['listener'][number], 'require_auth'>> & {
+  readonly require_auth: boolean
+}
+
+/** What the relay is started with: complete, checked, frozen; paths are absolute. */
+export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'listener'>> & {
+  readonly hostname: MailDomain
+  readonly listener: readonly ListenerConfig[]
+}

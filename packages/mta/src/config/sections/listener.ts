@@ -1,0 +1,132 @@
+/**
+ * `[[listener]]`, `[[credential]]` and `[submission]`: who may hand mail to the relay, and how. Pure.
+ * Rules that look at several settings are in `rules.ts`.
+ */
+import { defaulted, listOf, optional, required, table, tableList } from '../setting.ts'
+import {
+  boolean,
+  choice,
+  integer,
+  ipAddress,
+  listenPort,
+  matching,
+  network,
+  path,
+  secret,
+  size,
+} from '../value-types.ts'
+
+/** More sockets than one host has a use for. */
+const LISTENERS_MAX = 64
+const CREDENTIALS_MAX = 10_000
+const NETWORKS_MAX = 1_000
+const SENDERS_MAX = 1_000
+
+export const listeners = tableList(
+  {
+    maxItems: LISTENERS_MAX,
+    sentence:
+      'A socket where mail is accepted; without any, submission on 127.0.0.1:2587 with STARTTLS, a login and a self-signed certificate.',
+  },
+  {
+    kind: required(choice('submission', 'relay'), {
+      sentence:
+        'submission repairs and completes what applications send; relay passes on what other mail servers send, unchanged.',
+      source: 'RFC 6409 §3, RFC 5321 §6.4',
+      example: '"submission"',
+    }),
+    address: defaulted(ipAddress, '127.0.0.1', {
+      sentence: 'The address to listen on; anything that is not loopback needs a certificate and a postmaster.',
+      source: 'architecture, decision 7',
+    }),
+    port: required(listenPort, {
+      sentence:
+        'The port to listen on, usually 587 (submission), 465 (submission, implicit TLS) or 25 (relay); 0 takes a free one.',
+      source: 'RFC 8314 §3.3, RFC 5321 §4.5.4.2',
+      example: '587',
+    }),
+    tls: defaulted(choice('starttls', 'implicit', 'none'), 'starttls', {
+      sentence: 'Whether TLS starts by command, with the connection, or not at all.',
+      source: 'RFC 3207, RFC 8314 §3.3',
+    }),
+    cert_file: optional(path, {
+      sentence: 'The certificate chain, PEM.',
+      source: 'RFC 3207 §4.1',
+      whenAbsent: 'a self-signed certificate kept in data_dir, on loopback only',
+      example: '"/etc/hermetic/fullchain.pem"',
+    }),
+    key_file: optional(path, {
+      sentence: 'The private key of the certificate, PEM.',
+      source: 'RFC 3207 §4.1',
+      whenAbsent: 'the key of the self-signed certificate, on loopback only',
+      example: '"/etc/hermetic/privkey.pem"',
+    }),
+    require_auth: optional(boolean, {
+      sentence: 'Whether a login is needed before MAIL.',
+      source: 'RFC 6409 §4.3',
+      whenAbsent: 'true for submission, false for relay',
+      example: 'true',
+    }),
+    allow_networks: listOf(network, [], {
+      maxItems: NETWORKS_MAX,
+      sentence:
+        'Networks whose clients may connect; with require_auth = false they may relay, so keep them small. Empty: any client may connect, and must log in.',
+      source: 'architecture, decision 7',
+    }),
+  },
+)
+
+const SENDER = /^(?:[^@\s]+@)?[^@\s]+$/
+
+export const credentials = tableList(
+  {
+    maxItems: CREDENTIALS_MAX,
+    sentence: 'A login for submission; `hermetic credential add` keeps others in data_dir/credentials.json.',
+  },
+  {
+    username: required(matching('user name', '1 to 255 printable characters', /^[^\p{C}\p{Z}]{1,255}$/u), {
+      sentence: 'The name to log in with.',
+      source: 'RFC 4616 §2',
+      example: '"shop"',
+    }),
+    secret_hash: required(
+      secret('hash of a secret', 'the line that `hermetic credential add --print` shows', (text) => text.length > 0),
+      {
+        sentence: 'What is kept of the secret: SHA-256 of a generated one, scrypt of a chosen one.',
+        source: 'architecture, decision 9',
+        example: '"sha256:…"',
+      },
+    ),
+    allowed_senders: listOf(
+      matching('mail address or domain', '"app@example.com", or "example.com" for every address in it', SENDER),
+      [],
+      {
+        maxItems: SENDERS_MAX,
+        sentence: 'Reverse-paths that this login may use; empty: any.',
+        source: 'RFC 6409 §6.1',
+      },
+    ),
+  },
+)
+
+export const submission = table(
+  { sentence: 'Limits on what is accepted.' },
+  {
+    max_message_size: defaulted(size({ min: 64 * 1024, max: 2 * 1024 ** 3 }), '50 MiB', {
+      sentence: 'The largest message, announced as SIZE.',
+      source: 'RFC 1870 §4, RFC 5321 §4.5.3.1.7',
+    }),
+    max_recipients: defaulted(integer({ min: 100, max: 100_000 }), 1000, {
+      sentence: 'Recipients of one message.',
+      source: 'RFC 5321 §4.5.3.1.8',
+    }),
+    max_sessions: defaulted(integer({ min: 1, max: 100_000 }), 1000, {
+      sentence: 'Sessions of one listener at the same time; further clients get 421.',
+      source: 'packages/mta/src/submission/limits.ts',
+    }),
+    max_sessions_per_address: defaulted(integer({ min: 1, max: 100_000 }), 200, {
+      sentence: 'Sessions of one client address at the same time.',
+      source: 'packages/mta/src/submission/limits.ts',
+    }),
+  },
+)
