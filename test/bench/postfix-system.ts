@@ -91,16 +91,17 @@ function plumbing(options: SystemOptions, dir: string): Record<string, string> {
     smtpd_tls_key_file: options.keyFile,
     smtpd_sasl_type: 'cyrus',
     smtpd_sasl_path: 'smtpd',
-    cyrus_sasl_config_path: `${dir}/sasl`,
+    cyrus_sasl_config_path: `${dir}/etc/sasl`,
     smtpd_sasl_local_domain: 'relay.bench.test',
   }
 }
 
+// Debian's smtpd(8) reads sasl/smtpd.conf below its configuration directory, others follow the setting.
 async function makeSaslDatabase(dir: string): Promise<void> {
-  await mkdir(`${dir}/sasl`, { recursive: true })
-  const database = `${dir}/sasl/sasldb2`
+  await mkdir(`${dir}/etc/sasl`, { recursive: true })
+  const database = `${dir}/etc/sasl/sasldb2`
   await writeFile(
-    `${dir}/sasl/smtpd.conf`,
+    `${dir}/etc/sasl/smtpd.conf`,
     `pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: ${database}\nmech_list: PLAIN\n`,
   )
   const [user = '', realm = ''] = CREDENTIAL.username.split('@')
