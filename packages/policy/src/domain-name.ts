@@ -1,8 +1,8 @@
 /**
  * Domain names in the one form that the rest of the project uses: A-labels, lower case, no trailing dot.
  *
- * `DomainName` is a hostname (RFC 1123 §2.1: letters, digits, hyphen). `OwnerName` also allows underscores,
- * which only names of DNS records have (`_mta-sts.example.com`, RFC 8552). Names that a resolver could take
+ * `DomainName` is a hostname (RFC 1123 §2.1: letters, digits, hyphen). `OwnerName` also allows what only names of
+ * DNS records have: underscores (`_mta-sts.example.com`, RFC 8552) and slashes (reverse zones, RFC 2317). Names that a resolver could take
  * for an IP address are neither. Knows no DNS and no mail address syntax. Pure.
  */
 import { domainToASCII } from 'node:url'
@@ -37,7 +37,7 @@ const MAX_LABEL_LENGTH = 63
 
 const ASCII = /^[\0-\x7f]*$/
 const HOST_CHARACTERS = /^[a-z0-9.-]+$/
-const OWNER_CHARACTERS = /^[a-z0-9._-]+$/
+const OWNER_CHARACTERS = /^[a-z0-9._/-]+$/
 // What a U-label can hold (RFC 5892 §2, wide): letters, marks, digits, hyphen, middle dot and the two joiners.
 // The converter below parses URL hosts, so everything with a meaning in a URL must be gone before it.
 const UNICODE_CHARACTERS = /^(?:[\p{L}\p{M}\p{N}.\u00b7-]|\u200c|\u200d)+$/u
@@ -47,10 +47,16 @@ const ADDRESS_LIKE = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/
 /** Reads a hostname or mail domain written with A-labels, U-labels or both. */
 export function parseDomainName(text: string): Result<DomainName, DomainNameError> {
   if (text.length > MAX_NAME_LENGTH) return err({ kind: 'name-too-long' })
-  const ascii = ASCII.test(text) ? ok(text.toLowerCase()) : toAsciiLabels(text)
-  if (!ascii.ok) return ascii
-  const problem = nameProblem(ascii.value, HOST_CHARACTERS)
-  return problem === undefined ? ok(ascii.value as DomainName) : err({ kind: problem })
+  if (ASCII.test(text)) return parseHostname(text)
+  const ascii = toAsciiLabels(text)
+  return ascii.ok ? parseHostname(ascii.value) : ascii
+}
+
+/** Reads a hostname as DNS carries it: ASCII only. */
+export function parseHostname(text: string): Result<DomainName, DomainNameError> {
+  const lower = text.toLowerCase()
+  const problem = nameProblem(lower, HOST_CHARACTERS)
+  return problem === undefined ? ok(lower as DomainName) : err({ kind: problem })
 }
 
 /** Reads the name of a DNS record, ASCII only; a hostname is one too. */

@@ -1,6 +1,11 @@
 /** The public API of `@hermetic/policy`: what a destination demands of TLS, and whether a peer proved it. */
 export type { DnsAbsence, DnsAnswer, DnsFailure, DnsFailureReason, DnsRecords, ExtendedDnsError } from './dns/answer.ts'
+export type { CacheLimits } from './dns/answer-cache.ts'
 export type { DnsResolver, MxRecord, TlsaRecordData } from './dns/resolver.ts'
+export { createStubResolver, type StubResolver, type StubResolverOptions } from './dns/stub-resolver.ts'
+export { parseResolvConf, readSystemServers, type SystemServersError } from './dns/system-servers.ts'
+export type { NameServer } from './dns/transport.ts'
+export { decideTrust, type Trust, type TrustSetting } from './dns/trust.ts'
 export {
   type DomainName,
   type DomainNameError,
@@ -32,6 +37,7 @@ export type { Random, Self } from './next-hop/mx-set.ts'
 export { type MxCandidate, type NextHop, type NextHopQuestion, resolveNextHop } from './next-hop/resolve.ts'
 export { type CutAtOurselves, cutAtOurselves, type ResolvedCandidate } from './next-hop/self.ts'
 export type { NameFact, PeerCertificate, PeerFacts, PkixFact } from './peer-facts.ts'
+export type { EmitPolicyEvent, PolicyEvent } from './ports/policy-events.ts'
 export { type Floor, type LocalDemand, type Requirement, tlsRequirement } from './requirement.ts'
 export { assertNever, err, invariant, ok, type Result } from './result.ts'
 export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
