@@ -8,6 +8,8 @@ import { outline } from './outline.ts'
 import { defaultOwnName } from './own-name.ts'
 import { configTemplate } from './template.ts'
 
+const HASH = 'sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+
 describe('without a file', () => {
   test('submission listens on 127.0.0.1:2587 with STARTTLS and a login', () => {
     const { listener } = configOf(undefined)
@@ -134,12 +136,12 @@ describe('problems, as they are told', () => {
       'a hash of a secret is not repeated',
       '[[credential]]\nusername = "shop"\nsecret_hash = ["hunter2"]\n',
       [
-        'hermetic.toml:3:1: credential[0].secret_hash is a list, not a string; write the line that `hermetic credential add --print` shows',
+        'hermetic.toml:3:1: credential[0].secret_hash is a list, not a string; write the hash that `hermetic credential add --print` shows',
       ],
     ],
     [
       'a login that is there twice',
-      '[[credential]]\nusername = "a"\nsecret_hash = "x"\n[[credential]]\nusername = "a"\nsecret_hash = "y"\n',
+      '[[credential]]\nusername = "a"\nsecret_hash = "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="\n[[credential]]\nusername = "a"\nsecret_hash = "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="\n',
       ['hermetic.toml:5:1: credential[1].username is there twice: "a"; remove one, or give it another name'],
     ],
     [
@@ -273,7 +275,7 @@ describe('SMTP-05 our own name is a full name, or an address literal', () => {
     ['', 'nothing'],
   ] as const) {
     test(`SMTP-05 refuses ${why}`, () => {
-      covers('SMTP-05', { observe: 'pure' })
+      covers('SMTP-05', { observe: 'store' })
       const [problem = '', ...others] = problemsOf(`hostname = "${name}"\n`)
       assert.match(problem, /^hermetic\.toml:1:1: hostname is not a full /)
       assert.deepEqual(others, [])
@@ -281,12 +283,12 @@ describe('SMTP-05 our own name is a full name, or an address literal', () => {
   }
 
   test('SMTP-05 a U-label becomes an A-label', () => {
-    covers('SMTP-05', { observe: 'pure' })
+    covers('SMTP-05', { observe: 'store' })
     assert.equal(formatDomain(configOf('hostname = "Büro.example.com"\n').hostname), 'xn--bro-hoa.example.com')
   })
 
   test('SMTP-05 without a setting: the full name of the system, else a literal of its first IPv4 address', () => {
-    covers('SMTP-05', { observe: 'pure' })
+    covers('SMTP-05', { observe: 'store' })
     const addresses = [
       { family: 6, address: '2001:db8::7' },
       { family: 4, address: '192.0.2.7' },
@@ -304,7 +306,7 @@ describe('SMTP-05 our own name is a full name, or an address literal', () => {
   })
 
   test('SMTP-05 a literal is refused as soon as a listener is not on loopback', () => {
-    covers('SMTP-05', { observe: 'pure' })
+    covers('SMTP-05', { observe: 'store' })
     assert.deepEqual(problemsOf(`hostname = "[192.0.2.7]"\n${outside}`), [
       'hermetic.toml:1:1: hostname is an address literal, but a listener is not on loopback; write hostname = "relay.example.com" above the first table, with the name that your address has in DNS',
     ])
@@ -317,7 +319,7 @@ describe('SMTP-05 our own name is a full name, or an address literal', () => {
 })
 
 test('SMTP-33 every timer can be changed, in the file and from the environment', () => {
-  covers('SMTP-33', { observe: 'pure' })
+  covers('SMTP-33', { observe: 'store' })
   const names = outline
     .filter(({ kind, names }) => kind === 'setting' && names[1] === 'timeouts')
     .map(({ names }) => names[2] ?? '')
@@ -358,11 +360,11 @@ describe('the environment', () => {
 
   test('a secret can come from a file, and shows nowhere', () => {
     const config = configOf(undefined, {
-      files: { secret: 'sha256:abc\n' },
+      files: { secret: `${HASH}\n` },
       env: { HERMETIC_CREDENTIAL__0__USERNAME: 'shop', HERMETIC_CREDENTIAL__0__SECRET_HASH_FILE: 'secret' },
     })
-    assert.equal(config.credential[0]?.secret_hash.reveal(), 'sha256:abc')
-    assert.ok(!JSON.stringify(config).includes('abc'))
+    assert.equal(config.credential[0]?.secret_hash.reveal(), HASH)
+    assert.ok(!JSON.stringify(config).includes('47DEQ'))
   })
 
   const rows: readonly (readonly [rule: string, env: Readonly<Record<string, string>>, problems: readonly string[]])[] =
@@ -407,7 +409,7 @@ describe('the environment', () => {
         'a secret that is set twice',
         {
           HERMETIC_CREDENTIAL__0__USERNAME: 'a',
-          HERMETIC_CREDENTIAL__0__SECRET_HASH: 'x',
+          HERMETIC_CREDENTIAL__0__SECRET_HASH: HASH,
           HERMETIC_CREDENTIAL__0__SECRET_HASH_FILE: 'there',
         },
         [
@@ -429,7 +431,7 @@ describe('the environment', () => {
       ],
     ]
   for (const [rule, env, problems] of rows) {
-    test(rule, () => assert.deepEqual(problemsOf(undefined, { env, files: { there: 'x' } }), problems))
+    test(rule, () => assert.deepEqual(problemsOf(undefined, { env, files: { there: HASH } }), problems))
   }
 })
 

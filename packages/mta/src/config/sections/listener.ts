@@ -2,7 +2,11 @@
  * `[[listener]]`, `[[credential]]` and `[submission]`: who may hand mail to the relay, and how. Pure.
  * Rules that look at several settings are in `rules.ts`.
  */
+import { ok } from '@hermetic/policy'
+import { parseSecretHash } from '../../submission/secret-hash.ts'
+import { parseSenderRight } from '../../submission/sender-rights.ts'
 import { defaulted, listOf, optional, required, table, tableList } from '../setting.ts'
+import { textType } from '../value-type.ts'
 import {
   boolean,
   choice,
@@ -76,21 +80,23 @@ export const listeners = tableList(
   },
 )
 
-const SENDER = /^(?:[^@\s]+@)?[^@\s]+$/
-
 export const credentials = tableList(
   {
     maxItems: CREDENTIALS_MAX,
     sentence: 'A login for submission; `hermetic credential add` keeps others in data_dir/credentials.json.',
   },
   {
-    username: required(matching('user name', '1 to 255 printable characters', /^[^\p{C}\p{Z}]{1,255}$/u), {
+    username: required(matching('user name', '1 to 255 characters, no control characters', /^\P{Cc}{1,255}$/u), {
       sentence: 'The name to log in with.',
       source: 'RFC 4616 §2',
       example: '"shop"',
     }),
     secret_hash: required(
-      secret('hash of a secret', 'the line that `hermetic credential add --print` shows', (text) => text.length > 0),
+      secret(
+        'hash of a secret',
+        'the hash that `hermetic credential add --print` shows',
+        (text) => parseSecretHash(text) !== undefined,
+      ),
       {
         sentence: 'What is kept of the secret: SHA-256 of a generated one, scrypt of a chosen one.',
         source: 'architecture, decision 9',
@@ -98,7 +104,9 @@ export const credentials = tableList(
       },
     ),
     allowed_senders: listOf(
-      matching('mail address or domain', '"app@example.com", or "example.com" for every address in it', SENDER),
+      textType('mail address or @domain', '"app@example.com", or "@example.com" for every address in it', (text) =>
+        parseSenderRight(text) === undefined ? undefined : ok(text),
+      ),
       [],
       {
         maxItems: SENDERS_MAX,

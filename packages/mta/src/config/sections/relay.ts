@@ -56,5 +56,9 @@ export const log = table(
       sentence: 'The least severe lines that are written.',
       source: 'docs/log-events.md',
     }),
+    addresses: defaulted(choice('full', 'domain'), 'full', {
+      sentence: 'Whether mail addresses are written whole or as *@example.com; user names of logins are always whole.',
+      source: 'RFC 6973 §6.1',
+    }),
   },
 )
