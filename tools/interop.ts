@@ -1,0 +1,86 @@
+/**
+ * Runs `test/interop`: the tests that need other programs (a real Postfix, swaks, strace, Python). Installs what
+ * is missing from Debian when it may (root and apt-get), never starting what it installs; otherwise it names
+ * what is missing and fails. Arguments are passed on to the test runner.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+
+/** Program → Debian package. */
+const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
+  ['postfix', 'postfix'],
+  ['swaks', 'swaks'],
+  ['strace', 'strace'],
+  ['python3', 'python3'],
+  ['openssl', 'openssl'],
+  ['ip', 'iproute2'],
+]
+
+/** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
+const POLICY_SCRIPT = '/usr/sbin/policy-rc.d'
+const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
+
+const missing = missingPrograms()
+if (missing.length > 0) installFromDebian(missing.map(([, debianPackage]) => debianPackage))
+const stillMissing = missingPrograms()
+if (stillMissing.length > 0) {
+  const packages = stillMissing.map(([, debianPackage]) => debianPackage).join(' ')
+  console.error(`interop: missing programs: ${stillMissing.map(([program]) => program).join(', ')}`)
+  console.error(`interop: on Debian or Ubuntu: sudo apt-get install --no-install-recommends ${packages}`)
+  process.exit(1)
+}
+
+const root = new URL('../', import.meta.url)
+const tests = ['--test', '--test-concurrency=1', ...process.argv.slice(2), 'test/interop/**/*.test.ts']
+const path = [process.env['PATH'], ...SYSTEM_FOLDERS].join(':')
+const run = spawnSync(process.execPath, tests, {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
+  env: { ...process.env, PATH: path },
+})
+process.exit(run.status ?? 1)
+
+function missingPrograms(): typeof NEEDED {
+  const folders = [...(process.env['PATH'] ?? '').split(':'), ...SYSTEM_FOLDERS]
+  return NEEDED.filter(([program]) => !folders.some((folder) => isExecutable(`${folder}/${program}`)))
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function installFromDebian(packages: readonly string[]): void {
+  if (process.getuid?.() !== 0 || !isExecutable('/usr/bin/apt-get')) return
+  console.log(`interop: installing ${packages.join(' ')} from Debian`)
+  const ownPolicy = !existsSync(POLICY_SCRIPT)
+  if (ownPolicy) writeFileSync(POLICY_SCRIPT, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    preseedPostfix()
+    apt(['update', '-qq'])
+    apt(['install', '-y', '-qq', '--no-install-recommends', ...packages])
+  } catch (error) {
+    console.error(`interop: apt-get failed: ${error instanceof Error ? error.message : String(error)}`)
+  } finally {
+    if (ownPolicy) rmSync(POLICY_SCRIPT, { force: true })
+  }
+}
+
+/** Its package would ask what the machine's mail system shall be: none, for the tests bring their own configuration. */
+function preseedPostfix(): void {
+  execFileSync('debconf-set-selections', {
+    input: 'postfix postfix/main_mailer_type select No configuration\n',
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+}
+
+function apt(words: readonly string[]): void {
+  execFileSync('apt-get', words, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+}
