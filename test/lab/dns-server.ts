@@ -25,7 +25,7 @@ export type DnsFault =
   /** Forged answers come instead of the right one, or before it. */
   | { readonly kind: 'wrong-id' | 'wrong-question' | 'wrong-port'; readonly thenRight?: boolean }
   | { readonly kind: 'delay'; readonly ms: number }
-  /** Bytes that are no DNS message, under the right id. */
+  /** The right id and question, then bytes that are no record. */
   | { readonly kind: 'garbage' }
   /** AD is set or not whatever the zone says. */
   | { readonly kind: 'ad'; readonly ad: boolean }
@@ -257,7 +257,7 @@ class LabServer {
         this.#later(fault.ms, right)
         break
       case 'garbage':
-        path.send(Buffer.concat([encoded(response, limit).subarray(0, 12), Buffer.from([0xc0, 0xff, 0, 0])]))
+        path.send(garbled(response))
         break
       case 'ad':
         path.send(
@@ -317,6 +317,12 @@ function encoded(packet: codec.Packet, limit: number): Buffer {
 function truncated(packet: codec.Packet): Buffer {
   const flags = (packet.flags ?? 0) | codec.TRUNCATED_RESPONSE
   return codec.encode({ ...packet, flags, answers: [], authorities: [] })
+}
+
+function garbled(packet: codec.Packet): Buffer {
+  const bytes = codec.encode({ ...packet, answers: [], authorities: [], additionals: [] })
+  bytes.writeUInt16BE(1, 6)
+  return Buffer.concat([bytes, Buffer.from([0xc0, 0xff, 0, 0])])
 }
 
 function decoded(message: Buffer): codec.DecodedPacket | undefined {
