@@ -1,0 +1,44 @@
+/**
+ * Events as JSON lines through pino, the one file that knows it. What stands in a line is decided in
+ * `log-line.ts`; here are only the level, the time and the writing.
+ */
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { LOG_EVENTS, type LogEvent, type LogLevel } from '../log-events.ts'
+import { type LogOptions, logLine } from '../log-line.ts'
+
+export interface RelayLog {
+  emit(event: LogEvent): void
+  /** Everything emitted so far is written when this returns; called before the process ends. */
+  flush(): void
+}
+
+export interface RelayLogOptions extends LogOptions {
+  readonly level: LogLevel
+  /** Absent: standard output. */
+  readonly stream?: DestinationStream
+}
+
+export function openPinoLog({ level, addresses, stream }: RelayLogOptions): RelayLog {
+  // Not synchronous: a slow reader of the log must not hold up SMTP sessions.
+  const output = stream ?? destination({ dest: 1, sync: false })
+  const logger: Logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    output,
+  )
+  return {
+    emit(event) {
+      // Most events of a busy relay are debug lines that nobody asked for: not rendered at all.
+      if (!logger.isLevelEnabled(LOG_EVENTS[event.event].level)) return
+      const line = logLine(event, { addresses })
+      logger[line.level](line.fields)
+    },
+    flush() {
+      if ('flushSync' in output && typeof output.flushSync === 'function') output.flushSync()
+    },
+  }
+}

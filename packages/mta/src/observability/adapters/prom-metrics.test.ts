@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type QueueSummary, type SpoolHealth, StoreUnavailable } from '../../spool/spool.ts'
+import { METRICS } from '../metrics.ts'
+import { openPromMetrics } from './prom-metrics.ts'
+
+const summary: QueueSummary = {
+  messages: 3,
+  recipientsOpen: 4,
+  held: 1,
+  quarantined: 0,
+  bytes: 5_000,
+  oldestReceivedAt: 1_000,
+  lanes: [],
+}
+const health: SpoolHealth = { intake: 'full', claims: 'open', detail: '', usedBytes: 85, maxBytes: 100 }
+
+test('events and the state of the queue show in one scrape', async () => {
+  const metrics = openPromMetrics({ summary: async () => summary, health: () => health, now: () => 61_000 })
+  metrics.emit({ event: 'session-opened', listener: 'submission', address: '192.0.2.1' })
+  metrics.emit({ event: 'spool-commit', operations: 7, durationMs: 2 })
+  const { contentType, text } = await metrics.scrape()
+  assert.match(contentType, /^text\/plain/)
+  for (const line of [
+    'hermetic_sessions_open{listener="submission"} 1',
+    'hermetic_spool_operations_total 7',
+    'hermetic_spool_commit_seconds_bucket{le="0.0025"} 1',
+    'hermetic_queue_messages 3',
+    'hermetic_queue_oldest_seconds 60',
+    'hermetic_queue_readable 1',
+    'hermetic_spool_intake_open 0',
+    'hermetic_spool_claims_open 1',
+  ]) {
+    assert.ok(text.split('\n').includes(line), line)
+  }
+  for (const name of Object.keys(METRICS)) assert.ok(text.includes(`# HELP ${name} `), name)
+})
+
+test('a queue that cannot be read is told as such, not as empty', async () => {
+  let works = true
+  const metrics = openPromMetrics({
+    summary: async () => {
+      if (works) return summary
+      throw new StoreUnavailable('gone')
+    },
+    health: () => health,
+    now: () => 0,
+  })
+  works = false
+  const { text } = await metrics.scrape()
+  assert.ok(text.includes('hermetic_queue_readable 0\n') && text.includes('hermetic_queue_messages Nan\n'))
+})
+
+test('scrapes that come together ask the store once', async () => {
+  let asked = 0
+  const metrics = openPromMetrics({
+    summary: async () => {
+      asked++
+      return summary
+    },
+    health: () => health,
+    now: () => 0,
+  })
+  await Promise.all([metrics.scrape(), metrics.scrape(), metrics.scrape()])
+  await metrics.scrape()
+  assert.equal(asked, 1)
+})

@@ -1,0 +1,134 @@
+/**
+ * The delivery record: one flat line for each transaction, in the words of the RFCs, so that one search for a
+ * queue id tells where a message went, over what channel, and why. Pure.
+ */
+import { assertNever, type Requirement, type Verdict } from '@hermetic/policy'
+import type { AttemptFinished, ChannelRecord, RecipientSummary } from '../delivery/events.ts'
+import type { DeliveryCause, DeliveryProblem } from '../delivery/outcome.ts'
+import { formatReply } from '../smtp/reply.ts'
+
+/** What became of the transaction as a whole. */
+export type AttemptResult = 'delivered' | 'partly-delivered' | 'deferred' | 'failed' | 'ambiguous'
+
+export interface DeliveryRecord {
+  readonly id: string
+  readonly result: AttemptResult
+  readonly lane: string
+  readonly nextHop: string
+  readonly attempt: number
+  readonly mxHostname: string
+  readonly address: string
+  readonly port: number
+  readonly tls: string
+  readonly tlsRequirement: string
+  readonly tlsVerdict: string
+  readonly reused: number
+  readonly size: number
+  readonly recipients: RecipientSummary
+  readonly reply?: string
+  readonly cause?: string
+  readonly durationMs: number
+}
+
+export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
+  const { reply, cause, remote } = attempt
+  return {
+    id: attempt.id,
+    result: attemptResult(attempt.recipients),
+    lane: attempt.lane,
+    nextHop: attempt.nextHop,
+    attempt: attempt.attempt,
+    mxHostname: remote.mxHostname,
+    address: remote.address,
+    port: remote.port,
+    tls: channelWords(attempt.channel),
+    tlsRequirement: requirementWords(attempt.requirement),
+    tlsVerdict: verdictWords(attempt.verdict),
+    reused: attempt.reused,
+    size: attempt.size,
+    recipients: attempt.recipients,
+    ...(reply === undefined ? {} : { reply: formatReply(reply) }),
+    ...(cause === undefined ? {} : { cause: causeWords(cause) }),
+    durationMs: attempt.durationMs,
+  }
+}
+
+/** Anything ambiguous makes the whole ambiguous: that is what an operator must see. */
+export function attemptResult({ delivered, deferred, failed, ambiguous }: RecipientSummary): AttemptResult {
+  if (ambiguous > 0) return 'ambiguous'
+  if (delivered > 0) return deferred + failed > 0 ? 'partly-delivered' : 'delivered'
+  return failed > 0 && deferred === 0 ? 'failed' : 'deferred'
+}
+
+/** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or why there is none. */
+function channelWords(channel: ChannelRecord): string {
+  switch (channel.kind) {
+    case 'clear':
+      return `none (${channel.because})`
+    case 'tls':
+      return `${channel.protocol} ${channel.cipher}`
+    default:
+      return assertNever(channel)
+  }
+}
+
+function requirementWords({ pkix, floor }: Requirement): string {
+  return pkix ? 'pkix' : floor
+}
+
+function verdictWords(verdict: Verdict): string {
+  if (verdict.kind === 'proven') return verdict.level
+  return `failed: ${verdict.reasons.map(({ kind }) => kind).join(', ')}`
+}
+
+/** A problem as fields of a line: what, whose fault, and for how long. */
+export function problemWords({
+  cause,
+  status,
+  permanence,
+  fault,
+  scope,
+}: DeliveryProblem): Readonly<Record<string, string>> {
+  return { cause: causeWords(cause), status, permanence, fault, scope }
+}
+
+/** The cause in one short phrase: its kind, and the fact that tells most. */
+export function causeWords(cause: DeliveryCause): string {
+  switch (cause.kind) {
+    case 'dns-failure':
+      return `dns-failure: ${cause.lookup} of ${cause.name}: ${cause.detail}`
+    case 'domain-not-found':
+    case 'null-mx':
+    case 'mail-loop':
+      return `${cause.kind}: ${cause.name}`
+    case 'no-address':
+      return `no-address: ${cause.names.join(', ')}`
+    case 'address-refused':
+      return `address-refused: ${cause.addresses.join(', ')}`
+    case 'connect-failed':
+      return `connect-failed: ${cause.code}`
+    case 'timeout':
+      return `timeout: ${cause.phase}`
+    case 'connection-lost':
+      return `connection-lost: ${cause.phase}: ${cause.code}`
+    case 'protocol-violation':
+      return `protocol-violation: ${cause.phase}: ${cause.detail}`
+    case 'reply':
+      return `reply: ${cause.phase}: ${formatReply(cause.reply)}`
+    case 'tls-policy':
+      return `tls-policy: ${cause.policyDomain}: ${cause.reason}`
+    case 'extension-missing':
+      return `extension-missing: ${cause.extension}`
+    case 'too-large':
+      return `too-large: ${cause.size} of ${cause.limit}`
+    case 'expired':
+      return cause.last === undefined ? 'expired' : `expired: ${causeWords(cause.last)}`
+    case 'content-unreadable':
+    case 'internal':
+      return `${cause.kind}: ${cause.detail}`
+    case 'stopped':
+      return 'stopped'
+    default:
+      return assertNever(cause)
+  }
+}

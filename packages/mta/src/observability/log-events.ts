@@ -1,0 +1,349 @@
+/**
+ * The closed list of everything that can stand in the log: one entry for each event of each room, with its
+ * level, one sentence, and what each field is. The compiler keeps it complete in both directions.
+ *
+ * `log-line.ts` renders by it, `docs/log-events.md` is written from it. Pure.
+ */
+import type { BounceEvent } from '../bounce/events.ts'
+import type { DeliveryEvent } from '../delivery/events.ts'
+import type { ScheduleEvent } from '../schedule/events.ts'
+import type { SpoolEvent } from '../spool/events.ts'
+import type { SubmissionEvent } from '../submission/events.ts'
+import type { RelayEvent } from './relay-events.ts'
+
+export type LogEvent = RelayEvent | SubmissionEvent | SpoolEvent | ScheduleEvent | DeliveryEvent | BounceEvent
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** What a field holds, and so how it is written. */
+export type FieldKind =
+  /** A word, name or id of ours. */
+  | 'word'
+  | 'number'
+  /** UTC milliseconds; written as ISO 8601. */
+  | 'time'
+  /** Text that somebody else chose: bounded, control characters replaced. */
+  | 'peer'
+  /** A mail address: written whole or as its domain, as the settings say. */
+  | 'mailbox'
+  /** Facts with fields of their own. */
+  | 'facts'
+
+type EventName = LogEvent['event']
+export type EventNamed<N extends EventName> = Extract<LogEvent, { readonly event: N }>
+type FieldNames<E> = E extends unknown ? Exclude<keyof E, 'event'> & string : never
+
+export interface LogEventEntry<N extends EventName = EventName> {
+  readonly level: LogLevel
+  readonly sentence: string
+  readonly fields: { readonly [F in FieldNames<EventNamed<N>>]: FieldKind }
+}
+
+const listener = 'word'
+const address = 'peer'
+
+const relay = {
+  'relay-starting': {
+    level: 'info',
+    sentence: 'The relay starts.',
+    fields: { version: 'word', node: 'word', pid: 'number', hostname: 'word', directory: 'word' },
+  },
+  'relay-ready': {
+    level: 'info',
+    sentence: 'Listeners are up and deliveries run.',
+    fields: { durationMs: 'number' },
+  },
+  'node-outdated': {
+    level: 'warn',
+    sentence: 'This Node.js lacks security fixes that matter to a mail relay; update it.',
+    fields: { node: 'word', fixedIn: 'word', detail: 'word' },
+  },
+  'admin-listening': {
+    level: 'info',
+    sentence: 'Metrics and probes, or the control socket, answer here.',
+    fields: { service: 'word', place: 'word' },
+  },
+  'admin-failed': {
+    level: 'error',
+    sentence: 'Metrics and probes, or the control socket, failed.',
+    fields: { service: 'word', detail: 'peer' },
+  },
+  'queue-ordered': {
+    level: 'info',
+    sentence: 'An operator changed the state of messages.',
+    fields: { action: 'word', messages: 'number' },
+  },
+  'relay-stopping': {
+    level: 'info',
+    sentence: 'No new sessions and no new deliveries; running ones are brought to an end.',
+    fields: { signal: 'word', graceMs: 'number' },
+  },
+  'relay-stopped': { level: 'info', sentence: 'The relay has stopped in order.', fields: { durationMs: 'number' } },
+  'relay-failed': { level: 'error', sentence: 'A defect ended the relay.', fields: { detail: 'peer' } },
+} as const satisfies { readonly [N in RelayEvent['event']]: LogEventEntry<N> }
+
+const submission = {
+  listening: {
+    level: 'info',
+    sentence: 'A listener takes sessions.',
+    fields: { listener, address, port: 'number' },
+  },
+  'listener-failed': {
+    level: 'error',
+    sentence: 'A listener could not be opened, or failed.',
+    fields: { listener, code: 'word' },
+  },
+  'session-refused': {
+    level: 'warn',
+    sentence: 'A client was turned away before the greeting.',
+    fields: { listener, address, reason: 'word' },
+  },
+  'session-opened': { level: 'debug', sentence: 'A client connected.', fields: { listener, address } },
+  'session-ended': {
+    level: 'debug',
+    sentence: 'A session is over.',
+    fields: { listener, address, reason: 'word', messages: 'number', durationMs: 'number' },
+  },
+  'tls-handshake-failed': {
+    level: 'warn',
+    sentence: 'The TLS handshake with a client failed.',
+    fields: { listener, address, code: 'peer' },
+  },
+  authenticated: {
+    level: 'debug',
+    sentence: 'A login was accepted.',
+    fields: { listener, address, username: 'peer' },
+  },
+  'auth-failed': {
+    level: 'warn',
+    sentence: 'A login was refused.',
+    fields: { listener, address, username: 'peer', reason: 'word' },
+  },
+  'command-refused': {
+    level: 'info',
+    sentence: 'MAIL or RCPT was refused.',
+    fields: { listener, address, username: 'peer', command: 'word', reply: 'peer' },
+  },
+  'message-accepted': {
+    level: 'info',
+    sentence: 'A message is durably queued and was answered 250.',
+    fields: {
+      listener,
+      id: 'word',
+      address,
+      username: 'peer',
+      reversePath: 'mailbox',
+      messageId: 'peer',
+      recipients: 'number',
+      size: 'number',
+      tls: 'word',
+      latencyMs: 'number',
+      spoolMs: 'number',
+    },
+  },
+  'message-refused': {
+    level: 'info',
+    sentence: 'Content was refused after DATA; nothing was queued.',
+    fields: { listener, id: 'word', address, username: 'peer', reason: 'word', reply: 'peer' },
+  },
+  'session-error': {
+    level: 'error',
+    sentence: 'A session ended by a defect of ours.',
+    fields: { listener, address, detail: 'peer' },
+  },
+  'credentials-loaded': {
+    level: 'info',
+    sentence: 'The file of logins was read.',
+    fields: { count: 'number' },
+  },
+  'credentials-unreadable': {
+    level: 'error',
+    sentence: 'The file of logins cannot be used; the last good one stays in force.',
+    fields: { detail: 'peer' },
+  },
+} as const satisfies { readonly [N in SubmissionEvent['event']]: LogEventEntry<N> }
+
+const spool = {
+  'spool-commit': {
+    level: 'debug',
+    sentence: 'One commit of the store, with the operations that shared it.',
+    fields: { operations: 'number', durationMs: 'number' },
+  },
+  'spool-failing': {
+    level: 'error',
+    sentence: 'The store cannot commit or read: intake and deliveries stop until it can.',
+    fields: { detail: 'peer' },
+  },
+  'spool-recovered': { level: 'warn', sentence: 'The store works again.', fields: { afterMs: 'number' } },
+  'spool-room-changed': {
+    level: 'warn',
+    sentence: 'Intake stops at 85 % of the limit and deliveries at 95 %; one of the two was crossed.',
+    fields: { intake: 'word', claims: 'word', usedBytes: 'number', limitBytes: 'number' },
+  },
+  'spool-reserve-released': {
+    level: 'error',
+    sentence: 'The disk is full; the file that was kept for this was given back, so that outcomes can be stored.',
+    fields: {},
+  },
+  'spool-reserve-restored': {
+    level: 'info',
+    sentence: 'There is room again; the file kept for a full disk was made anew.',
+    fields: { bytes: 'number' },
+  },
+  'spool-accept-voided': {
+    level: 'error',
+    sentence: 'It is not known whether a message was stored: it was answered 451 and is never delivered under this id.',
+    fields: { id: 'word', detail: 'peer' },
+  },
+  'spool-settle-journalled': {
+    level: 'error',
+    sentence: 'An outcome could not be committed and waits in unsettled.journal.',
+    fields: { id: 'word', detail: 'peer' },
+  },
+  'spool-journal-replayed': {
+    level: 'warn',
+    sentence: 'Outcomes of an earlier run were taken from unsettled.journal.',
+    fields: { settlements: 'number', tombstones: 'number', damagedLines: 'number', refused: 'number' },
+  },
+  'spool-settle-merged': {
+    level: 'warn',
+    sentence: 'An outcome came after its lease was over: deliveries count, deferrals do not.',
+    fields: { id: 'word', closed: 'number', ignored: 'number' },
+  },
+  'spool-orphan-removed': {
+    level: 'info',
+    sentence: 'A content file without an envelope was removed.',
+    fields: { name: 'word' },
+  },
+  'spool-suspects-found': {
+    level: 'warn',
+    sentence: 'These messages were in flight when the relay died; they are tried one by one.',
+    fields: { ids: 'facts' },
+  },
+  'spool-message-quarantined': {
+    level: 'error',
+    sentence: 'A message was set aside; `hermetic queue release` tries it again.',
+    fields: { id: 'word', reason: 'peer' },
+  },
+  'spool-content-unreadable': {
+    level: 'error',
+    sentence: 'The content of a message is missing or damaged.',
+    fields: { id: 'word', detail: 'peer' },
+  },
+  'spool-thread-restarted': {
+    level: 'error',
+    sentence: 'The thread that owns the store ended and was started again.',
+    fields: { detail: 'peer' },
+  },
+} as const satisfies { readonly [N in SpoolEvent['event']]: LogEventEntry<N> }
+
+const schedule = {
+  'turn-failed': {
+    level: 'error',
+    sentence: 'A turn of a lane ended by a defect of ours; the lane stays due.',
+    fields: { lane: 'word', detail: 'peer', retryInMs: 'number' },
+  },
+  'schedule-refill-failed': {
+    level: 'error',
+    sentence: 'The store could not say which lanes are due; it is asked again shortly.',
+    fields: { detail: 'peer', retryInMs: 'number' },
+  },
+  'turns-abandoned': {
+    level: 'warn',
+    sentence: 'Stopping did not wait any longer for these turns.',
+    fields: { count: 'number' },
+  },
+} as const satisfies { readonly [N in ScheduleEvent['event']]: LogEventEntry<N> }
+
+const delivery = {
+  'attempt-finished': {
+    level: 'info',
+    sentence: 'The delivery record: one for every transaction, with all that decided its end.',
+    fields: {
+      id: 'word',
+      lane: 'word',
+      nextHop: 'word',
+      attempt: 'number',
+      remote: 'facts',
+      channel: 'facts',
+      requirement: 'facts',
+      verdict: 'facts',
+      reused: 'number',
+      size: 'number',
+      recipients: 'facts',
+      reply: 'facts',
+      cause: 'facts',
+      durationMs: 'number',
+    },
+  },
+  'session-failed': {
+    level: 'info',
+    sentence: 'No session with this address; the next candidate is tried.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', problem: 'facts', durationMs: 'number' },
+  },
+  'tls-fallback': {
+    level: 'info',
+    sentence: 'TLS broke and nothing demanded it: the same address is tried again.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', failure: 'peer', to: 'word' },
+  },
+  'next-hop-failed': {
+    level: 'warn',
+    sentence: 'No host of the next hop could be used; its messages wait.',
+    fields: { lane: 'word', nextHop: 'word', problem: 'facts', messages: 'number', backoffUntil: 'time' },
+  },
+  'message-settled': {
+    level: 'debug',
+    sentence: 'What became of the recipients of one message on one lane is durably stored.',
+    fields: { id: 'word', lane: 'word', attempt: 'number', summary: 'facts', ageMs: 'number', hold: 'word' },
+  },
+  'settle-unusual': {
+    level: 'warn',
+    sentence: 'The outcome of a delivery was stored in another way than usual.',
+    fields: { id: 'word', lane: 'word', outcome: 'word', detail: 'peer' },
+  },
+  'claims-released': {
+    level: 'info',
+    sentence: 'Messages were given back untouched.',
+    fields: { lane: 'word', messages: 'number' },
+  },
+  'lease-lost': {
+    level: 'warn',
+    sentence: 'The right to deliver these messages ended before they were sent.',
+    fields: { messages: 'number' },
+  },
+  'delivery-store-failed': {
+    level: 'error',
+    sentence: 'The store did not answer delivery.',
+    fields: { step: 'word', detail: 'peer' },
+  },
+  'delivery-defect': {
+    level: 'error',
+    sentence: 'A defect of ours was contained; the messages concerned are deferred.',
+    fields: { lane: 'word', detail: 'peer', messages: 'number' },
+  },
+} as const satisfies { readonly [N in DeliveryEvent['event']]: LogEventEntry<N> }
+
+const bounce = {
+  'dsn-queued': {
+    level: 'info',
+    sentence: 'A failure notification to the sender was queued.',
+    fields: { id: 'word', dsnId: 'word', recipients: 'number' },
+  },
+  'failure-not-reported': {
+    level: 'warn',
+    sentence: 'Recipients failed and no sender is told.',
+    fields: { id: 'word', recipients: 'number', reason: 'word' },
+  },
+} as const satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
+
+/** By room, in the order in which a message meets them. */
+export const LOG_EVENT_ROOMS = { relay, submission, spool, schedule, delivery, bounce } as const
+
+export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
+  ...relay,
+  ...submission,
+  ...spool,
+  ...schedule,
+  ...delivery,
+  ...bounce,
+}

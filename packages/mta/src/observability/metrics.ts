@@ -1,0 +1,306 @@
+/**
+ * The closed list of metrics, and what each event adds to them. Pure: `adapters/prom-metrics.ts` keeps the
+ * numbers. Labels take values of closed lists only (or names that the configuration gives), so that no peer
+ * can make them grow.
+ */
+import type { RecipientSummary } from '../delivery/events.ts'
+import { attemptResult } from './delivery-record.ts'
+import type { LogEvent } from './log-events.ts'
+
+export interface MetricEntry {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels?: readonly string[]
+  /** Upper bounds of a histogram, in the metric's unit. */
+  readonly buckets?: readonly number[]
+}
+
+/** From a group commit on a good disk to a slow one. */
+const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
+/** From a neighbour that answers at once to the patience of RFC 5321 §4.5.3.2. */
+const SESSION_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600]
+/** From the first attempt to the maximum age. */
+const AGE_SECONDS = [1, 5, 30, 60, 300, 1_800, 3_600, 14_400, 43_200, 86_400, 172_800, 432_000]
+
+export const METRICS = {
+  hermetic_build_info: { type: 'gauge', help: 'Always 1; the labels say what runs.', labels: ['version', 'node'] },
+
+  hermetic_sessions_total: { type: 'counter', help: 'Sessions of clients.', labels: ['listener'] },
+  hermetic_sessions_open: { type: 'gauge', help: 'Sessions of clients that are open now.', labels: ['listener'] },
+  hermetic_sessions_refused_total: {
+    type: 'counter',
+    help: 'Clients turned away before the greeting.',
+    labels: ['listener', 'reason'],
+  },
+  hermetic_sessions_ended_total: { type: 'counter', help: 'How sessions ended.', labels: ['listener', 'reason'] },
+  hermetic_client_tls_failures_total: {
+    type: 'counter',
+    help: 'Failed TLS handshakes of clients.',
+    labels: ['listener'],
+  },
+  hermetic_logins_total: {
+    type: 'counter',
+    help: 'Logins by result: accepted, invalid, busy, limited.',
+    labels: ['listener', 'result'],
+  },
+  hermetic_commands_refused_total: {
+    type: 'counter',
+    help: 'Refused MAIL and RCPT commands.',
+    labels: ['listener', 'command'],
+  },
+  hermetic_listener_failures_total: { type: 'counter', help: 'Listeners that could not be opened, or failed.' },
+  hermetic_session_defects_total: { type: 'counter', help: 'Sessions that ended by a defect of the relay.' },
+  hermetic_credentials: { type: 'gauge', help: 'Logins known from the file.' },
+  hermetic_credentials_unreadable_total: { type: 'counter', help: 'Times that the file of logins could not be used.' },
+
+  hermetic_messages_accepted_total: { type: 'counter', help: 'Messages answered 250.', labels: ['listener'] },
+  hermetic_messages_refused_total: { type: 'counter', help: 'Messages refused after DATA.', labels: ['listener'] },
+  hermetic_accepted_bytes_total: { type: 'counter', help: 'Content of accepted messages.', labels: ['listener'] },
+  hermetic_accepted_recipients_total: {
+    type: 'counter',
+    help: 'Recipients of accepted messages.',
+    labels: ['listener'],
+  },
+  hermetic_accept_seconds: {
+    type: 'histogram',
+    help: 'From DATA to the durable answer.',
+    labels: ['listener'],
+    buckets: [0.001, ...SESSION_SECONDS],
+  },
+
+  hermetic_delivery_attempts_total: {
+    type: 'counter',
+    help: 'Transactions with other servers, by result and by what TLS had proven.',
+    labels: ['result', 'tls'],
+  },
+  hermetic_delivery_attempt_seconds: { type: 'histogram', help: 'Duration of transactions.', buckets: SESSION_SECONDS },
+  hermetic_delivery_causes_total: {
+    type: 'counter',
+    help: 'Why transactions did not deliver to everybody.',
+    labels: ['cause'],
+  },
+  hermetic_recipients_total: {
+    type: 'counter',
+    help: 'Settled recipients by outcome.',
+    labels: ['outcome'],
+  },
+  hermetic_message_age_seconds: {
+    type: 'histogram',
+    help: 'From arrival to the attempt that delivered to the last recipient of a lane.',
+    buckets: AGE_SECONDS,
+  },
+  hermetic_session_failures_total: {
+    type: 'counter',
+    help: 'Addresses with which no session was possible.',
+    labels: ['cause'],
+  },
+  hermetic_tls_fallbacks_total: { type: 'counter', help: 'Second tries after broken TLS.', labels: ['to'] },
+  hermetic_next_hop_failures_total: {
+    type: 'counter',
+    help: 'Next hops of which no host could be used.',
+    labels: ['cause'],
+  },
+  hermetic_held_total: { type: 'counter', help: 'Deliveries that were held for an operator.' },
+  hermetic_settle_unusual_total: {
+    type: 'counter',
+    help: 'Outcomes that were not simply stored: merged, journalled, repeated or rejected.',
+    labels: ['outcome'],
+  },
+  hermetic_claims_released_total: { type: 'counter', help: 'Messages given back untouched.' },
+  hermetic_leases_lost_total: { type: 'counter', help: 'Messages whose lease ended before they were sent.' },
+  hermetic_store_failures_total: { type: 'counter', help: 'Store failures met by delivery.', labels: ['step'] },
+  hermetic_defects_total: { type: 'counter', help: 'Contained defects of the relay.', labels: ['room'] },
+  hermetic_dsns_total: { type: 'counter', help: 'Failure notifications queued for senders.' },
+  hermetic_failures_not_reported_total: {
+    type: 'counter',
+    help: 'Failed recipients of which no sender was told.',
+    labels: ['reason'],
+  },
+
+  hermetic_spool_commits_total: { type: 'counter', help: 'Commits of the store.' },
+  hermetic_spool_operations_total: { type: 'counter', help: 'Operations in these commits.' },
+  hermetic_spool_commit_seconds: { type: 'histogram', help: 'Duration of commits.', buckets: COMMIT_SECONDS },
+  hermetic_spool_failures_total: { type: 'counter', help: 'Times that the store stopped working.' },
+  hermetic_spool_reserve_released_total: { type: 'counter', help: 'Times that a full disk took the reserve.' },
+  hermetic_spool_accepts_voided_total: { type: 'counter', help: 'Accepts without a certain outcome.' },
+  hermetic_spool_journalled_total: { type: 'counter', help: 'Outcomes written to the journal.' },
+  hermetic_spool_replayed_total: {
+    type: 'counter',
+    help: 'Journal entries by what became of them.',
+    labels: ['entry'],
+  },
+  hermetic_spool_merged_recipients_total: {
+    type: 'counter',
+    help: 'Recipients of outcomes that came after their lease.',
+    labels: ['result'],
+  },
+  hermetic_spool_orphans_removed_total: { type: 'counter', help: 'Content files without an envelope.' },
+  hermetic_spool_suspects_total: { type: 'counter', help: 'Messages in flight when the relay died.' },
+  hermetic_spool_quarantined_total: { type: 'counter', help: 'Messages set aside.' },
+  hermetic_spool_unreadable_total: { type: 'counter', help: 'Messages whose content is missing or damaged.' },
+  hermetic_spool_thread_restarts_total: { type: 'counter', help: 'Restarts of the store thread.' },
+  hermetic_schedule_failures_total: { type: 'counter', help: 'Times that due lanes could not be read.' },
+  hermetic_turns_abandoned_total: { type: 'counter', help: 'Turns that stopping did not wait for.' },
+  hermetic_queue_orders_total: { type: 'counter', help: 'Messages changed by operators.', labels: ['action'] },
+
+  hermetic_queue_readable: { type: 'gauge', help: '1 when the numbers of the queue below could be read.' },
+  hermetic_queue_messages: { type: 'gauge', help: 'Messages in the queue.' },
+  hermetic_queue_recipients: { type: 'gauge', help: 'Recipients that are not settled.' },
+  hermetic_queue_held: { type: 'gauge', help: 'Deliveries held for an operator.' },
+  hermetic_queue_quarantined: { type: 'gauge', help: 'Deliveries set aside.' },
+  hermetic_queue_bytes: { type: 'gauge', help: 'Content of the messages in the queue.' },
+  hermetic_queue_lanes: { type: 'gauge', help: 'Lanes with messages.' },
+  hermetic_queue_oldest_seconds: { type: 'gauge', help: 'Age of the oldest message.' },
+  hermetic_spool_used_bytes: { type: 'gauge', help: 'What the store takes.' },
+  hermetic_spool_limit_bytes: { type: 'gauge', help: 'What the store may take.' },
+  hermetic_spool_intake_open: { type: 'gauge', help: '1 while messages are accepted.' },
+  hermetic_spool_claims_open: { type: 'gauge', help: '1 while messages are delivered.' },
+} as const satisfies Readonly<Record<`hermetic_${string}`, MetricEntry>>
+
+export type MetricName = keyof typeof METRICS
+
+type MetricsOf<T extends MetricEntry['type']> = {
+  [N in MetricName]: (typeof METRICS)[N]['type'] extends T ? N : never
+}[MetricName]
+
+export type MetricLabels = Readonly<Record<string, string>>
+
+export type MetricUpdate =
+  | { readonly kind: 'count'; readonly name: MetricsOf<'counter'>; readonly by: number; readonly labels: MetricLabels }
+  | { readonly kind: 'move'; readonly name: MetricsOf<'gauge'>; readonly by: number; readonly labels: MetricLabels }
+  | { readonly kind: 'set'; readonly name: MetricsOf<'gauge'>; readonly to: number }
+  | {
+      readonly kind: 'observe'
+      readonly name: MetricsOf<'histogram'>
+      readonly value: number
+      readonly labels: MetricLabels
+    }
+
+function count(name: MetricsOf<'counter'>, labels: MetricLabels = {}, by = 1): MetricUpdate {
+  return { kind: 'count', name, by, labels }
+}
+
+function observe(name: MetricsOf<'histogram'>, ms: number, labels: MetricLabels = {}): MetricUpdate {
+  return { kind: 'observe', name, value: ms / 1000, labels }
+}
+
+type Rooms = {
+  readonly [N in LogEvent['event']]: (event: Extract<LogEvent, { readonly event: N }>) => readonly MetricUpdate[]
+}
+
+const NOTHING: readonly MetricUpdate[] = []
+const nothing = (): readonly MetricUpdate[] => NOTHING
+
+/** What each event adds; an event that is not here does not compile. */
+const UPDATES: Rooms = {
+  'relay-starting': ({ version, node }) => [
+    { kind: 'move', name: 'hermetic_build_info', by: 1, labels: { version, node } },
+  ],
+  'relay-ready': nothing,
+  'node-outdated': nothing,
+  'admin-listening': nothing,
+  'admin-failed': nothing,
+  'queue-ordered': ({ action, messages }) => [count('hermetic_queue_orders_total', { action }, messages)],
+  'relay-stopping': nothing,
+  'relay-stopped': nothing,
+  'relay-failed': nothing,
+
+  listening: nothing,
+  'listener-failed': () => [count('hermetic_listener_failures_total')],
+  'session-refused': ({ listener, reason }) => [count('hermetic_sessions_refused_total', { listener, reason })],
+  'session-opened': ({ listener }) => [
+    count('hermetic_sessions_total', { listener }),
+    { kind: 'move', name: 'hermetic_sessions_open', by: 1, labels: { listener } },
+  ],
+  'session-ended': ({ listener, reason }) => [
+    count('hermetic_sessions_ended_total', { listener, reason }),
+    { kind: 'move', name: 'hermetic_sessions_open', by: -1, labels: { listener } },
+  ],
+  'tls-handshake-failed': ({ listener }) => [count('hermetic_client_tls_failures_total', { listener })],
+  authenticated: ({ listener }) => [count('hermetic_logins_total', { listener, result: 'accepted' })],
+  'auth-failed': ({ listener, reason }) => [count('hermetic_logins_total', { listener, result: reason })],
+  'command-refused': ({ listener, command }) => [count('hermetic_commands_refused_total', { listener, command })],
+  'message-accepted': ({ listener, size, recipients, latencyMs }) => [
+    count('hermetic_messages_accepted_total', { listener }),
+    count('hermetic_accepted_bytes_total', { listener }, size),
+    count('hermetic_accepted_recipients_total', { listener }, recipients),
+    observe('hermetic_accept_seconds', latencyMs, { listener }),
+  ],
+  'message-refused': ({ listener }) => [count('hermetic_messages_refused_total', { listener })],
+  'session-error': () => [count('hermetic_session_defects_total')],
+  'credentials-loaded': ({ count: known }) => [{ kind: 'set', name: 'hermetic_credentials', to: known }],
+  'credentials-unreadable': () => [count('hermetic_credentials_unreadable_total')],
+
+  'spool-commit': ({ operations, durationMs }) => [
+    count('hermetic_spool_commits_total'),
+    count('hermetic_spool_operations_total', {}, operations),
+    observe('hermetic_spool_commit_seconds', durationMs),
+  ],
+  'spool-failing': () => [count('hermetic_spool_failures_total')],
+  'spool-recovered': nothing,
+  'spool-room-changed': nothing,
+  'spool-reserve-released': () => [count('hermetic_spool_reserve_released_total')],
+  'spool-reserve-restored': nothing,
+  'spool-accept-voided': () => [count('hermetic_spool_accepts_voided_total')],
+  'spool-settle-journalled': () => [count('hermetic_spool_journalled_total')],
+  'spool-journal-replayed': ({ settlements, tombstones, damagedLines, refused }) => [
+    count('hermetic_spool_replayed_total', { entry: 'settlement' }, settlements),
+    count('hermetic_spool_replayed_total', { entry: 'tombstone' }, tombstones),
+    count('hermetic_spool_replayed_total', { entry: 'damaged' }, damagedLines),
+    count('hermetic_spool_replayed_total', { entry: 'refused' }, refused),
+  ],
+  'spool-settle-merged': ({ closed, ignored }) => [
+    count('hermetic_spool_merged_recipients_total', { result: 'closed' }, closed),
+    count('hermetic_spool_merged_recipients_total', { result: 'ignored' }, ignored),
+  ],
+  'spool-orphan-removed': () => [count('hermetic_spool_orphans_removed_total')],
+  'spool-suspects-found': ({ ids }) => [count('hermetic_spool_suspects_total', {}, ids.length)],
+  'spool-message-quarantined': () => [count('hermetic_spool_quarantined_total')],
+  'spool-content-unreadable': () => [count('hermetic_spool_unreadable_total')],
+  'spool-thread-restarted': () => [count('hermetic_spool_thread_restarts_total')],
+
+  'turn-failed': () => [count('hermetic_defects_total', { room: 'schedule' })],
+  'schedule-refill-failed': () => [count('hermetic_schedule_failures_total')],
+  'turns-abandoned': ({ count: turns }) => [count('hermetic_turns_abandoned_total', {}, turns)],
+
+  'attempt-finished': ({ recipients, channel, cause, durationMs }) => [
+    count('hermetic_delivery_attempts_total', {
+      result: attemptResult(recipients),
+      tls: channel.kind === 'clear' ? 'clear' : channel.level,
+    }),
+    observe('hermetic_delivery_attempt_seconds', durationMs),
+    ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
+  ],
+  'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
+  'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
+  'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
+  'message-settled': ({ summary, ageMs, hold }) => [
+    ...outcomes(summary),
+    ...(summary.delivered > 0 && summary.deferred + summary.ambiguous === 0
+      ? [observe('hermetic_message_age_seconds', ageMs)]
+      : []),
+    ...(hold === undefined ? [] : [count('hermetic_held_total')]),
+  ],
+  'settle-unusual': ({ outcome }) => [count('hermetic_settle_unusual_total', { outcome })],
+  'claims-released': ({ messages }) => [count('hermetic_claims_released_total', {}, messages)],
+  'lease-lost': ({ messages }) => [count('hermetic_leases_lost_total', {}, messages)],
+  'delivery-store-failed': ({ step }) => [count('hermetic_store_failures_total', { step })],
+  'delivery-defect': () => [count('hermetic_defects_total', { room: 'delivery' })],
+
+  'dsn-queued': () => [count('hermetic_dsns_total')],
+  'failure-not-reported': ({ recipients, reason }) => [
+    count('hermetic_failures_not_reported_total', { reason }, recipients),
+  ],
+}
+
+export function metricUpdates(event: LogEvent): readonly MetricUpdate[] {
+  // The table has one entry for each name, made for just that event; the compiler cannot follow a union through it.
+  const updates = UPDATES[event.event] as (event: LogEvent) => readonly MetricUpdate[]
+  return updates(event)
+}
+
+function outcomes(summary: RecipientSummary): readonly MetricUpdate[] {
+  return (['delivered', 'deferred', 'failed', 'ambiguous'] as const)
+    .filter((outcome) => summary[outcome] > 0)
+    .map((outcome) => count('hermetic_recipients_total', { outcome }, summary[outcome]))
+}

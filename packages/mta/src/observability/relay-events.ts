@@ -1,0 +1,25 @@
+/**
+ * What the relay as a whole tells operators: its life, its probes, and what people ordered. A closed list.
+ */
+import type { QueueAction } from '../spool/spool.ts'
+
+export type RelayEvent =
+  | {
+      readonly event: 'relay-starting'
+      readonly version: string
+      readonly node: string
+      readonly pid: number
+      readonly hostname: string
+      readonly directory: string
+    }
+  | { readonly event: 'relay-ready'; readonly durationMs: number }
+  /** This Node.js lacks security fixes that a mail relay needs. */
+  | { readonly event: 'node-outdated'; readonly node: string; readonly fixedIn: string; readonly detail: string }
+  | { readonly event: 'admin-listening'; readonly service: 'metrics' | 'control'; readonly place: string }
+  | { readonly event: 'admin-failed'; readonly service: 'metrics' | 'control'; readonly detail: string }
+  /** An operator's order, by the command line. */
+  | { readonly event: 'queue-ordered'; readonly action: QueueAction['kind']; readonly messages: number }
+  | { readonly event: 'relay-stopping'; readonly signal: string; readonly graceMs: number }
+  | { readonly event: 'relay-stopped'; readonly durationMs: number }
+  /** A defect of ours that ends the relay. */
+  | { readonly event: 'relay-failed'; readonly detail: string }
