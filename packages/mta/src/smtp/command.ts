@@ -49,12 +49,13 @@ export function helloCommand(verb: 'EHLO' | 'HELO', name: string): string {
 
 const HELLO_NAME = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z.:]+\])$/
 const CONTROL = /\p{Cc}/u
-const NOT_PRINTABLE_ASCII = /[^\x21-\x7e]/gu
+const NON_ASCII = /\P{ASCII}/u
+const EACH_NON_ASCII = /\P{ASCII}/gu
 
 /** RFC 6533 §3: without SMTPUTF8 the utf-8 address type travels in its ASCII form (EAI-09). */
 function asciiOrcpt(orcpt: string): string {
   return orcpt.replace(
-    NOT_PRINTABLE_ASCII,
+    EACH_NON_ASCII,
     (character) => `\\x{${(character.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`,
   )
 }
@@ -68,8 +69,6 @@ function commandLine(command: string, parameters: readonly (string | false)[]): 
   invariant(!CONTROL.test(line), 'an envelope without control characters')
   return `${line}\r\n`
 }
-
-const NON_ASCII = /\P{ASCII}/u
 
 /** RFC 6531 §3.2: an address with UTF-8 in its local part cannot be said without SMTPUTF8. */
 export function needsSmtpUtf8({ envelope, recipients }: Pick<Transaction, 'envelope' | 'recipients'>): boolean {
