@@ -2,7 +2,7 @@
  * What became of one recipient in one delivery attempt, as values with a reason. Pure.
  *
  * The cause is set where the fact is known; everything else (log line, DSN, metric, `queue show`) renders it.
- * `problemOf` is the one table from cause to RFC 3463 status, fault, scope and permanence.
+ * `problem.ts` has the one table from cause to RFC 3463 status, fault, scope and permanence.
  */
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'

@@ -1,0 +1,191 @@
+/**
+ * A delivery attempt: one traversal of the candidates of one next hop for the messages of one claim (RFC 5321 §5.1).
+ *
+ * Host by host in order of preference: over an idle connection or a new one, address by address, until every
+ * message has its answers or no host is left. What a host refuses for now goes on to the next; what it refuses for
+ * good does not (SMTP-60). What the answers mean for the queue is decided by the caller.
+ */
+import { type CandidateHost, warmFirst } from './candidates.ts'
+import type { ClaimProgress } from './claim-progress.ts'
+import type { ConnectionPool, PooledSession } from './connection-pool.ts'
+import type { DeliveryEvent } from './events.ts'
+import type { NextHopFacts } from './facts.ts'
+import type { LaneId } from './lane.ts'
+import type { DeliveryProblem } from './outcome.ts'
+import { problemOf } from './problem.ts'
+import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
+import { runTransactions, type TransactionsOptions } from './transactions.ts'
+
+export interface AttemptOptions {
+  readonly lane: LaneId
+  /** Of the turn: aborted when it has to end. */
+  readonly signal: AbortSignal
+  /** The connection in use, so that a stop with its grace over can destroy it. */
+  readonly using: Set<PooledSession>
+  readonly pool: ConnectionPool
+  readonly session: SessionOptions
+  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped'>
+  readonly emit: (event: DeliveryEvent) => void
+  readonly monotonic: () => number
+  /** A host answered a transaction. */
+  readonly onAnswer: () => void
+  /** New connections per attempt: a long list of dead hosts must not hold a slot for an hour. */
+  readonly connectionsMax: number
+}
+
+export type AttemptEnd =
+  /** No host is left for these messages; what the hosts said is noted in each. */
+  | {
+      readonly kind: 'finished'
+      readonly left: readonly ClaimProgress[]
+      /** At least one transaction was answered. */
+      readonly answered: boolean
+      /** The last trouble with a host as a whole. */
+      readonly problem?: DeliveryProblem
+    }
+  /** The facts went stale or the turn is to end: these messages were not tried to the end. */
+  | { readonly kind: 'interrupted'; readonly left: readonly ClaimProgress[] }
+
+interface Walk {
+  readonly options: AttemptOptions
+  readonly facts: NextHopFacts
+  queue: ClaimProgress[]
+  connections: number
+  accepted: number
+  answered: boolean
+  problem: DeliveryProblem | undefined
+}
+
+export async function attempt(
+  batch: readonly ClaimProgress[],
+  facts: NextHopFacts,
+  options: AttemptOptions,
+): Promise<AttemptEnd> {
+  const walk: Walk = {
+    options,
+    facts,
+    queue: [...batch],
+    connections: 0,
+    accepted: 0,
+    answered: false,
+    problem: undefined,
+  }
+  for (let index = 0; index < facts.levels && mayGoOn(walk); index += 1) {
+    const level = await facts.level(index)
+    for (const { cause } of level.unusable) note(walk, problemOf(cause, { at: options.transactions.now() }))
+    for (const host of warmFirst(level.hosts, options.pool.hosts(options.lane))) {
+      if (!mayGoOn(walk)) break
+      await visit(host, walk)
+    }
+    if (level.last) break
+  }
+  const { queue: left, answered, problem } = walk
+  if (left.length > 0 && isInterrupted(walk)) return { kind: 'interrupted', left }
+  return { kind: 'finished', left, answered, ...(problem === undefined ? {} : { problem }) }
+}
+
+function mayGoOn(walk: Walk): boolean {
+  return walk.queue.length > 0 && !isInterrupted(walk) && walk.connections < walk.options.connectionsMax
+}
+
+/**
+ * Stale facts end the attempt only once it has moved something: else a list of slow hosts would never be walked
+ * to its end.
+ */
+function isInterrupted({ options, facts, accepted }: Walk): boolean {
+  return options.signal.aborted || (accepted > 0 && !facts.fresh())
+}
+
+function note(walk: Walk, problem: DeliveryProblem): void {
+  walk.problem = problem
+  for (const progress of walk.queue) progress.noteAll(problem)
+}
+
+/** All addresses of one host, in order, as long as there are messages for it. */
+async function visit(host: CandidateHost, walk: Walk): Promise<void> {
+  const refused: ClaimProgress[] = []
+  for (const progress of walk.queue) progress.breaks = 0
+  for (const address of host.addresses) {
+    if (!mayGoOn(walk)) break
+    await visitAddress({ host, address, refused }, walk)
+  }
+  // Those that were not begun come first: the others have had their answer from this host.
+  walk.queue.push(...refused)
+}
+
+interface Visit {
+  readonly host: CandidateHost
+  readonly address: string
+  readonly refused: ClaimProgress[]
+}
+
+async function visitAddress({ host, address, refused }: Visit, walk: Walk): Promise<void> {
+  const { options, facts } = walk
+  let fruitless = 0
+  while (mayGoOn(walk)) {
+    const warm = options.pool.take(options.lane, host.mxHostname, facts.requirement)
+    const session = warm ?? (await connect(host, address, walk))
+    if (session === undefined) return
+    const end = await converse(session, walk)
+    refused.push(...end.refused)
+    walk.accepted += end.accepted
+    // A peer that takes some messages of each connection may have as many connections as it wants.
+    if (end.accepted > 0) walk.connections = 0
+    if (end.answered) {
+      walk.answered = true
+      options.onAnswer()
+    }
+    // Peers end sessions after some messages, and idle ones at any time: the next connection may do better.
+    if (end.broken === undefined || end.accepted > 0 || (warm !== undefined && !end.answered)) continue
+    fruitless += 1
+    if (end.answered && fruitless < FRUITLESS_MAX) continue
+    note(walk, end.broken)
+    return
+  }
+}
+
+/** Sessions at one address that broke before the peer had taken anything. */
+const FRUITLESS_MAX = 2
+
+async function converse(session: PooledSession, walk: Walk): ReturnType<typeof runTransactions> {
+  const { options, queue } = walk
+  const { signal, using, pool, lane } = options
+  const abort = () => session.abort()
+  signal.addEventListener('abort', abort)
+  using.add(session)
+  if (signal.aborted) abort()
+  let acceptedNow = false
+  try {
+    return await runTransactions(session, queue, {
+      ...options.transactions,
+      onTransaction: (record) => {
+        acceptedNow ||= record.result.kind === 'answered'
+        options.transactions.onTransaction(record)
+      },
+      mayBegin: () => !signal.aborted && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),
+      stopped: () => signal.aborted,
+    })
+  } finally {
+    using.delete(session)
+    signal.removeEventListener('abort', abort)
+    pool.give(lane, session)
+  }
+}
+
+async function connect(host: CandidateHost, address: string, walk: Walk): Promise<PooledSession | undefined> {
+  const { options, facts } = walk
+  walk.connections += 1
+  const startedAt = options.monotonic()
+  const { mxHostname, servername } = host
+  const { port, policyDomain, requirement } = facts
+  const remote = { mxHostname, address, port }
+  const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement }
+  const opened = await openSession(target, options.session, options.signal)
+  if (opened.ok) return { ...opened.value, openedAt: options.monotonic() }
+  if (opened.error.kind === 'stopped') return undefined
+  const problem = problemOf(opened.error, { at: options.transactions.now(), remote })
+  note(walk, problem)
+  const durationMs = options.monotonic() - startedAt
+  options.emit({ event: 'session-failed', lane: options.lane, nextHop: policyDomain, remote, problem, durationMs })
+  return undefined
+}

@@ -1,0 +1,131 @@
+/**
+ * From what DNS said about a next hop to the hosts to dial, in order (RFC 5321 §5.1). Pure: lookups are in `facts.ts`.
+ *
+ * Hosts come level by level of preference, so that addresses of worse hosts are asked for only when they are
+ * needed, and so that we are recognised among the hosts of a level before one of them is dialled (SMTP-44).
+ */
+import {
+  assertNever,
+  cutAtOurselves,
+  type DnsFailureReason,
+  type DomainName,
+  type HostAddresses,
+  type MxCandidate,
+  type NextHop,
+  type ResolvedCandidate,
+} from '@hermetic/policy'
+import type { DeliveryCause } from './outcome.ts'
+
+/** A host that may be dialled. */
+export interface CandidateHost {
+  readonly mxHostname: string
+  /** Absent for address literals. */
+  readonly servername: DomainName | undefined
+  /** Judged, in the order of dialling; never empty. */
+  readonly addresses: readonly string[]
+}
+
+/** All hosts of one preference. */
+export interface CandidateLevel {
+  readonly hosts: readonly CandidateHost[]
+  /** Hosts that cannot be dialled. */
+  readonly unusable: readonly { readonly mxHostname: string; readonly cause: DeliveryCause }[]
+  /** We are among the hosts: worse levels are not ours to use. */
+  readonly last: boolean
+}
+
+/** Candidates grouped by preference, best first; they come sorted. */
+export function preferenceLevels(candidates: readonly MxCandidate[]): readonly (readonly MxCandidate[])[] {
+  const levels: MxCandidate[][] = []
+  for (const candidate of candidates) {
+    const level = levels.at(-1)
+    if (level?.[0]?.preference === candidate.preference) level.push(candidate)
+    else levels.push([candidate])
+  }
+  return levels
+}
+
+export function candidateLevel(
+  resolved: readonly ResolvedCandidate[],
+  { addressesPerHostMax }: { readonly addressesPerHostMax: number },
+): CandidateLevel {
+  const { kept, ourselves } = cutAtOurselves(resolved)
+  const hosts: CandidateHost[] = []
+  const unusable: { mxHostname: string; cause: DeliveryCause }[] = []
+  for (const { candidate, addresses } of kept) {
+    const { mxHostname } = candidate
+    const cause = unusableBecause(mxHostname, addresses)
+    if (cause !== undefined) unusable.push({ mxHostname, cause })
+    else if (addresses.kind === 'addresses') {
+      const dialled = addresses.allowed.slice(0, addressesPerHostMax).map(({ address }) => address)
+      hosts.push({ mxHostname, servername: mxHostname, addresses: dialled })
+    }
+  }
+  if (ourselves !== undefined && hosts.length === 0) {
+    const name = ourselves.mxHostname
+    unusable.push({ mxHostname: name, cause: { kind: 'mail-loop', name } })
+  }
+  return { hosts, unusable, last: ourselves !== undefined }
+}
+
+function unusableBecause(name: string, addresses: HostAddresses): DeliveryCause | undefined {
+  switch (addresses.kind) {
+    case 'failure':
+      return { kind: 'dns-failure', lookup: 'address', name, detail: dnsFailureText(addresses.reason) }
+    case 'absent':
+      return { kind: 'no-address', names: [name] }
+    case 'addresses': {
+      if (addresses.allowed.length > 0) return undefined
+      const { refused, incomplete } = addresses
+      // The family that could not be asked may hold an address that we may dial.
+      if (incomplete !== undefined)
+        return { kind: 'dns-failure', lookup: 'address', name, detail: dnsFailureText(incomplete.reason) }
+      return { kind: 'address-refused', addresses: refused.map(({ address, reason }) => `${address} (${reason})`) }
+    }
+    default:
+      return assertNever(addresses)
+  }
+}
+
+/** Why there is nobody to dial, as far as the MX answer alone says. */
+export function nextHopCause(answer: Exclude<NextHop, { readonly kind: 'hosts' }>, domain: DomainName): DeliveryCause {
+  switch (answer.kind) {
+    case 'failure':
+      return { kind: 'dns-failure', lookup: 'mx', name: answer.name, detail: dnsFailureText(answer.reason) }
+    case 'domain-not-found':
+      return { kind: 'domain-not-found', name: answer.name }
+    case 'null-mx':
+      return { kind: 'null-mx', name: domain }
+    case 'no-usable-mx':
+      return { kind: 'no-address', names: [domain] }
+    case 'mail-loop':
+      return { kind: 'mail-loop', name: answer.name }
+    default:
+      return assertNever(answer)
+  }
+}
+
+/** Hosts with an idle connection first: they are of equal preference, and the connection is there. */
+export function warmFirst(hosts: readonly CandidateHost[], warm: ReadonlySet<string>): readonly CandidateHost[] {
+  if (warm.size === 0) return hosts
+  const isWarm = ({ mxHostname }: CandidateHost): boolean => warm.has(mxHostname)
+  return [...hosts.filter(isWarm), ...hosts.filter((host) => !isWarm(host))]
+}
+
+export function dnsFailureText(reason: DnsFailureReason): string {
+  switch (reason.kind) {
+    case 'timeout':
+    case 'cname-chain':
+      return reason.kind
+    case 'network':
+      return `network ${reason.code}`
+    case 'rcode':
+      return reason.extendedError === undefined
+        ? reason.rcode
+        : `${reason.rcode}, extended error ${reason.extendedError.infoCode}`
+    case 'malformed':
+      return `malformed answer: ${reason.detail}`
+    default:
+      return assertNever(reason)
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Delivery put together: what `main.ts` hands in, and the turn that the scheduler calls.
+ */
+import type { AddressJudgement, DnsResolver, Requirement, Self } from '@hermetic/policy'
+import { tlsRequirement } from '@hermetic/policy'
+import type { BounceEvent } from '../bounce/events.ts'
+import type { Permits } from '../limits/permits.ts'
+import type { LaneScheduler, Turn } from '../schedule/lane-scheduler.ts'
+import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
+import type { MailDomain } from '../smtp/mail-address.ts'
+import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
+import type { Spool } from '../spool/spool.ts'
+import { ConnectionPool } from './connection-pool.ts'
+import { deliveryRecord } from './delivery-record.ts'
+import type { DeliveryEvent } from './events.ts'
+import { FactsSource } from './facts.ts'
+import { LaneHealth } from './lane-health.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
+import { laneFor } from './route.ts'
+import { runTurn, type TurnWorld } from './turn.ts'
+import { WaitingLanes } from './waiting-lanes.ts'
+
+export interface DeliveryOptions {
+  readonly spool: Pick<Spool, 'claim' | 'renew' | 'settle' | 'release' | 'open'>
+  readonly scheduler: Pick<LaneScheduler, 'wake'>
+  readonly permits: Permits
+  readonly resolver: Pick<DnsResolver, 'mx' | 'address'>
+  /** Our name: EHLO and notifications. A domain name in A-labels or an address literal. */
+  readonly hostname: string
+  /** The addr-spec of our postmaster, the sender of notifications. */
+  readonly postmaster: string
+  readonly self: Self
+  /** May this address be dialled at this port? */
+  readonly guard: (address: string, port: number) => AddressJudgement
+  /** Port of MX hosts, for the lanes of notifications. */
+  readonly port: number
+  /** PEM roots beside Node's own; the same array each time. */
+  readonly ca?: readonly string[]
+  readonly localAddress?: string
+  readonly emit: (event: DeliveryEvent | BounceEvent) => void
+  /** UTC milliseconds. */
+  readonly now: () => number
+  /** Monotonic milliseconds of this process, the clock of `Claim.leaseUntilMono`. */
+  readonly monotonic: () => number
+  readonly random: () => number
+  /** What local policy demands of a next hop (TLS-01); nothing when absent. */
+  readonly requirementFor?: (nextHop: MailDomain) => Requirement
+  readonly timeouts?: SmtpTimeouts
+  readonly retry?: RetryOptions
+  readonly reuse?: ReuseLimits
+  readonly leaseMs?: number
+  readonly batch?: number
+  readonly stopGraceMs?: number
+  readonly addressesPerHostMax?: number
+  readonly connectionsPerAttemptMax?: number
+}
+
+export interface Delivery {
+  readonly turn: Turn
+  /** After the scheduler has stopped: idle connections get their QUIT. */
+  close(): Promise<void>
+}
+
+/** Architecture §3. */
+export const LEASE_MS = 60_000
+/** Enough to keep a connection busy, few enough that a crash repeats little and a lease covers them. */
+const BATCH = 50
+/** Architecture, decision 11. */
+const STOP_GRACE_MS = 25_000
+const CONNECTIONS_PER_ATTEMPT_MAX = 12
+
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { spool, scheduler, emit, monotonic, now, permits } = options
+  const leaseMs = options.leaseMs ?? LEASE_MS
+  const leases = new LeaseKeeper({ spool, leaseMs, monotonic, emit })
+  const pool = new ConnectionPool({ monotonic, ...(options.reuse === undefined ? {} : { reuse: options.reuse }) })
+  const waiting = new WaitingLanes({ permits, monotonic, wake: (lane) => scheduler.wake(lane) })
+  const world: TurnWorld = {
+    ...turnLimits(options),
+    spool,
+    facts: factsSource(options),
+    waiting,
+    health: new LaneHealth(),
+    leases,
+    settler: settlerOptions(options, leases),
+    attempt: attemptOptions(options, pool),
+    transactions: {
+      spool,
+      leases,
+      now,
+      transactionsMax: (options.reuse ?? defaultReuseLimits).transactions,
+      onTransaction: (record) => emit(deliveryRecord(record, now())),
+    },
+    leaseMs,
+    now,
+    monotonic,
+    random: options.random,
+    emit,
+  }
+  return {
+    turn: (lane, context) => runTurn(lane, context, world),
+    close: async () => {
+      leases.close()
+      await pool.close()
+    },
+  }
+}
+
+function turnLimits({ batch = BATCH, stopGraceMs = STOP_GRACE_MS }: DeliveryOptions) {
+  return { batch, stopGraceMs }
+}
+
+function factsSource(options: DeliveryOptions): FactsSource {
+  const { resolver, guard, self, random, monotonic, addressesPerHostMax } = options
+  return new FactsSource({
+    ...{ resolver, guard, self, random, monotonic },
+    requirementFor: options.requirementFor ?? (() => tlsRequirement('nothing')),
+    ...(addressesPerHostMax === undefined ? {} : { addressesPerHostMax }),
+  })
+}
+
+function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
+  const { spool, scheduler, port, hostname, postmaster, now, random, emit } = options
+  return {
+    ...{ spool, leases, hostname, postmaster, now, random, emit },
+    wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
+    laneFor: (recipient) => laneFor(recipient, { port }),
+    retry: options.retry ?? defaultRetryOptions,
+  }
+}
+
+function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWorld['attempt'] {
+  const { hostname, emit, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
+  return {
+    pool,
+    connectionsMax: options.connectionsPerAttemptMax ?? CONNECTIONS_PER_ATTEMPT_MAX,
+    session: {
+      ...{ hostname, timeouts, ca },
+      ...(localAddress === undefined ? {} : { localAddress }),
+      onFallback: ({ lane, policyDomain, remote }, failure, to) =>
+        emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
+    },
+  }
+}

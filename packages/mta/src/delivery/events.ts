@@ -1,0 +1,107 @@
+/**
+ * What delivery tells operators. A closed list; wording and metrics are made in `observability/`.
+ * `attempt-finished` is the delivery record: one for every transaction, with all that decided its end.
+ */
+import type { ClearBecause, Requirement, Verdict } from '@hermetic/policy'
+import type { SmtpReply } from '../smtp/reply.ts'
+import type { QueueId } from '../spool/queue-id.ts'
+import type { LaneId } from './lane.ts'
+import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
+
+export type DeliveryEvent =
+  | AttemptFinished
+  /** No session with this address: the next candidate is tried. */
+  | {
+      readonly event: 'session-failed'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly remote: RemoteHost
+      readonly problem: DeliveryProblem
+      readonly durationMs: number
+    }
+  /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
+  | {
+      readonly event: 'tls-fallback'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly remote: RemoteHost
+      readonly failure: string
+      readonly to: 'classic-groups' | 'clear'
+    }
+  /** No host of the next hop could be used: all claimed messages wait, and so does the lane. */
+  | {
+      readonly event: 'next-hop-failed'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly problem: DeliveryProblem
+      readonly messages: number
+      /** UTC milliseconds; absent when the failure is permanent. */
+      readonly backoffUntil?: number
+    }
+  /** A message was settled: what became of the recipients of one claim. */
+  | {
+      readonly event: 'message-settled'
+      readonly id: QueueId
+      readonly lane: LaneId
+      readonly attempt: number
+      readonly summary: RecipientSummary
+      /** From arrival to this settle. */
+      readonly ageMs: number
+      readonly hold?: string
+    }
+  /** Beyond the usual `settled`: the lease was lost, or the outcome waits in the journal. */
+  | {
+      readonly event: 'settle-unusual'
+      readonly id: QueueId
+      readonly lane: LaneId
+      readonly outcome: 'already-done' | 'merged' | 'journalled' | 'rejected'
+      readonly detail: string
+    }
+  | { readonly event: 'claims-released'; readonly lane: LaneId; readonly messages: number }
+  | { readonly event: 'lease-lost'; readonly messages: number }
+  /** The store did not answer a claim, a renewal or a release. */
+  | {
+      readonly event: 'delivery-store-failed'
+      readonly step: 'claim' | 'renew' | 'release' | 'open'
+      readonly detail: string
+    }
+  /** A defect of ours that was contained: the messages concerned are deferred. */
+  | { readonly event: 'delivery-defect'; readonly lane: LaneId; readonly detail: string; readonly messages: number }
+
+export interface AttemptFinished {
+  readonly event: 'attempt-finished'
+  readonly id: QueueId
+  readonly lane: LaneId
+  readonly nextHop: string
+  /** 1 for the first attempt of this delivery. */
+  readonly attempt: number
+  readonly remote: RemoteHost
+  readonly channel: ChannelRecord
+  readonly requirement: Requirement
+  readonly verdict: Verdict
+  /** Transactions on this connection before this one. */
+  readonly reused: number
+  readonly size: number
+  readonly recipients: RecipientSummary
+  /** The answer that decided: to the final dot, or the refusal; absent when there was none. */
+  readonly reply?: SmtpReply
+  /** Why not everybody has the message. */
+  readonly cause?: DeliveryCause
+  readonly durationMs: number
+}
+
+export type ChannelRecord =
+  | { readonly kind: 'clear'; readonly because: ClearBecause }
+  | {
+      readonly kind: 'tls'
+      readonly protocol: string
+      readonly cipher: string
+      readonly level: 'clear' | 'encrypted' | 'pkix'
+    }
+
+export interface RecipientSummary {
+  readonly delivered: number
+  readonly deferred: number
+  readonly failed: number
+  readonly ambiguous: number
+}

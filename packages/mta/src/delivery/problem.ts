@@ -1,0 +1,122 @@
+/**
+ * The one table from the cause of a delivery problem to its RFC 3463 status, permanence, fault and scope. Pure.
+ *
+ * "Permanent" of scope `host` means: this host will never take it; whether another would is for `traversal.ts`
+ * to find out before anything is bounced (SMTP-02, EXT-02, EAI-03).
+ */
+import { assertNever } from '@hermetic/policy'
+import type { RetryPace } from '../schedule/retry-schedule.ts'
+import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
+import type { SmtpPhase } from '../smtp/phase.ts'
+import { replyClass, type SmtpReply } from '../smtp/reply.ts'
+import type { SessionProblem } from '../smtp/session-problem.ts'
+import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
+
+type Judgement = Pick<DeliveryProblem, 'status' | 'permanence' | 'fault' | 'scope'>
+
+export function problemOf(
+  cause: DeliveryCause,
+  seen: { readonly at: number; readonly remote?: RemoteHost },
+): DeliveryProblem {
+  const { at, remote } = seen
+  return { cause, ...judgement(cause), ...(remote === undefined ? {} : { remote }), at }
+}
+
+function judgement(cause: DeliveryCause): Judgement {
+  switch (cause.kind) {
+    case 'dns-failure': // SMTP-37
+      return { status: '4.4.3', permanence: 'transient', fault: 'network', scope: 'next-hop' }
+    case 'domain-not-found': // SMTP-36
+      return { status: '5.1.2', permanence: 'permanent', fault: 'message', scope: 'next-hop' }
+    case 'null-mx': // RFC 7505 §4.1
+      return { status: '5.1.10', permanence: 'permanent', fault: 'destination', scope: 'next-hop' }
+    case 'no-address': // SMTP-43
+      return { status: '5.4.4', permanence: 'permanent', fault: 'destination', scope: 'next-hop' }
+    case 'address-refused': // architecture, decision 8
+      return { status: '5.4.4', permanence: 'permanent', fault: 'destination', scope: 'next-hop' }
+    case 'mail-loop': // SMTP-44
+      return { status: '5.4.6', permanence: 'permanent', fault: 'local-configuration', scope: 'next-hop' }
+    case 'connect-failed':
+      return { status: '4.4.1', permanence: 'transient', fault: 'network', scope: 'host' }
+    case 'timeout':
+      return { ...NO_CONVERSATION, status: isSilent(cause.phase) ? '4.4.1' : '4.4.2' }
+    case 'connection-lost': // SMTP-15
+      return { ...NO_CONVERSATION, status: '4.4.2' }
+    case 'protocol-violation':
+      return { status: '4.5.0', permanence: 'transient', fault: 'destination', scope: 'host' }
+    case 'reply':
+      return replyJudgement(cause.phase, cause.reply)
+    case 'tls-policy': // SMTP-61, DSN-20
+      return { ...POLICY, status: STARTTLS_MISSING.has(cause.reason) ? '4.7.10' : '4.7.5' }
+    case 'extension-missing':
+      return { status: EXTENSION_STATUS[cause.extension], permanence: 'permanent', fault: 'destination', scope: 'host' }
+    case 'too-large': // EXT-02
+      return { status: '5.3.4', permanence: 'permanent', fault: 'message', scope: 'host' }
+    case 'expired':
+      return expiredJudgement(cause.last)
+    case 'content-unreadable':
+    case 'internal':
+      return { status: '4.3.0', permanence: 'transient', fault: 'local-configuration', scope: 'message' }
+    case 'stopped':
+      return { status: '4.3.2', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
+    default:
+      return assertNever(cause)
+  }
+}
+
+const NO_CONVERSATION = { permanence: 'transient', fault: 'network', scope: 'host' } as const
+const POLICY = { permanence: 'transient', fault: 'destination', scope: 'host' } as const
+
+const EXTENSION_STATUS = {
+  '8BITMIME': '5.6.3', // EXT-07
+  SMTPUTF8: '5.6.7', // EAI-03
+  REQUIRETLS: '5.7.30', // RFC 8689 §4.2.1
+} as const
+
+const STARTTLS_MISSING: ReadonlySet<string> = new Set(['starttls-not-offered', 'starttls-refused'])
+
+function isSilent(phase: SmtpPhase): boolean {
+  return phase === 'connect' || phase === 'greeting'
+}
+
+function replyJudgement(phase: SmtpPhase, reply: SmtpReply): Judgement {
+  const permanence = replyClass(reply) === 'permanent' ? 'permanent' : 'transient'
+  const scope = phase === 'rcpt' ? 'recipient' : IN_TRANSACTION.has(phase) && reply.code !== 421 ? 'message' : 'host'
+  return { status: replyStatus(reply), permanence, fault: 'destination', scope }
+}
+
+const IN_TRANSACTION: ReadonlySet<SmtpPhase> = new Set(['mail', 'rcpt', 'data', 'content', 'final-dot'])
+
+/** EXT-17: the peer's enhanced status when its class agrees, else only the class. */
+function replyStatus(reply: SmtpReply): EnhancedStatus {
+  return reply.enhancedStatus ?? (replyClass(reply) === 'permanent' ? '5.0.0' : '4.0.0')
+}
+
+/** DSN-13: the status names the last actual problem, in class 4. */
+function expiredJudgement(last: DeliveryCause | undefined): Judgement {
+  if (last === undefined) return { status: '4.4.7', permanence: 'permanent', fault: 'network', scope: 'message' }
+  const { status, fault, scope } = judgement(last)
+  const transient = status.startsWith('5') ? (`4${status.slice(1)}` as EnhancedStatus) : status
+  return { status: transient, permanence: 'permanent', fault, scope }
+}
+
+/** How soon another attempt makes sense: troubles of the network and of a session often pass quickly. */
+export function retryPace(problem: DeliveryProblem): RetryPace {
+  const { cause, scope } = problem
+  if (cause.kind === 'reply') return scope === 'host' ? 'quick' : 'steady'
+  return cause.kind === 'content-unreadable' ? 'steady' : 'quick'
+}
+
+/** A session's problem as the cause of a delivery problem; `phase` is the step in which it came. */
+export function causeOfSession(problem: SessionProblem, phase: SmtpPhase): DeliveryCause {
+  if (problem.kind !== 'tls') return problem
+  // An alert or an error inside an established channel: to the message a lost connection.
+  const { failure } = problem
+  const code =
+    'alert' in failure
+      ? `TLS-ALERT-${failure.alert.toUpperCase()}`
+      : 'code' in failure
+        ? failure.code
+        : failure.kind.toUpperCase()
+  return { kind: 'connection-lost', phase, code }
+}

@@ -1,0 +1,94 @@
+/**
+ * What one attempt made of one claim, as the spool takes it: the outcome of every recipient with its next time.
+ * Pure: clock and chance are arguments. Notifications are added by `settler.ts`.
+ */
+import { assertNever } from '@hermetic/policy'
+import { afterAmbiguous, nextAttempt, type RetryOptions } from '../schedule/retry-schedule.ts'
+import type { OpenRecipient } from '../spool/spool.ts'
+import type { ClaimProgress, Disposition } from './claim-progress.ts'
+import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
+import { problemOf, retryPace } from './problem.ts'
+
+export interface SettlementMoment {
+  /** UTC milliseconds. */
+  readonly now: number
+  /** 0 ≤ x < 1: one for the whole claim, so that its recipients stay together. */
+  readonly chance: number
+  readonly retry: RetryOptions
+}
+
+export interface ClaimOutcomes {
+  readonly outcomes: readonly RecipientOutcome[]
+  readonly hold?: string
+  readonly quarantine?: string
+}
+
+export function claimOutcomes(progress: ClaimProgress, moment: SettlementMoment): ClaimOutcomes {
+  const { claim, dispositions, quarantine } = progress
+  const outcomes: RecipientOutcome[] = []
+  let hold: string | undefined
+  for (const recipient of claim.recipients) {
+    const disposition = dispositions.get(recipient.index)
+    if (disposition === undefined) continue
+    const outcome = outcomeOf(recipient, disposition, { ...moment, progress })
+    outcomes.push(outcome)
+    if (outcome.kind === 'ambiguous' && isHeld(recipient, moment)) hold = HOLD_AMBIGUOUS
+  }
+  return {
+    outcomes,
+    ...(hold === undefined ? {} : { hold }),
+    ...(quarantine === undefined ? {} : { quarantine }),
+  }
+}
+
+const HOLD_AMBIGUOUS = 'ambiguous: the connection was lost after the final dot again and again'
+
+type Moment = SettlementMoment & { readonly progress: ClaimProgress }
+
+function outcomeOf(recipient: OpenRecipient, disposition: Disposition, moment: Moment): RecipientOutcome {
+  const { index } = recipient
+  switch (disposition.kind) {
+    case 'delivered':
+      return { kind: 'delivered', index, reply: disposition.reply, remote: disposition.remote }
+    case 'failed':
+      return { kind: 'failed', index, problem: disposition.problem }
+    case 'ambiguous':
+      return { kind: 'ambiguous', index, problem: disposition.problem, dueAt: ambiguousDueAt(recipient, moment) }
+    case 'deferred':
+      return deferral(index, disposition.problem, moment)
+    default:
+      return assertNever(disposition)
+  }
+}
+
+function deferral(index: number, problem: DeliveryProblem, { progress, now, chance, retry }: Moment): RecipientOutcome {
+  // Set aside: an operator decides, not the clock.
+  if (progress.quarantine !== undefined) return { kind: 'deferred', index, problem, dueAt: now }
+  const { expiresAt, attempts } = progress.claim
+  const next = nextAttempt({ now, expiresAt, attempts: attempts + 1, pace: retryPace(problem), chance }, retry)
+  if (next.kind === 'retry') return { kind: 'deferred', index, problem, dueAt: next.dueAt }
+  return { kind: 'failed', index, problem: expiredProblem(problem, now) }
+}
+
+function ambiguousDueAt({ ambiguousCount }: OpenRecipient, { now, chance, retry }: SettlementMoment): number {
+  const next = afterAmbiguous({ now, ambiguousCount: ambiguousCount + 1, chance }, retry)
+  return next.kind === 'retry' ? next.dueAt : now + retry.ambiguousMs
+}
+
+function isHeld({ ambiguousCount }: OpenRecipient, { now, chance, retry }: SettlementMoment): boolean {
+  return afterAmbiguous({ now, ambiguousCount: ambiguousCount + 1, chance }, retry).kind === 'hold'
+}
+
+/** DSN-13: the end of patience, told with the last actual problem. */
+export function expiredProblem(last: DeliveryProblem, now: number): DeliveryProblem {
+  const cause = last.cause.kind === 'expired' ? last.cause : ({ kind: 'expired', last: last.cause } as const)
+  return problemOf(cause, { at: now, ...(last.remote === undefined ? {} : { remote: last.remote }) })
+}
+
+/** A message that is over its age and has had its attempts is given up without another connection. */
+export function expireAtClaim(progress: ClaimProgress, now: number): void {
+  if (now < progress.claim.expiresAt) return
+  for (const { index, lastProblem } of progress.open) {
+    if (lastProblem !== undefined) progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Commits what became of claims, and the notifications that follow from it in the same transaction (architecture §3).
+ *
+ * Nobody waits for a single commit; only so many may be under way at once, and a turn waits for all of its own
+ * before it ends. A store that refuses is told to operators; the lease then ends by itself and the mail is due again.
+ */
+
+import { decideFailureDsn } from '../bounce/dsn-decision.ts'
+import { failureDsn } from '../bounce/dsn-message.ts'
+import type { BounceEvent } from '../bounce/events.ts'
+import { RETURNED_CONTENT_LIMIT } from '../bounce/returned-content.ts'
+import type { RetryOptions } from '../schedule/retry-schedule.ts'
+import type { MailAddress } from '../smtp/mail-address.ts'
+import type { Claim, ClaimToken, NewMessage, Settlement, Spool } from '../spool/spool.ts'
+import type { ClaimProgress } from './claim-progress.ts'
+import type { DeliveryEvent, RecipientSummary } from './events.ts'
+import type { LaneId } from './lane.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import type { RecipientOutcome } from './outcome.ts'
+import { claimOutcomes } from './settlement.ts'
+
+export interface SettlerOptions {
+  readonly spool: Pick<Spool, 'settle' | 'release' | 'open'>
+  readonly leases: Pick<LeaseKeeper, 'drop'>
+  readonly wake: (lane: LaneId, dueAt?: number) => void
+  readonly laneFor: (recipient: MailAddress) => LaneId
+  readonly retry: RetryOptions
+  /** The name that this relay goes by, and the addr-spec of its postmaster: for notifications. */
+  readonly hostname: string
+  readonly postmaster: string
+  readonly now: () => number
+  readonly random: () => number
+  readonly emit: (event: DeliveryEvent | BounceEvent) => void
+}
+
+/** Settles under way in one turn; the spool puts them into few commits. */
+const WINDOW = 100
+
+export class Settler {
+  readonly #options: SettlerOptions
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(options: SettlerOptions) {
+    this.#options = options
+  }
+
+  /** Starts the settle; never throws. */
+  settle(progress: ClaimProgress): void {
+    const { leases } = this.#options
+    if (progress.abandoned) {
+      leases.drop(progress.claim.token)
+      return
+    }
+    const settled = this.#settle(progress)
+      .catch((error: unknown) => this.#rejected(progress.claim, error))
+      .finally(() => {
+        leases.drop(progress.claim.token)
+        this.#underWay.delete(settled)
+      })
+    this.#underWay.add(settled)
+  }
+
+  /** Waits until there is room for more. */
+  async room(): Promise<void> {
+    while (this.#underWay.size >= WINDOW) await Promise.race(this.#underWay)
+  }
+
+  async finished(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  /** Gives claims back as if nothing had been. */
+  async release(lane: LaneId, tokens: readonly ClaimToken[]): Promise<void> {
+    const { spool, leases, emit } = this.#options
+    if (tokens.length === 0) return
+    try {
+      await spool.release(tokens)
+      emit({ event: 'claims-released', lane, messages: tokens.length })
+    } catch (error) {
+      emit({ event: 'delivery-store-failed', step: 'release', detail: detailOf(error) })
+    }
+    for (const token of tokens) leases.drop(token)
+  }
+
+  async #settle(progress: ClaimProgress): Promise<void> {
+    const { spool, now, random, retry, emit, wake } = this.#options
+    const { claim } = progress
+    const settledAt = now()
+    const { outcomes, ...waiting } = claimOutcomes(progress, { now: settledAt, chance: random(), retry })
+    const id = `${claim.token}/${claim.attempts + 1}`
+    const notice = await this.#notice(claim, outcomes, id)
+    const enqueue = notice.message === undefined ? [] : [notice.message]
+    const settlement: Settlement = { id, outcomes, enqueue, marks: claim.marks, ...waiting }
+    const result = await spool.settle(claim.token, settlement)
+    emit({
+      event: 'message-settled',
+      id: claim.id,
+      lane: claim.lane,
+      attempt: claim.attempts + 1,
+      summary: summaryOf(outcomes),
+      ageMs: settledAt - claim.receivedAt,
+      ...(waiting.hold === undefined ? {} : { hold: waiting.hold }),
+    })
+    if (result.kind !== 'settled') {
+      const detail = 'detail' in result ? result.detail : ''
+      emit({ event: 'settle-unusual', id: claim.id, lane: claim.lane, outcome: result.kind, detail })
+    }
+    for (const event of notice.events) emit(event)
+    for (const outcome of outcomes) if ('dueAt' in outcome) wake(claim.lane, outcome.dueAt)
+    for (const { deliveries } of enqueue) for (const { lane } of deliveries) wake(lane)
+  }
+
+  async #notice(
+    claim: Claim,
+    outcomes: readonly RecipientOutcome[],
+    settlementId: string,
+  ): Promise<{ readonly message?: NewMessage; readonly events: readonly BounceEvent[] }> {
+    if (!outcomes.some(({ kind }) => kind === 'failed')) return { events: [] }
+    const { spool, hostname, postmaster, laneFor, now, retry } = this.#options
+    const { id, envelope, recipients, receivedAt } = claim
+    const wanted = decideFailureDsn({ envelope, recipients }, outcomes).kind === 'notify'
+    const dsn = failureDsn({
+      original: { id, envelope, recipients, receivedAt },
+      outcomes,
+      contentStart: wanted ? await contentStart(spool, claim) : new Uint8Array(),
+      settlementId,
+      hostname,
+      postmaster,
+      laneFor,
+      now: now(),
+      maxAgeMs: retry.dsnMaxAgeMs,
+    })
+    return dsn.kind === 'dsn' ? { message: dsn.message, events: dsn.events } : { events: dsn.events }
+  }
+
+  #rejected(claim: Claim, error: unknown): void {
+    const detail = detailOf(error)
+    this.#options.emit({ event: 'settle-unusual', id: claim.id, lane: claim.lane, outcome: 'rejected', detail })
+  }
+}
+
+/** A notification without the returned part is better than none. */
+async function contentStart(spool: Pick<Spool, 'open'>, claim: Claim): Promise<Uint8Array> {
+  try {
+    const content = await spool.open(claim.id)
+    if (content.kind === 'memory') return content.bytes.subarray(0, RETURNED_CONTENT_LIMIT + 1)
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of content.open() as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > RETURNED_CONTENT_LIMIT) break
+    }
+    return Buffer.concat(chunks)
+  } catch {
+    return new Uint8Array()
+  }
+}
+
+export function summaryOf(outcomes: readonly { readonly kind: keyof RecipientSummary }[]): RecipientSummary {
+  const summary = { delivered: 0, deferred: 0, failed: 0, ambiguous: 0 }
+  for (const { kind } of outcomes) summary[kind] += 1
+  return summary
+}
+
+function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

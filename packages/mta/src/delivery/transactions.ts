@@ -1,0 +1,258 @@
+/**
+ * Messages over one proven session, one transaction after the other with the next one already on its way
+ * (RFC 2920): what each transaction's result means for its recipients.
+ *
+ * Stops handing out messages when the session ends, when its share of transactions is used, when the facts of the
+ * next hop are no longer fresh, or when the turn is stopped; what is left stays in the queue. Which host comes
+ * next is decided by `attempt.ts`.
+ */
+import { assertNever } from '@hermetic/policy'
+import { replyClass } from '../smtp/reply.ts'
+import type { NotSentReason, RecipientResult, TransactionResult } from '../smtp/transaction.ts'
+import { type Content, ContentUnreadable, type Spool } from '../spool/spool.ts'
+import type { ClaimProgress } from './claim-progress.ts'
+import type { PooledSession } from './connection-pool.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import type { DeliveryProblem } from './outcome.ts'
+import { causeOfSession, problemOf } from './problem.ts'
+
+export interface TransactionsOptions {
+  readonly spool: Pick<Spool, 'open'>
+  readonly leases: Pick<LeaseKeeper, 'holds' | 'owns'>
+  /** UTC milliseconds. */
+  readonly now: () => number
+  readonly transactionsMax: number
+  /** May another transaction begin? */
+  readonly mayBegin: () => boolean
+  /** The turn is being stopped: what has not begun is given back. */
+  readonly stopped: () => boolean
+  /** Every recipient of this claim is settled, or it was set aside or lost. */
+  readonly onDone: (progress: ClaimProgress) => void
+  readonly onTransaction: (record: TransactionRecord) => void
+}
+
+/** One transaction as it went, for the delivery record. */
+export interface TransactionRecord {
+  readonly progress: ClaimProgress
+  readonly session: PooledSession
+  readonly recipients: readonly number[]
+  readonly result: TransactionResult
+  /** Transactions on the connection before this one. */
+  readonly reused: number
+  readonly startedAt: number
+}
+
+export interface TransactionsEnd {
+  /** For the next host: this one answered 4yz, or cannot take them. */
+  readonly refused: readonly ClaimProgress[]
+  /** Messages of which the peer took at least one recipient. */
+  readonly accepted: number
+  /** The peer answered at least one transaction, kindly or not, or has said in its EHLO that it cannot take it. */
+  readonly answered: boolean
+  /** Why the session ended, when it did. */
+  readonly broken?: DeliveryProblem
+}
+
+/** Two in flight keep the line busy; a third has its content at hand when the first is answered. */
+const IN_FLIGHT = 3
+/** A message whose sessions break this often at one host is left for the next host, so that the others go on. */
+const BREAKS_MAX = 2
+
+interface Run {
+  readonly session: PooledSession
+  readonly queue: ClaimProgress[]
+  readonly options: TransactionsOptions
+  readonly refused: ClaimProgress[]
+  readonly begun: number
+  taken: number
+  accepted: number
+  answered: boolean
+  broken: DeliveryProblem | undefined
+  failed: boolean
+}
+
+/** Takes from the front of `queue`; what could not be begun is put back there. */
+export async function runTransactions(
+  session: PooledSession,
+  queue: ClaimProgress[],
+  options: TransactionsOptions,
+): Promise<TransactionsEnd> {
+  const begun = session.connection.transactions
+  const run: Run = {
+    ...{ session, queue, options, refused: [], begun },
+    ...{ taken: 0, accepted: 0, answered: false, broken: undefined, failed: false },
+  }
+  const lines = Math.min(IN_FLIGHT, queue.length)
+  // All of them end before an error goes on: none may touch a message that the caller has taken back.
+  const ends = await Promise.allSettled(Array.from({ length: lines }, () => line(run)))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  const { refused, accepted, answered, broken } = run
+  return { refused, accepted, answered, ...(broken === undefined ? {} : { broken }) }
+}
+
+async function line(run: Run): Promise<void> {
+  try {
+    await oneAfterTheOther(run)
+  } catch (error) {
+    run.failed = true
+    throw error
+  }
+}
+
+async function oneAfterTheOther(run: Run): Promise<void> {
+  for (let next = take(run); next !== undefined; next = take(run)) {
+    const content = await contentOf(next, run)
+    if (content === undefined) continue
+    if (!mayBegin(run)) {
+      run.queue.unshift(next)
+      run.taken -= 1
+      return
+    }
+    await transact(next, content, run)
+  }
+}
+
+function take(run: Run): ClaimProgress | undefined {
+  if (!mayBegin(run) || run.begun + run.taken >= run.options.transactionsMax) return undefined
+  const next = run.queue.shift()
+  if (next !== undefined) run.taken += 1
+  return next
+}
+
+function mayBegin({ session, options, broken, failed }: Run): boolean {
+  return !failed && broken === undefined && session.connection.usable && options.mayBegin()
+}
+
+async function contentOf(progress: ClaimProgress, { options }: Run): Promise<Content | undefined> {
+  try {
+    return await options.spool.open(progress.claim.id)
+  } catch (error) {
+    if (!(error instanceof ContentUnreadable)) throw error
+    setAside(progress, error.message, options)
+    options.onDone(progress)
+    return undefined
+  }
+}
+
+function setAside(progress: ClaimProgress, detail: string, { now }: TransactionsOptions): void {
+  const problem = problemOf({ kind: 'content-unreadable', detail }, { at: now() })
+  for (const { index } of progress.open) progress.settle(index, { kind: 'deferred', problem })
+  progress.setAside(`content-unreadable: ${detail}`)
+}
+
+async function transact(progress: ClaimProgress, content: Content, run: Run): Promise<void> {
+  const { session, options } = run
+  const { claim } = progress
+  const recipients = progress.open
+  const startedAt = options.now()
+  const reused = session.connection.transactions
+  const result = await session.connection.transact({
+    envelope: claim.envelope,
+    recipients,
+    content,
+    beforeFinalDot: () => options.leases.holds(claim.token),
+  })
+  const counts = apply(progress, result, run)
+  const indexes = recipients.map(({ index }) => index)
+  if (counts) options.onTransaction({ progress, session, recipients: indexes, result, reused, startedAt })
+}
+
+/** False when the message goes back into the queue as if nothing had been. */
+function apply(progress: ClaimProgress, result: TransactionResult, run: Run): boolean {
+  switch (result.kind) {
+    case 'answered':
+      run.answered = true
+      applyRecipients(progress, result.recipients, run)
+      return true
+    case 'broken':
+      return applyBroken(progress, result, run)
+    case 'not-sent':
+      run.answered = true
+      applyNotSent(progress, result.because, run)
+      return true
+    default:
+      return assertNever(result)
+  }
+}
+
+function applyRecipients(progress: ClaimProgress, results: readonly RecipientResult[], run: Run): void {
+  settleAnswered(progress, results, run)
+  const accepted = results.some(({ kind }) => kind === 'accepted')
+  if (accepted) run.accepted += 1
+  if (progress.isDone) run.options.onDone(progress)
+  // SMTP-29: the rest goes into a further transaction now, as long as each takes some.
+  else if (accepted && results.some(({ kind }) => kind === 'too-many-recipients')) run.queue.unshift(progress)
+  else run.refused.push(progress)
+}
+
+type Broken = TransactionResult & { readonly kind: 'broken' }
+
+function applyBroken(progress: ClaimProgress, { recipients, failure }: Broken, run: Run): boolean {
+  const { options } = run
+  const { remote } = run.session.target
+  const problem = problemOf(causeOfSession(failure.problem, failure.phase), { at: options.now(), remote })
+  // What ended on our side says nothing about the peer.
+  const ours = failure.problem.kind === 'stopped' || failure.problem.kind === 'content-unreadable'
+  if (!ours) run.broken ??= problem
+  settleAnswered(progress, recipients, run)
+  if (failure.afterFinalDot) {
+    // RFC 5321 §3.8: those whose RCPT was accepted may have the message.
+    for (const result of recipients) {
+      if (result.kind === 'unsettled') progress.settle(result.index, { kind: 'ambiguous', problem })
+    }
+    progress.conclude(problem)
+  } else if (failure.problem.kind === 'stopped') {
+    if (options.stopped() || options.leases.owns(progress.claim.token)) return goesBack(progress, run)
+    progress.abandon()
+  } else {
+    progress.breaks += 1
+    if (failure.phase === 'mail' && progress.breaks < BREAKS_MAX) return goesBack(progress, run)
+    if (failure.problem.kind === 'content-unreadable') setAside(progress, failure.problem.detail, options)
+    else progress.noteAll(problem)
+  }
+  if (progress.isDone) options.onDone(progress)
+  else run.refused.push(progress)
+  return true
+}
+
+function goesBack(progress: ClaimProgress, { queue }: Run): false {
+  queue.unshift(progress)
+  return false
+}
+
+/** What the peer answered for a recipient stays true whatever became of the session. */
+function settleAnswered(progress: ClaimProgress, results: readonly RecipientResult[], run: Run): void {
+  const { remote } = run.session.target
+  const at = run.options.now()
+  for (const result of results) {
+    switch (result.kind) {
+      case 'accepted':
+        progress.settle(result.index, { kind: 'delivered', reply: result.reply, remote })
+        break
+      case 'refused':
+      case 'too-many-recipients': {
+        const phase = result.kind === 'refused' ? result.phase : 'rcpt'
+        const problem = problemOf({ kind: 'reply', phase, reply: result.reply }, { at, remote })
+        // SMTP-60: a 5yz is final, a 4yz is worth another host. SMTP-29: 552 for too many counts as 452.
+        if (result.kind === 'refused' && replyClass(result.reply) === 'permanent')
+          progress.settle(result.index, { kind: 'failed', problem })
+        else progress.note(result.index, problem)
+        break
+      }
+      case 'unsettled':
+        break
+      default:
+        assertNever(result)
+    }
+  }
+}
+
+function applyNotSent(progress: ClaimProgress, because: NotSentReason, run: Run): void {
+  if (because.kind === 'content-unreadable') {
+    setAside(progress, because.detail, run.options)
+    run.options.onDone(progress)
+    return
+  }
+  progress.noteAll(problemOf(because, { at: run.options.now(), remote: run.session.target.remote }))
+  run.refused.push(progress)
+}

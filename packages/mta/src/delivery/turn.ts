@@ -1,0 +1,270 @@
+/**
+ * One turn of a lane: a permit for the site, then batch after batch until nothing is due or another lane waits.
+ *
+ * Every recipient of every claim gets one outcome or goes back untouched, whatever is thrown in between; a next hop
+ * that cannot be reached costs one traversal for a whole batch, and the lane then backs off (SMTP-55).
+ */
+import type { SiteId } from '../limits/permits.ts'
+import type { TurnContext, TurnEnd } from '../schedule/lane-scheduler.ts'
+import { laneBackoffMs } from '../schedule/retry-schedule.ts'
+import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
+import { type AttemptOptions, attempt } from './attempt.ts'
+import { ClaimProgress } from './claim-progress.ts'
+import type { PooledSession } from './connection-pool.ts'
+import type { DeliveryEvent } from './events.ts'
+import type { Destination, FactsSource } from './facts.ts'
+import { type Lane, type LaneId, laneOf } from './lane.ts'
+import type { LaneHealth } from './lane-health.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import type { DeliveryProblem } from './outcome.ts'
+import { problemOf } from './problem.ts'
+import { expireAtClaim } from './settlement.ts'
+import { Settler, type SettlerOptions } from './settler.ts'
+import { PARKED_MS, type WaitingLanes } from './waiting-lanes.ts'
+
+export interface TurnWorld {
+  readonly spool: Pick<Spool, 'claim'>
+  readonly facts: FactsSource
+  readonly waiting: WaitingLanes
+  readonly health: LaneHealth
+  readonly leases: LeaseKeeper
+  readonly settler: SettlerOptions
+  readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'connectionsMax'>
+  readonly transactions: Omit<AttemptOptions['transactions'], 'onDone'>
+  readonly leaseMs: number
+  /** Claims at once. */
+  readonly batch: number
+  /** What a transaction behind its final dot may still take when we stop. */
+  readonly stopGraceMs: number
+  readonly now: () => number
+  readonly monotonic: () => number
+  readonly random: () => number
+  readonly emit: (event: DeliveryEvent) => void
+}
+
+/** While the store does not answer. */
+const STORE_RETRY_MS = 5_000
+
+interface TurnState {
+  readonly world: TurnWorld
+  readonly id: LaneId
+  readonly lane: Lane
+  readonly context: TurnContext
+  readonly settler: Settler
+  readonly using: Set<PooledSession>
+  feedback: 'good' | 'failed' | 'unused'
+}
+
+export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld): Promise<TurnEnd> {
+  const first = context.slot === 0
+  const parkedMs = first ? world.waiting.remainingMs(id) : 0
+  if (parkedMs > 0) return { kind: 'parked', retryAfterMs: parkedMs }
+  const lane = laneOf(id)
+  const destination = await world.facts.get(lane)
+  const permit = await permitFor(destination, (site) => world.waiting.acquire(id, site, { wait: first }))
+  if (permit === 'none') return { kind: 'parked', retryAfterMs: PARKED_MS }
+  const settler = new Settler(world.settler)
+  const state: TurnState = { world, id, lane, context, settler, using: new Set(), feedback: 'unused' }
+  const disarm = destroyAfterGrace(state)
+  try {
+    return await batches(state)
+  } finally {
+    disarm()
+    permit?.release(state.feedback)
+    await settler.finished()
+  }
+}
+
+/** A next hop without hosts needs none: nothing is dialled. */
+async function permitFor<P>(
+  destination: Destination,
+  acquire: (site: SiteId) => Promise<P | undefined>,
+): Promise<P | 'none' | undefined> {
+  if (destination.kind === 'nobody') return undefined
+  return (await acquire(destination.facts.site)) ?? 'none'
+}
+
+/** Architecture, decision 11: when the grace is over, what is still behind its final dot becomes ambiguous. */
+function destroyAfterGrace({ context, using, world }: TurnState): () => void {
+  let timer: NodeJS.Timeout | undefined
+  const onAbort = (): void => {
+    timer = setTimeout(() => {
+      for (const { connection } of using) connection.destroy()
+    }, world.stopGraceMs)
+  }
+  context.signal.addEventListener('abort', onAbort)
+  return () => {
+    clearTimeout(timer)
+    context.signal.removeEventListener('abort', onAbort)
+  }
+}
+
+async function batches(state: TurnState): Promise<TurnEnd> {
+  const { world, context, settler } = state
+  for (;;) {
+    if (context.signal.aborted) return { kind: 'more' }
+    await settler.room()
+    const claims = await claimBatch(state)
+    if (claims === 'store-failed') return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
+    if (claims.length === 0) return { kind: 'idle' }
+    const full = claims.length >= world.batch
+    if (full) context.wakeAnother()
+    world.leases.hold(claims)
+    const end = await deliverBatch(claims, state)
+    if (end !== undefined) return end
+    // What arrived since has woken the lane again.
+    if (!full) return { kind: 'idle' }
+    if (context.othersWaiting()) return { kind: 'more' }
+  }
+}
+
+async function claimBatch({ world, id }: TurnState): Promise<readonly Claim[] | 'store-failed'> {
+  try {
+    return await world.spool.claim(id, { limit: world.batch, leaseMs: world.leaseMs })
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error
+    world.emit({ event: 'delivery-store-failed', step: 'claim', detail: error.message })
+    return 'store-failed'
+  }
+}
+
+/** Whatever is thrown, each claim ends here: settled, or given back. */
+async function deliverBatch(claims: readonly Claim[], state: TurnState): Promise<TurnEnd | undefined> {
+  const { world, settler, id } = state
+  const pending = new Set(claims.map((claim) => new ClaimProgress(claim)))
+  const done = (progress: ClaimProgress): void => {
+    if (pending.delete(progress)) settler.settle(progress)
+  }
+  try {
+    return await traverse(pending, done, state)
+  } catch (error) {
+    if (error instanceof StoreUnavailable) {
+      world.emit({ event: 'delivery-store-failed', step: 'open', detail: error.message })
+      await giveBack(pending, done, state)
+      return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
+    }
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    world.emit({ event: 'delivery-defect', lane: id, detail, messages: pending.size })
+    const problem = problemOf({ kind: 'internal', detail: String(error) }, { at: world.now() })
+    for (const progress of [...pending]) {
+      progress.conclude(problem)
+      done(progress)
+    }
+    return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
+  }
+}
+
+type Done = (progress: ClaimProgress) => void
+
+async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<TurnEnd | undefined> {
+  const { world, lane, context } = state
+  for (const progress of [...pending]) {
+    expireAtClaim(progress, world.now())
+    if (progress.isDone) done(progress)
+  }
+  const startedAt = world.monotonic()
+  let confirmed = false
+  for (let batch = [...pending]; batch.length > 0; ) {
+    if (context.signal.aborted) {
+      await giveBack(pending, done, state)
+      return { kind: 'more' }
+    }
+    const destination = await world.facts.get(lane)
+    if (destination.kind === 'nobody') {
+      return nextHopFailed(pending, done, { state, problem: problemOf(destination.cause, { at: world.now() }) })
+    }
+    const { facts } = destination
+    const end = await attempt(batch, facts, attemptOptions(state, done))
+    if (end.kind === 'interrupted') {
+      batch = [...end.left]
+      continue
+    }
+    if (end.answered || end.problem === undefined) break
+    // A permanent end is believed when it comes from a fresh lookup (SMTP-43).
+    if (!confirmed && facts.madeAt < startedAt && isPermanent(end.problem)) {
+      confirmed = true
+      world.facts.forget(lane)
+      for (const progress of end.left) progress.retry()
+      batch = [...end.left]
+      continue
+    }
+    return nextHopFailed(pending, done, { state, problem: end.problem })
+  }
+  await concludeAll(pending, done, state)
+  return undefined
+}
+
+function isPermanent({ permanence }: DeliveryProblem): boolean {
+  return permanence === 'permanent'
+}
+
+/** The hosts were tried; what is left has its reasons noted, or was never begun. */
+async function concludeAll(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<void> {
+  const notBegun = [...pending].filter((progress) => progress.untouched)
+  for (const progress of [...pending]) {
+    if (progress.untouched) continue
+    progress.conclude(problemOf({ kind: 'stopped' }, { at: state.world.now() }))
+    done(progress)
+  }
+  await release(notBegun, pending, state)
+}
+
+/** The turn ends early: what the peers have answered is settled, the rest is due again at once. */
+async function giveBack(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<void> {
+  for (const progress of [...pending]) if (progress.dispositions.size > 0) done(progress)
+  await release([...pending], pending, state)
+}
+
+async function release(
+  progresses: readonly ClaimProgress[],
+  pending: Set<ClaimProgress>,
+  { settler, id }: TurnState,
+): Promise<void> {
+  for (const progress of progresses) pending.delete(progress)
+  await settler.release(
+    id,
+    progresses.map(({ claim }) => claim.token),
+  )
+}
+
+/** Nobody could be talked to: the whole batch has one reason, and the lane rests when it may pass. */
+function nextHopFailed(
+  pending: Set<ClaimProgress>,
+  done: Done,
+  { state, problem }: { readonly state: TurnState; readonly problem: DeliveryProblem },
+): TurnEnd | undefined {
+  const { world, id, lane } = state
+  const messages = pending.size
+  for (const progress of [...pending]) {
+    progress.conclude(problem)
+    done(progress)
+  }
+  state.feedback = 'failed'
+  const nextHop = lane.nextHop.kind === 'name' ? lane.nextHop.name : lane.nextHop.address
+  if (isPermanent(problem)) {
+    world.emit({ event: 'next-hop-failed', lane: id, nextHop, problem, messages })
+    return undefined
+  }
+  const failures = world.health.failed(id)
+  const backoffUntil = world.now() + laneBackoffMs({ failures, chance: world.random() })
+  world.emit({ event: 'next-hop-failed', lane: id, nextHop, problem, messages, backoffUntil })
+  return { kind: 'backoff', until: backoffUntil }
+}
+
+function attemptOptions(state: TurnState, done: Done): AttemptOptions {
+  const { world, id, context, using } = state
+  return {
+    ...world.attempt,
+    lane: id,
+    signal: context.signal,
+    using,
+    transactions: { ...world.transactions, onDone: done },
+    emit: world.emit,
+    monotonic: world.monotonic,
+    onAnswer: () => {
+      state.feedback = 'good'
+      world.health.answered(id)
+      context.progressed()
+    },
+  }
+}
