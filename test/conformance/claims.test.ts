@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import * as nodeTest from 'node:test'
 import { describe, test } from 'node:test'
 import { claimsOf, judgeClaims, judgeWaivers, parseWaivers } from './claims.ts'
 import { type ConformanceItem, covers, readItems } from './covers.ts'
@@ -93,8 +94,9 @@ describe('covers()', () => {
 
   test('STS-09: a title that names the id passes, and one that does not fails', () => {
     covers('STS-09', { observe: 'pure' })
-    const canTell = process.version.localeCompare('v26', undefined, { numeric: true }) >= 0
-    if (canTell) assert.throws(() => covers('STS-10', { observe: 'pure' }), /does not name STS-10/)
+    if ('getTestContext' in nodeTest) {
+      assert.throws(() => covers('STS-10', { observe: 'pure' }), /does not name STS-10/)
+    }
   })
 })
 

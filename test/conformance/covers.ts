@@ -58,7 +58,7 @@ export function covers(ids: string | readonly string[], { observe }: { readonly 
   }
 }
 
-/** The running test's title with those of the suites around it; older Node versions cannot tell. */
+/** The running test's title with those of the suites around it; the first releases of Node 24 cannot tell. */
 function runningTitle(): string | undefined {
   return 'getTestContext' in nodeTest ? nodeTest.getTestContext()?.fullName : undefined
 }
