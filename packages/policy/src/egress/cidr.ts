@@ -1,6 +1,5 @@
 /** Networks in CIDR notation (RFC 4632, RFC 4291 §2.3), strictly written. Pure. */
-import { isIP } from 'node:net'
-import ipaddr from 'ipaddr.js'
+import { isIPv4, isIPv6 } from 'node:net'
 import { err, ok, type Result } from '../result.ts'
 
 export interface Cidr {
@@ -28,9 +27,28 @@ export function parseCidr(text: string): Result<Cidr, CidrError> {
   return ok({ family: bytes.length === 4 ? 4 : 6, bytes, prefixLength })
 }
 
-/** The bytes of an address in text form, 4 or 16; undefined for zone indices and for what only inet_aton(3) reads. */
+/**
+ * The bytes of an address in text form, 4 or 16; undefined for zone indices and for what only inet_aton(3) reads.
+ * Own code, because ipaddr.js 2.5.0 reads `::8.8.8.8` as `::ffff:8.8.8.8`, which is not what the system dials.
+ */
 export function addressBytes(text: string): readonly number[] | undefined {
-  return isIP(text) === 0 || text.includes('%') ? undefined : ipaddr.parse(text).toByteArray()
+  if (isIPv4(text)) return text.split('.').map(Number)
+  if (!isIPv6(text) || text.includes('%')) return undefined
+  const [head = '', tail] = text.split('::')
+  const before = groupBytes(head)
+  if (tail === undefined) return before
+  const after = groupBytes(tail)
+  return [...before, ...new Array<number>(16 - before.length - after.length).fill(0), ...after]
+}
+
+/** Colon-separated groups of a valid IPv6 address; the last may be a dotted quad. */
+function groupBytes(text: string): readonly number[] {
+  if (text === '') return []
+  return text.split(':').flatMap((group) => {
+    if (group.includes('.')) return group.split('.').map(Number)
+    const value = Number.parseInt(group, 16)
+    return [value >> 8, value & 0xff]
+  })
 }
 
 export function cidrContains(cidr: Cidr, bytes: readonly number[]): boolean {
