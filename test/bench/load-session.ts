@@ -15,7 +15,7 @@ export interface LoadSessionOptions {
 
 export interface Submission {
   readonly reversePath: string
-  readonly forwardPath: string
+  readonly forwardPaths: readonly string[]
   readonly head: string
   /** Shared by all messages: dot-free lines and the final dot. */
   readonly body: Buffer
@@ -50,20 +50,15 @@ export class LoadSession {
 
   /** Resolves with the reply to the final dot; rejects when any reply is not the expected one. */
   async submit(submission: Submission): Promise<string> {
-    const mail = `MAIL FROM:<${submission.reversePath}>\r\n`
-    const rcpt = `RCPT TO:<${submission.forwardPath}>\r\n`
+    const rcpts = submission.forwardPaths.map((path) => `RCPT TO:<${path}>`)
+    const group = [`MAIL FROM:<${submission.reversePath}>`, ...rcpts]
     if (this.#options.pipelining) {
-      this.#socket.write(`${mail}${rcpt}DATA\r\n`, 'latin1')
-      await this.#expect('2')
-      await this.#expect('2')
+      this.#socket.write(`${[...group, 'DATA'].join('\r\n')}\r\n`, 'latin1')
+      for (const _ of group) await this.#expect('2')
       await this.#expect('3')
     } else {
-      this.#socket.write(mail, 'latin1')
-      await this.#expect('2')
-      this.#socket.write(rcpt, 'latin1')
-      await this.#expect('2')
-      this.#socket.write('DATA\r\n', 'latin1')
-      await this.#expect('3')
+      for (const line of group) await this.#command(line, '2')
+      await this.#command('DATA', '3')
     }
     this.#socket.cork()
     this.#socket.write(submission.head, 'latin1')

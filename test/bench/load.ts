@@ -89,7 +89,7 @@ class Trial {
   #submission(number: number): Submission {
     return {
       reversePath: 'sender@origin.bench.test',
-      forwardPath: `r${number}@${this.#order.recipientDomain}`,
+      forwardPaths: [`r${number}@${this.#order.recipientDomain}`],
       head: headOf(this.#order, number),
       body: this.#body,
     }

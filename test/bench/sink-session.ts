@@ -256,7 +256,7 @@ function pathOf(line: string): string {
 }
 
 /** How many octets of `chunk` belong to the content when it ends here. */
-export function terminatorEnd(carry: Buffer, chunk: Buffer): number | undefined {
+function terminatorEnd(carry: Buffer, chunk: Buffer): number | undefined {
   const seam = Buffer.concat([carry, chunk.subarray(0, TERMINATOR.length - 1)])
   const inSeam = seam.indexOf(TERMINATOR)
   if (inSeam >= 0) return inSeam + TERMINATOR.length - carry.length

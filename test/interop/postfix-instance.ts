@@ -7,7 +7,6 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -139,21 +138,6 @@ export class PostfixInstance {
 
   async #logTail(): Promise<string> {
     return (await this.log().catch(() => '')).slice(-2000)
-  }
-}
-
-/** Waits until something accepts connections there. */
-export async function untilListening(port: number, host = '127.0.0.1'): Promise<void> {
-  const until = performance.now() + START_TIMEOUT_MS
-  for (;;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect({ port, host }, () => resolve(true))
-      socket.on('error', () => resolve(false))
-      socket.on('connect', () => socket.end())
-    })
-    if (open) return
-    if (performance.now() > until) throw new Error(`nothing listens on ${host}:${port}`)
-    await sleep(50)
   }
 }
 
