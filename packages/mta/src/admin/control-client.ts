@@ -1,0 +1,102 @@
+/**
+ * The other end of `admin.sock`: the running relay's queue and status, for the command line.
+ */
+import { request } from 'node:http'
+import { systemErrorCode } from '../config/system-error.ts'
+import type { SpoolAdmin } from '../spool/spool.ts'
+import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
+
+export interface ControlClient {
+  readonly queue: SpoolAdmin
+  status(): Promise<RelayStatus>
+}
+
+/** The relay's answer was an error, or no answer came. */
+export class ControlFailed extends Error {
+  override readonly name = 'ControlFailed'
+}
+
+/** Longer than any commit; the relay may be busy. */
+const ANSWER_TIMEOUT_MS = 30_000
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024
+
+/** Undefined when no relay runs on this socket; rejects when one cannot be asked (no permission). */
+export async function connectControl(path: string): Promise<ControlClient | undefined> {
+  const client = controlClient(path)
+  try {
+    await client.status()
+    return client
+  } catch (error) {
+    const code = systemErrorCode(error)
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+    throw error
+  }
+}
+
+function controlClient(path: string): ControlClient {
+  // The answers come from our own relay, over a socket that only its user can make.
+  const ask = async <T>(verb: string, body: unknown = {}): Promise<T> => (await post(path, verb, body)) as T
+  return {
+    status: () => ask('/status'),
+    queue: {
+      summary: () => ask('/queue/summary'),
+      list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),
+      show: async (id) =>
+        (await ask<Awaited<ReturnType<SpoolAdmin['show']>> | null>('/queue/show', { id })) ?? undefined,
+      change: async (ids, action) => {
+        const changes = []
+        for (let start = 0; start < ids.length; start += IDS_MAX) {
+          const page = ids.slice(start, start + IDS_MAX)
+          changes.push(
+            ...(await ask<Awaited<ReturnType<SpoolAdmin['change']>>>('/queue/change', { ids: page, action })),
+          )
+        }
+        return changes
+      },
+    },
+  }
+}
+
+async function post(socketPath: string, path: string, body: unknown): Promise<unknown> {
+  const { status, text } = await exchange(socketPath, { path, body: JSON.stringify(body) })
+  let answer: unknown
+  try {
+    answer = JSON.parse(text)
+  } catch {
+    throw new ControlFailed(`the relay's answer (${status}) is not JSON`)
+  }
+  if (status === 200) return answer
+  const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : status
+  throw new ControlFailed(String(detail))
+}
+
+function exchange(
+  socketPath: string,
+  { path, body }: { readonly path: string; readonly body: string },
+): Promise<{ readonly status: number; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      socketPath,
+      path,
+      method: 'POST',
+      headers: { host: 'localhost', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      agent: false,
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    })
+    sent.on('error', reject)
+    sent.on('response', (received) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      received.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > ANSWER_BYTES_MAX) received.destroy(new ControlFailed('the answer is too large'))
+        else chunks.push(chunk)
+      })
+      received.on('error', reject)
+      received.on('end', () =>
+        resolve({ status: received.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+      )
+    })
+    sent.end(body)
+  })
+}

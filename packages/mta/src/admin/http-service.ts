@@ -1,0 +1,81 @@
+/**
+ * An HTTP server for a hono application, on TCP or on a Unix socket, with limits on everything that a client
+ * could use up. The one file that knows `@hono/node-server`.
+ */
+import { createServer, type Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import type { Hono } from 'hono'
+
+export interface HttpService {
+  /** On TCP: where it really listens, also when port 0 was asked for. */
+  readonly port: number
+  close(): Promise<void>
+}
+
+export type HttpPlace =
+  | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
+  | { readonly kind: 'socket'; readonly path: string }
+
+/** Scrapers, probes and a command line or two. */
+const CONNECTIONS_MAX = 64
+const HEADER_BYTES_MAX = 8 * 1024
+const REQUEST_TIMEOUT_MS = 10_000
+const KEEP_ALIVE_MS = 5_000
+/** After this, `close` does not wait for clients. */
+const CLOSE_GRACE_MS = 1_000
+
+/** Rejects with the system's error when the place is taken or not allowed. */
+export async function serveHttp(app: Hono, place: HttpPlace): Promise<HttpService> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    createServer,
+    serverOptions: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    },
+  }) as Server // createServer above makes exactly this kind
+  server.maxConnections = CONNECTIONS_MAX
+  await listen(server, place)
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    close: () => close(server),
+  }
+}
+
+function listen(server: Server, place: HttpPlace): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.once('listening', () => {
+      server.off('error', reject)
+      // Later errors (a failed accept) leave the server running; there is nobody to tell but the next client.
+      server.on('error', () => undefined)
+      resolve()
+    })
+    if (place.kind === 'tcp') server.listen({ host: place.address, port: place.port })
+    else listenPrivately(server, place.path)
+  })
+}
+
+/** The socket is made with mode 0600: no moment passes in which others could connect. */
+function listenPrivately(server: Server, path: string): void {
+  const before = process.umask(0o177)
+  try {
+    server.listen({ path })
+  } finally {
+    process.umask(before)
+  }
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+    server.close(() => {
+      clearTimeout(impatient)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
