@@ -205,6 +205,48 @@ describe('the failure notification (RFC 3464)', () => {
     assert.equal(read(dsnText(dsnRequest({ contentStart: new Uint8Array() }))).parts.length, 2)
   })
 
+  test('with more recipients than fit beside it, the returned part is left out and all are still named', () => {
+    const recipients = Array.from({ length: 900 }, (_, index) =>
+      recipient(index, { address: address(`user${index}-${'x'.repeat(50)}`, `${'sub.'.repeat(20)}b.example`) }),
+    )
+    const request = dsnRequest({ outcomes: recipients.map(({ index }) => failed(index)) })
+    const { parts, perRecipient } = read(dsnText({ ...request, original: { ...request.original, recipients } }))
+    assert.equal(parts.length, 2)
+    assert.equal(perRecipient.length, 900)
+  })
+
+  test('the text names a hundred recipients and says how many more there are', () => {
+    const recipients = Array.from({ length: 130 }, (_, index) => recipient(index))
+    const request = dsnRequest({ outcomes: recipients.map(({ index }) => failed(index)) })
+    const body = read(dsnText({ ...request, original: { ...request.original, recipients } })).parts[0]?.body ?? ''
+    assert.equal(body.match(/^ {2}user\d+@b\.example\r$/gm)?.length, 100)
+    assert.match(body, /and to 30 more/)
+  })
+
+  test('a Subject never holds an address that is long or not ASCII', () => {
+    const subjectFor = (localPart: string) => {
+      const request = dsnRequest()
+      const recipients = [recipient(0, { address: address(localPart, 'b.example') })]
+      return /^Subject: (.*)$/m.exec(dsnText({ ...request, original: { ...request.original, recipients } }))?.[1]
+    }
+    assert.equal(subjectFor('bob'), 'Your message was not delivered to bob@b.example')
+    assert.equal(subjectFor('b'.repeat(60)), 'Your message was not delivered (1 of its recipients)')
+    assert.equal(subjectFor('bücher'), 'Your message was not delivered (1 of its recipients)')
+  })
+
+  test('a message that holds our boundary does not end its part (RFC 2046 §5.1.1)', () => {
+    const boundary = /boundary="([^"]+)"/.exec(dsnText(dsnRequest()))?.[1]
+    const contentStart = Buffer.from(`Subject: x\r\n\r\n--${boundary}--\r\n`)
+    const text = dsnText(withEnvelope({ dsn: { ret: 'FULL' }, size: contentStart.length }, { contentStart }))
+    assert.equal(read(text).parts[2]?.body, contentStart.toString())
+  })
+
+  test('an ENVID or ORCPT beyond every limit does not make a line too long', () => {
+    const request = withEnvelope({ dsn: { envid: 'e'.repeat(3000) } })
+    const recipients = [recipient(0, { orcpt: `rfc822;${'+2B'.repeat(3000)}` })]
+    lint(dsnText({ ...request, original: { ...request.original, recipients } }))
+  })
+
   test('no text of a peer, of an envelope or of the original leaves its place', () => {
     const nasty = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 1200 }),
