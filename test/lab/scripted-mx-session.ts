@@ -63,6 +63,10 @@ export class MxSession implements MxConnection {
       : undefined
   }
 
+  say(line: string): void {
+    this.#write(Buffer.from(`${line}\r\n`))
+  }
+
   #listen(socket: Socket): void {
     socket.on('data', (bytes: Buffer) => {
       this.#log('in', bytes)

@@ -139,6 +139,9 @@ export class ScriptedMx implements AsyncDisposable {
   script: MxScript
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #sessions: MxSession[] = []
+  readonly #steps = new Map<MxVerb, number>()
+  #watchers: (() => void)[] = []
   readonly #waiting: { readonly count: number; readonly resolve: () => void }[] = []
 
   static async start(options: ScriptedMxOptions = {}): Promise<ScriptedMx> {
@@ -166,6 +169,7 @@ export class ScriptedMx implements AsyncDisposable {
       blocking: options.blocking ?? false,
       answer: (step) => {
         const answer = this.script[step.verb]
+        this.#noteStep(step.verb)
         return typeof answer === 'function' ? answer(step) : answer
       },
       received: (message) => this.#received(message),
@@ -173,7 +177,9 @@ export class ScriptedMx implements AsyncDisposable {
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
-      this.connections.push(new MxSession(socket, { ...sessionOptions, number: this.connections.length + 1 }))
+      const session = new MxSession(socket, { ...sessionOptions, number: this.connections.length + 1 })
+      this.#sessions.push(session)
+      this.connections.push(session)
     })
   }
 
@@ -181,6 +187,16 @@ export class ScriptedMx implements AsyncDisposable {
   async received(count: number): Promise<void> {
     if (this.messages.length >= count) return
     await new Promise<void>((resolve) => this.#waiting.push({ count, resolve }))
+  }
+
+  /** Resolves when a step with this verb has been reached, on any connection. */
+  async seen(verb: MxVerb, count = 1): Promise<void> {
+    while ((this.#steps.get(verb) ?? 0) < count) await new Promise<void>((resolve) => this.#watchers.push(resolve))
+  }
+
+  /** Says something unasked on every connection, one line. */
+  say(line: string): void {
+    for (const session of this.#sessions) session.say(line)
   }
 
   /** The one connection that there was. */
@@ -198,6 +214,13 @@ export class ScriptedMx implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  #noteStep(verb: MxVerb): void {
+    this.#steps.set(verb, (this.#steps.get(verb) ?? 0) + 1)
+    const watchers = this.#watchers
+    this.#watchers = []
+    for (const resolve of watchers) resolve()
   }
 
   #received(message: ReceivedMessage): void {

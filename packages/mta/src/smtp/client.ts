@@ -184,8 +184,7 @@ export class SmtpConnection {
       return
     }
     this.#state = 'quitting'
-    const answer = await this.#wire.command('QUIT\r\n', 'quit', this.#timeouts.quitMs)
-    if (answer.ok) this.#wire.close()
+    await this.#wire.quit(this.#timeouts.quitMs)
   }
 
   /** Closes at once; a transaction after its final dot ends as `broken` with `afterFinalDot`. */
@@ -258,10 +257,12 @@ export class SmtpConnection {
   }
 
   #over(problem: SessionProblem | undefined): void {
+    // A peer that does not answer QUIT, or closes instead, has ended nothing that was still needed.
+    const reason = this.#state === 'quitting' ? undefined : problem
     this.#state = 'over'
-    this.#problem = problem
+    this.#problem = reason
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#pipeline?.broken(problem ?? { kind: 'stopped' })
-    this.#resolveEnded(problem)
+    this.#resolveEnded(reason)
   }
 }

@@ -24,6 +24,7 @@ export interface Expectation {
 /** While one of these is owed, the peer would read a QUIT as something else, or must not see one yet. */
 const SPEECHLESS: ReadonlySet<SmtpPhase> = new Set([
   'connect',
+  'quit',
   'greeting',
   'starttls',
   'tls-handshake',
@@ -137,10 +138,18 @@ export class Wire {
     this.#socket.destroy()
   }
 
-  /** After a QUIT was answered, or would be by nobody. */
-  close(): void {
-    this.#end(undefined)
-    this.#closeSoon()
+  /** QUIT, and the close once it is answered: what else the peer may have to say then is not looked at. */
+  quit(timeoutMs: number): Promise<void> {
+    if (this.#ended) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.write(QUIT)
+      const take = (): void => {
+        this.#end(undefined)
+        this.#closeSoon()
+        resolve()
+      }
+      this.expect({ phase: 'quit', timeoutMs, take, lost: () => resolve() })
+    })
   }
 
   /** Gives up the socket for a TLS handshake; nothing of it is listened to any more. */
