@@ -1,0 +1,32 @@
+/**
+ * What a failed operation says about the store: read by SQLite's numeric result codes, never by message.
+ */
+import { isErrno } from '../durable-file.ts'
+
+export interface StoreFailure {
+  /** `operation`: this one is impossible, the store is well. `store`: nothing can be committed or read now. */
+  readonly scope: 'operation' | 'store'
+  /** Room is missing: the reserve may help. */
+  readonly full: boolean
+  readonly detail: string
+}
+
+// https://www.sqlite.org/rescode.html, primary result codes
+const SQLITE_FULL = 13
+/** TOOBIG, CONSTRAINT, MISMATCH, RANGE: about the values of one statement. */
+const OPERATION_CODES: ReadonlySet<number> = new Set([18, 19, 20, 25])
+
+/** The primary result code of an error that SQLite raised. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined
+  return error.errcode & 0xff
+}
+
+export function storeFailure(error: unknown): StoreFailure {
+  const code = sqliteCode(error)
+  const detail = code === undefined ? String(error) : `SQLite ${code}: ${String(error)}`
+  const full = code === SQLITE_FULL || isErrno(error, 'ENOSPC')
+  // An error without a code is a broken invariant of ours in that operation.
+  const scope = code === undefined || OPERATION_CODES.has(code) ? 'operation' : 'store'
+  return { scope, full, detail }
+}

@@ -1,0 +1,128 @@
+/**
+ * Who holds which delivery: leases in memory (architecture §3, claims are in memory), with the position in each
+ * lane up to which everything is held, so that a claim never walks over what is in flight. Pure of storage and
+ * clocks; memory is bounded by what is in flight.
+ */
+import type { LaneId } from '../../delivery/lane.ts'
+import type { QueueId } from '../queue-id.ts'
+import type { ClaimToken } from '../spool.ts'
+
+/** Where a delivery stands in its lane's order. */
+export interface Position {
+  readonly dueAt: number
+  readonly message: QueueId | ''
+  readonly n: number
+}
+
+export interface Lease {
+  readonly token: ClaimToken
+  readonly lane: LaneId
+  readonly at: Position & { readonly message: QueueId }
+  untilMono: number
+  /** Its time ended; it still counts until somebody takes over. */
+  lapsed: boolean
+}
+
+const BEGINNING: Position = { dueAt: Number.MIN_SAFE_INTEGER, message: '', n: -1 }
+
+export class Leases {
+  readonly #byDelivery = new Map<string, Lease>()
+  readonly #lanes = new Map<LaneId, { held: number; upTo: Position }>()
+  #nextLapse = Number.POSITIVE_INFINITY
+
+  grant(lease: Omit<Lease, 'lapsed'>): void {
+    const key = keyOf(lease.at.message, lease.at.n)
+    this.drop(lease.at.message, lease.at.n)
+    this.#byDelivery.set(key, { ...lease, lapsed: false })
+    this.#nextLapse = Math.min(this.#nextLapse, lease.untilMono)
+    const lane = this.#lanes.get(lease.lane)
+    if (lane === undefined) this.#lanes.set(lease.lane, { held: 1, upTo: BEGINNING })
+    else lane.held += 1
+  }
+
+  /** The last to whom the delivery was given, also when the lease has lapsed since. */
+  holder(message: QueueId, n: number): Lease | undefined {
+    return this.#byDelivery.get(keyOf(message, n))
+  }
+
+  isHeld(message: QueueId, n: number): boolean {
+    return this.#byDelivery.get(keyOf(message, n))?.lapsed === false
+  }
+
+  holds(lane: LaneId): boolean {
+    return this.#lanes.has(lane)
+  }
+
+  /** Everything queued in the lane up to here is held. */
+  upTo(lane: LaneId): Position {
+    return this.#lanes.get(lane)?.upTo ?? BEGINNING
+  }
+
+  advance(lane: LaneId, upTo: Position): void {
+    const state = this.#lanes.get(lane)
+    if (state !== undefined) state.upTo = upTo
+  }
+
+  /** Something in the lane may be free from this time on. */
+  lower(lane: LaneId, dueAt: number): void {
+    const state = this.#lanes.get(lane)
+    if (state !== undefined && dueAt <= state.upTo.dueAt) state.upTo = { dueAt, message: '', n: -1 }
+  }
+
+  /** False when the lease is no longer the caller's. */
+  renew(token: ClaimToken, untilMono: number): boolean {
+    const held = parseToken(token)
+    const lease = held === undefined ? undefined : this.holder(held.message, held.n)
+    if (lease === undefined || lease.token !== token || lease.lapsed) return false
+    lease.untilMono = untilMono
+    return true
+  }
+
+  drop(message: QueueId, n: number): Lease | undefined {
+    const key = keyOf(message, n)
+    const lease = this.#byDelivery.get(key)
+    if (lease === undefined) return undefined
+    this.#byDelivery.delete(key)
+    if (!lease.lapsed) this.#freed(lease)
+    return lease
+  }
+
+  /** Lets leases whose time has ended lapse; cheap while none can have. */
+  lapse(mono: number): void {
+    if (mono < this.#nextLapse) return
+    this.#nextLapse = Number.POSITIVE_INFINITY
+    for (const lease of this.#byDelivery.values()) {
+      if (lease.lapsed) continue
+      if (lease.untilMono > mono) {
+        this.#nextLapse = Math.min(this.#nextLapse, lease.untilMono)
+        continue
+      }
+      lease.lapsed = true
+      this.#freed(lease)
+    }
+  }
+
+  #freed(lease: Lease): void {
+    this.lower(lease.lane, lease.at.dueAt)
+    const lane = this.#lanes.get(lease.lane)
+    if (lane === undefined) return
+    lane.held -= 1
+    if (lane.held === 0) this.#lanes.delete(lease.lane)
+  }
+}
+
+const TOKEN = /^([0-9a-f-]{36})\/(\d{1,6})\/[0-9a-z.]+$/
+
+export function formatToken(message: QueueId, n: number, serial: string): ClaimToken {
+  return `${message}/${n}/${serial}` as ClaimToken
+}
+
+/** The delivery that a token names; the token itself proves nothing. */
+export function parseToken(token: ClaimToken): { readonly message: QueueId; readonly n: number } | undefined {
+  const [, message, n] = TOKEN.exec(token) ?? []
+  return message === undefined ? undefined : { message: message as QueueId, n: Number(n) }
+}
+
+function keyOf(message: QueueId, n: number): string {
+  return `${message}/${n}`
+}

@@ -1,0 +1,203 @@
+/**
+ * The operations that change the store, each run inside its own savepoint of a group commit. What they do to
+ * leases takes effect in `whenCommitted`, because a rolled-back settle must leave its lease as it was.
+ */
+import { assertNever } from '@hermetic/policy'
+import type { LaneId } from '../../delivery/lane.ts'
+import type { ClaimsJournal } from '../claims-journal.ts'
+import { mergeLateSettle, orderDelivery, settleDelivery } from '../message-state.ts'
+import type { QueueId } from '../queue-id.ts'
+import type { QueueChange, SettleOutcome } from '../spool.ts'
+import { type Leases, parseToken } from './sqlite-leases.ts'
+import type { Answer, Ask, Gone, OperationName, Request } from './sqlite-protocol.ts'
+import type { DeliveryRow, Records } from './sqlite-records.ts'
+
+const MUTATING = ['accept', 'settle', 'change', 'void', 'probe'] as const satisfies readonly OperationName[]
+type MutatingName = (typeof MUTATING)[number]
+export type MutatingRequest = Extract<Request, { readonly op: MutatingName }>
+
+export function isMutating(request: Request): request is MutatingRequest {
+  return (MUTATING as readonly string[]).includes(request.op)
+}
+
+/** What an operation answers once the group is committed. */
+export interface Applied<K extends MutatingName = MutatingName> {
+  readonly answer: Answer<K>
+  readonly whenCommitted?: () => void
+}
+
+export class Mutations {
+  readonly #records: Records
+  readonly #leases: Leases
+  readonly #claims: ClaimsJournal
+
+  constructor(records: Records, leases: Leases, claims: ClaimsJournal) {
+    this.#records = records
+    this.#leases = leases
+    this.#claims = claims
+  }
+
+  apply(request: MutatingRequest, now: number): Applied {
+    switch (request.op) {
+      case 'accept':
+        return this.#accept(request.ask)
+      case 'settle':
+        return this.#settle(request.ask)
+      case 'change':
+        return this.#change(request.ask, now)
+      case 'void':
+        return this.#void(request.ask, now)
+      case 'probe':
+        this.#records.probe(now)
+        return { answer: null }
+      default:
+        return assertNever(request)
+    }
+  }
+
+  #accept({ message }: Ask<'accept'>): Applied<'accept'> {
+    if (this.#records.isVoid(message.id)) return { answer: 'void' }
+    if (!this.#records.insertMessage(message)) return { answer: 'already-done' }
+    return {
+      answer: 'accepted',
+      whenCommitted: () => {
+        for (const { lane, dueAt } of message.deliveries) this.#leases.lower(lane, dueAt)
+        if (message.content.kind === 'file') this.#records.fileBytes += message.size
+      },
+    }
+  }
+
+  #settle(ask: Ask<'settle'>): Applied<'settle'> {
+    const named = parseToken(ask.token)
+    const row = named === undefined ? undefined : this.#records.delivery(named.message, named.n)
+    // A delivery that is gone was settled: nothing else removes one.
+    if (row === undefined || row.settlements.includes(ask.settlement.id)) return settled({ kind: 'already-done' })
+    const lease = this.#leases.holder(row.message, row.n)
+    const holds = lease === undefined ? ask.replay && row.delivery.state === 'queued' : lease.token === ask.token
+    return holds ? this.#settleHeld(row, ask) : this.#settleLate(row, ask)
+  }
+
+  #settleHeld(row: DeliveryRow, ask: Ask<'settle'>): Applied<'settle'> {
+    const { deliveries } = settleDelivery(row.delivery, { ...ask.settlement, enqueue: [] })
+    const [kept, ...split] = deliveries
+    const entered = this.#enqueue(ask)
+    let gone: readonly Gone[] = []
+    if (kept.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.n)) {
+      gone = this.#remove(row.message)
+    } else {
+      this.#records.updateDelivery(row, kept, ask.settlement.id)
+      for (const delivery of split) this.#records.insertDelivery(row.message, delivery)
+    }
+    return {
+      answer: { outcome: { kind: 'settled' }, gone },
+      whenCommitted: () => {
+        this.#endLease(row)
+        for (const { lane, dueAt } of deliveries) this.#leases.lower(lane, dueAt)
+        this.#committed(gone, entered)
+      },
+    }
+  }
+
+  /** The lease was taken over, so another attempt may be under way: only what is certain counts. */
+  #settleLate(row: DeliveryRow, ask: Ask<'settle'>): Applied<'settle'> {
+    const merged = mergeLateSettle(row.delivery, ask.settlement.outcomes)
+    const { closed, ignored } = merged
+    const [next] = merged.deliveries
+    // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
+    const entered = closed > 0 && ignored === 0 ? this.#enqueue(ask) : []
+    let gone: readonly Gone[] = []
+    if (next.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.n)) {
+      gone = this.#remove(row.message)
+    } else {
+      this.#records.updateDelivery(row, next, ask.settlement.id)
+    }
+    return {
+      answer: { outcome: { kind: 'merged', closed, ignored }, gone },
+      whenCommitted: () => {
+        if (next.state === 'settled') this.#endLease(row)
+        this.#committed(gone, entered)
+      },
+    }
+  }
+
+  #enqueue(ask: Ask<'settle'>): readonly { lane: LaneId; dueAt: number }[] {
+    const entered: { lane: LaneId; dueAt: number }[] = []
+    for (const message of ask.enqueue) {
+      // Its id is derived from what it reports, so that a repetition finds it there.
+      if (!this.#records.isVoid(message.id) && this.#records.insertMessage(message)) entered.push(...message.deliveries)
+    }
+    return entered
+  }
+
+  #change({ ids, action, breakLeases }: Ask<'change'>, now: number): Applied<'change'> {
+    const changes: QueueChange[] = []
+    const gone: Gone[] = []
+    const effects: (() => void)[] = []
+    for (const id of ids) {
+      const rows = this.#records.deliveries(id)
+      let held = false
+      let done = false
+      for (const row of rows) {
+        if (!breakLeases && this.#leases.isHeld(row.message, row.n)) {
+          held ||= row.delivery.state !== 'settled'
+          continue
+        }
+        const next = orderDelivery(row.delivery, action, now)
+        if (next === undefined) continue
+        done = true
+        this.#records.updateDelivery(row, next)
+        effects.push(() => {
+          this.#endLease(row)
+          this.#leases.lower(next.lane, next.dueAt)
+        })
+      }
+      if (done && action.kind === 'cancel' && !this.#hasUnsettled(id)) gone.push(...this.#remove(id))
+      changes.push({ id, result: changeResult(rows.length > 0, done, held) })
+    }
+    return {
+      answer: { changes, gone },
+      whenCommitted: () => {
+        for (const effect of effects) effect()
+        this.#committed(gone, [])
+      },
+    }
+  }
+
+  #void({ ids }: Ask<'void'>, now: number): Applied<'void'> {
+    const gone: Gone[] = []
+    for (const id of ids) {
+      this.#records.voidId(id, now)
+      gone.push(...this.#remove(id))
+    }
+    return { answer: gone, whenCommitted: () => this.#committed(gone, []) }
+  }
+
+  #hasUnsettled(id: QueueId): boolean {
+    const NO_DELIVERY = -1
+    return this.#records.hasUnsettledBesides(id, NO_DELIVERY)
+  }
+
+  #remove(id: QueueId): readonly Gone[] {
+    const gone = this.#records.removeMessage(id)
+    return gone === undefined ? [] : [gone]
+  }
+
+  #endLease(row: DeliveryRow): void {
+    if (this.#leases.drop(row.message, row.n) !== undefined) this.#claims.ended(row.message)
+  }
+
+  #committed(gone: readonly Gone[], entered: readonly { lane: LaneId; dueAt: number }[]): void {
+    for (const { inFile, size } of gone) if (inFile) this.#records.fileBytes -= size
+    for (const { lane, dueAt } of entered) this.#leases.lower(lane, dueAt)
+  }
+}
+
+function settled(outcome: SettleOutcome): Applied<'settle'> {
+  return { answer: { outcome, gone: [] } }
+}
+
+function changeResult(found: boolean, done: boolean, held: boolean): QueueChange['result'] {
+  if (!found) return 'not-found'
+  if (done) return 'done'
+  return held ? 'in-delivery' : 'nothing-to-do'
+}

@@ -1,0 +1,184 @@
+/**
+ * The tables of `spool.db`, their version, and the careful opening of the file: one owner at a time, nothing
+ * foreign or newer is touched, everything that `accept` promises is switched on before the first write.
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { err, ok, type Result } from '@hermetic/policy'
+import { errorCode, FILE_MODE, isErrno } from '../durable-file.ts'
+import type { SpoolHooks } from '../faults.ts'
+import { sqliteCode } from './sqlite-failure.ts'
+
+/** "Hmtc", in the file's header: tells our store from any other SQLite file. */
+const APPLICATION_ID = 0x486d7463
+const SCHEMA_VERSION = 1
+export const PAGE_BYTES = 4096
+const CACHE_KIB = 32 * 1024 // constant, whatever the queue's length
+/** The worker runs checkpoints after it has answered; this is only the backstop. */
+const AUTO_CHECKPOINT_PAGES = 32_768
+const SQLITE_BUSY = 5
+const SQLITE_NOTADB = 26
+
+export type SpoolOpenError =
+  /** Another process, or another part of this one, owns the data_dir. */
+  | { readonly kind: 'locked'; readonly path: string }
+  | { readonly kind: 'foreign-file'; readonly path: string }
+  | { readonly kind: 'newer-schema'; readonly path: string; readonly found: number; readonly supported: number }
+  | { readonly kind: 'unusable-directory'; readonly path: string; readonly detail: string }
+  | { readonly kind: 'store-failed'; readonly path: string; readonly detail: string }
+
+/**
+ * States: 0 queued, 1 held, 2 quarantined, 3 settled (`sqlite-records.ts`). Recipients are JSON, because they are
+ * always read and written with their delivery. `lane.due_at` is a lower bound of what is queued in the lane,
+ * lowered with every change and raised lazily; in-flight deliveries count as queued, so that a crash loses no wake.
+ */
+const SCHEMA_1 = `
+  CREATE TABLE message (
+    id TEXT NOT NULL PRIMARY KEY,
+    envelope TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    message_id_header TEXT,
+    received_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    content INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX message_in_file ON message (size) WHERE content IS NULL;
+
+  CREATE TABLE content (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+
+  CREATE TABLE delivery (
+    message TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    lane TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    reason TEXT,
+    due_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    delay_notice_at INTEGER,
+    recipients TEXT NOT NULL,
+    open INTEGER NOT NULL,
+    domains TEXT NOT NULL,
+    settlements TEXT NOT NULL,
+    PRIMARY KEY (message, n)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX delivery_due ON delivery (lane, due_at, message, n) WHERE state = 0;
+  CREATE INDEX delivery_stopped ON delivery (state, message) WHERE state IN (1, 2);
+
+  CREATE TABLE lane (id TEXT NOT NULL PRIMARY KEY, due_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX lane_due ON lane (due_at, id);
+
+  CREATE TABLE tombstone (id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
+`
+
+/** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
+const MIGRATIONS: readonly string[] = [SCHEMA_1]
+
+export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
+  try {
+    const header = headerVerdict(path)
+    if (header !== undefined) return err(header)
+    closeSync(openSync(path, 'a', FILE_MODE)) // SQLite would create it with the umask's mode
+  } catch (error) {
+    return err({ kind: 'unusable-directory', path, detail: errorCode(error) })
+  }
+  const db = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
+  try {
+    const refused = lockAndMigrate(db, path)
+    if (refused !== undefined) {
+      db.close()
+      return err(refused)
+    }
+    configure(db, hooks)
+    return ok(db)
+  } catch (error) {
+    db.close()
+    return err(openError(error, path))
+  }
+}
+
+/** Why the file is not ours to open, told by its header alone: a foreign file is not even locked. */
+function headerVerdict(path: string): SpoolOpenError | undefined {
+  if (!isThere(path) || statSync(path).size === 0) return undefined
+  const header = Buffer.alloc(100)
+  const file = openSync(path, 'r')
+  try {
+    readSync(file, header, 0, header.length, 0)
+  } finally {
+    closeSync(file)
+  }
+  // Creation was cut short: SQLite rolls its journal back and finds an empty file.
+  if (header.every((byte) => byte === 0) && isThere(`${path}-journal`)) return undefined
+  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') return { kind: 'foreign-file', path }
+  return versionVerdict(path, header.readUInt32BE(68), header.readUInt32BE(60))
+}
+
+function versionVerdict(path: string, applicationId: number, version: number): SpoolOpenError | undefined {
+  if (applicationId !== APPLICATION_ID) return { kind: 'foreign-file', path }
+  if (version > SCHEMA_VERSION) return { kind: 'newer-schema', path, found: version, supported: SCHEMA_VERSION }
+  return undefined
+}
+
+/**
+ * The version is checked again under the lock. Creation and migrations run with a rollback journal or end in a
+ * checkpoint, so that the header on disk always tells the truth to the next `headerVerdict`.
+ */
+function lockAndMigrate(db: DatabaseSync, path: string): SpoolOpenError | undefined {
+  db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${PAGE_BYTES}`)
+  db.exec('BEGIN EXCLUSIVE')
+  const version = pragma(db, 'user_version')()
+  const applicationId = pragma(db, 'application_id')()
+  const isNew = version === 0 && applicationId === 0 && pragma(db, 'page_count')() <= 1
+  const refused = isNew ? undefined : versionVerdict(path, applicationId, version)
+  if (refused !== undefined) {
+    db.exec('ROLLBACK')
+    return refused
+  }
+  for (const step of MIGRATIONS.slice(version)) db.exec(step)
+  if (version < SCHEMA_VERSION) {
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`)
+  }
+  db.exec('COMMIT')
+  if (version < SCHEMA_VERSION && !isNew) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  return undefined
+}
+
+/** FULL: in WAL mode every commit is fsynced before it is answered (SMTP-52). */
+function configure(db: DatabaseSync, hooks: SpoolHooks): void {
+  db.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = ${hooks.weaken?.synchronous ?? 'FULL'};
+    PRAGMA cache_size = -${CACHE_KIB};
+    PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES};
+    PRAGMA journal_size_limit = ${AUTO_CHECKPOINT_PAGES * PAGE_BYTES};
+  `)
+}
+
+/** A number that SQLite keeps; the statement is prepared once. */
+export function pragma(
+  db: DatabaseSync,
+  name: 'user_version' | 'application_id' | 'page_count' | 'freelist_count',
+): () => number {
+  const statement = db.prepare(`PRAGMA ${name}`)
+  return () => Number(Object.values(statement.get() ?? {})[0])
+}
+
+function openError(error: unknown, path: string): SpoolOpenError {
+  const code = sqliteCode(error)
+  if (code === SQLITE_BUSY) return { kind: 'locked', path }
+  if (code === SQLITE_NOTADB) return { kind: 'foreign-file', path }
+  return { kind: 'store-failed', path, detail: code === undefined ? errorCode(error) : `SQLite ${code}` }
+}
+
+function isThere(path: string): boolean {
+  try {
+    statSync(path)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What operators ask and order of the embedded spool. Orders are cut into small groups, so that one over the whole
+ * queue never keeps mail waiting.
+ */
+import type { SpoolEvent } from '../events.ts'
+import type { QueueId } from '../queue-id.ts'
+import type { QueueAction, QueueChange, QueueEntry, QueueFilter, QueueSummary, SpoolAdmin } from '../spool.ts'
+import { entryOf } from './sqlite-message.ts'
+import type { Gone } from './sqlite-protocol.ts'
+import type { StoreLink } from './sqlite-store-link.ts'
+
+const IDS_PER_ORDER = 64
+const PAGE_MAX = 1000
+
+export class SqliteSpoolAdmin implements SpoolAdmin {
+  readonly #link: StoreLink
+  readonly #emit: (event: SpoolEvent) => void
+  readonly #onGone: (gone: readonly Gone[]) => void
+
+  constructor(link: StoreLink, emit: (event: SpoolEvent) => void, onGone: (gone: readonly Gone[]) => void) {
+    this.#link = link
+    this.#emit = emit
+    this.#onGone = onGone
+  }
+
+  async list(
+    filter: QueueFilter,
+    page: { readonly limit: number; readonly after?: QueueId },
+  ): Promise<readonly QueueEntry[]> {
+    const limit = Math.min(page.limit, PAGE_MAX)
+    if (limit <= 0) return []
+    const records = await this.#link.ask('list', { filter, limit, after: page.after ?? '' })
+    return records.map(entryOf)
+  }
+
+  async show(id: QueueId): Promise<QueueEntry | undefined> {
+    const record = await this.#link.ask('show', { id })
+    return record === null ? undefined : entryOf(record)
+  }
+
+  async change(ids: readonly QueueId[], action: QueueAction): Promise<readonly QueueChange[]> {
+    const changes: QueueChange[] = []
+    for (let at = 0; at < ids.length; at += IDS_PER_ORDER) {
+      const order = { ids: ids.slice(at, at + IDS_PER_ORDER), action, breakLeases: false }
+      const answer = await this.#link.ask('change', order)
+      this.#onGone(answer.gone)
+      changes.push(...answer.changes)
+    }
+    if (action.kind === 'quarantine') {
+      for (const { id, result } of changes) {
+        if (result === 'done') this.#emit({ event: 'spool-message-quarantined', id, reason: action.reason })
+      }
+    }
+    return changes
+  }
+
+  async summary(): Promise<QueueSummary> {
+    const { oldestReceivedAt, ...totals } = await this.#link.ask('summary', {})
+    return oldestReceivedAt === null ? totals : { ...totals, oldestReceivedAt }
+  }
+}

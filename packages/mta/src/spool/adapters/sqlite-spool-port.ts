@@ -1,0 +1,272 @@
+/**
+ * The embedded spool (architecture §3, Embedded engine): the port's promises on top of the store's thread, the
+ * content files and the journals. This file is the order of those steps; each step is in its own file.
+ */
+import { performance } from 'node:perf_hooks'
+import type { LaneId } from '../../delivery/lane.ts'
+import { ContentCache } from '../content-cache.ts'
+import type { ContentStore } from '../content-store.ts'
+import type { CrashSuspects, Suspect } from '../crash-suspects.ts'
+import { errorCode, isErrno } from '../durable-file.ts'
+import type { SpoolEvent } from '../events.ts'
+import type { QueueId } from '../queue-id.ts'
+import type { ReserveFile } from '../reserve-file.ts'
+import {
+  type AcceptOutcome,
+  type Claim,
+  type ClaimToken,
+  type Content,
+  type ContentSink,
+  ContentUnreadable,
+  type DueLane,
+  type NewMessage,
+  type Settlement,
+  type SettleOutcome,
+  type Spool,
+  type SpoolAdmin,
+  type SpoolHealth,
+  StoreUnavailable,
+} from '../spool.ts'
+import type { StoreCondition } from '../store-condition.ts'
+import { claimOf, contentBytes, messageRecord } from './sqlite-message.ts'
+import type { Answer, ClaimRecord, Gone } from './sqlite-protocol.ts'
+import type { SqliteRecovery } from './sqlite-recovery.ts'
+import { SqliteSpoolAdmin } from './sqlite-spool-admin.ts'
+import { idInToken, StoreFailed, type StoreLink } from './sqlite-store-link.ts'
+
+const CACHE_BYTES_MAX = 32 * 1024 * 1024 // constant, whatever the queue's length
+/** An answer this late means a disk that hangs: no more mail until it moves. */
+const UNANSWERED_MS_MAX = 30_000
+
+export interface SqliteSpoolParts {
+  readonly now: () => number
+  readonly mono: () => number
+  readonly emit: (event: SpoolEvent) => void
+  readonly link: StoreLink
+  readonly contents: ContentStore
+  readonly condition: StoreCondition
+  readonly reserve: ReserveFile
+  /** Leases given out, so that they survive a restart of the store's thread. */
+  readonly leases: Map<ClaimToken, number>
+  readonly suspects: readonly Suspect[]
+  readonly onClose: () => Promise<void>
+}
+
+export class SqliteSpool implements Spool {
+  readonly admin: SpoolAdmin
+  readonly suspects: CrashSuspects
+  readonly #parts: SqliteSpoolParts
+  readonly #cache = new ContentCache(CACHE_BYTES_MAX)
+  readonly #suspects: Map<QueueId, Suspect>
+  #recovery: SqliteRecovery | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(parts: SqliteSpoolParts) {
+    this.#parts = parts
+    this.#suspects = new Map(parts.suspects.map((suspect) => [suspect.id, suspect]))
+    this.admin = new SqliteSpoolAdmin(parts.link, parts.emit, (gone) => this.forget(gone))
+    this.suspects = {
+      list: () => [...this.#suspects.values()],
+      claim: (id, { leaseMs }) => this.#claimed(leaseMs, () => parts.link.ask('claim-message', { id, leaseMs })),
+      clear: (id) => this.#clear(id),
+      quarantine: (id, reason) => this.#quarantine(id, reason),
+    }
+  }
+
+  /** The way back from failures is built on this spool's own steps, so it joins after the construction. */
+  recoverWith(recovery: SqliteRecovery): void {
+    this.#recovery = recovery
+  }
+
+  stage(id: QueueId): ContentSink {
+    return this.#parts.contents.stage(id)
+  }
+
+  async accept(message: NewMessage): Promise<AcceptOutcome> {
+    const health = this.health()
+    if (this.#closing !== undefined) return { kind: 'unavailable', detail: 'the spool is closing' }
+    if (health.intake === 'failing') return { kind: 'unavailable', detail: health.detail }
+    const bytes = contentBytes(message.content)
+    this.#parts.condition.pending(bytes)
+    try {
+      if (this.health().intake === 'full') return await this.#refused(message, { kind: 'full' })
+      return await this.#accept(message)
+    } finally {
+      this.#parts.condition.pending(-bytes)
+    }
+  }
+
+  async claim(lane: LaneId, { limit, leaseMs }: { readonly limit: number; readonly leaseMs: number }) {
+    return await this.#claimed(leaseMs, () => this.#parts.link.ask('claim', { lane, limit, leaseMs }))
+  }
+
+  async renew(tokens: readonly ClaimToken[], leaseMs: number): Promise<ReadonlySet<ClaimToken>> {
+    const until = this.#parts.mono() + leaseMs
+    const ours = await this.#parts.link.ask('renew', { tokens, leaseMs })
+    for (const token of ours) this.#parts.leases.set(token, until)
+    return new Set(ours)
+  }
+
+  async settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome> {
+    try {
+      const outcome = await this.#settleOrMakeRoom(token, settlement)
+      this.#parts.leases.delete(token)
+      const id = idInToken(token)
+      if (outcome.kind === 'merged') this.#parts.emit({ event: 'spool-settle-merged', id, ...outcome })
+      return outcome
+    } catch (error) {
+      if (error instanceof StoreFailed && error.failure.scope === 'operation') throw error
+      return await this.#journalled(token, settlement, String(error))
+    }
+  }
+
+  async release(tokens: readonly ClaimToken[]): Promise<void> {
+    for (const token of tokens) this.#parts.leases.delete(token)
+    await this.#parts.link.ask('release', { tokens })
+  }
+
+  async dueLanes(options: { readonly before: number; readonly limit: number }): Promise<readonly DueLane[]> {
+    if (this.health().claims === 'stopped') return []
+    return await this.#parts.link.ask('due-lanes', options).catch(noneWhenFailed)
+  }
+
+  async open(id: QueueId): Promise<Content> {
+    const cached = this.#cache.get(id)
+    if (cached !== undefined) return { kind: 'memory', size: cached.byteLength, bytes: cached }
+    const read = await this.#parts.link.ask('read', { id })
+    try {
+      if (read.kind === 'file') return await this.#parts.contents.open(id, read)
+      if (read.kind !== 'inline') throw new ContentUnreadable(`${id}: the content is ${read.kind}`)
+      this.#cache.put(id, read.bytes)
+      return { kind: 'memory', size: read.bytes.byteLength, bytes: read.bytes }
+    } catch (error) {
+      this.#parts.emit({ event: 'spool-content-unreadable', id, detail: String(error) })
+      throw error
+    }
+  }
+
+  health(): SpoolHealth {
+    const health = this.#parts.condition.health()
+    if (health.intake === 'failing' || this.#parts.link.waitingMs() < UNANSWERED_MS_MAX) return health
+    return { ...health, intake: 'failing', claims: 'stopped', detail: 'the store does not answer' }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#parts.onClose()
+    return this.#closing
+  }
+
+  /** What left the spool needs no content any more; a file that resists is swept later. */
+  forget(gone: readonly Gone[]): void {
+    for (const { id, inFile } of gone) {
+      this.#cache.delete(id)
+      this.#suspects.delete(id)
+      if (inFile) void this.#parts.contents.remove(id).catch(() => undefined)
+    }
+  }
+
+  /** One settle with everything it causes; also the replay of one from the journal. */
+  async settleInStore(token: ClaimToken, settlement: Settlement, replay: boolean): Promise<SettleOutcome> {
+    const { enqueue: messages, ...rest } = settlement
+    const enqueue = await Promise.all(
+      messages.map(async (message) => {
+        const content = await this.#parts.contents.place(message.id, message.content)
+        return messageRecord(message, content, this.#parts.now())
+      }),
+    )
+    const { outcome, gone } = await this.#parts.link.ask('settle', { token, settlement: rest, enqueue, replay })
+    if (outcome.kind === 'settled') {
+      for (const { id, content } of messages) if (content.kind === 'memory') this.#cache.put(id, content.bytes)
+    }
+    this.forget(gone)
+    return outcome
+  }
+
+  async #accept(message: NewMessage): Promise<AcceptOutcome> {
+    const { contents, link, now } = this.#parts
+    let answer: Answer<'accept'>
+    try {
+      const content = await contents.place(message.id, message.content)
+      answer = await link.ask('accept', { message: messageRecord(message, content, now()) })
+    } catch (error) {
+      return await this.#notAccepted(message, error)
+    }
+    if (answer === 'void') return { kind: 'unavailable', detail: 'this id was refused before' }
+    if (answer === 'accepted' && message.content.kind === 'memory') this.#cache.put(message.id, message.content.bytes)
+    return { kind: answer }
+  }
+
+  async #notAccepted(message: NewMessage, error: unknown): Promise<AcceptOutcome> {
+    const full = error instanceof StoreFailed ? error.failure.full : isErrno(error, 'ENOSPC')
+    const refusal: AcceptOutcome = full ? { kind: 'full' } : { kind: 'unavailable', detail: String(error) }
+    if (!(error instanceof StoreFailed)) {
+      // The content did not reach its place, so the store never heard of the message.
+      this.#parts.condition.failed(errorCode(error))
+      this.#recovery?.schedule()
+      return await this.#refused(message, refusal)
+    }
+    this.#parts.emit({ event: 'spool-accept-voided', id: message.id, detail: String(error) })
+    // Also when the journal cannot be written: it was answered "no", and this process remembers.
+    await this.#recovery?.keep({ kind: 'tombstone', id: message.id }).catch(() => undefined)
+    return refusal
+  }
+
+  async #refused(message: NewMessage, outcome: AcceptOutcome): Promise<AcceptOutcome> {
+    if (message.content.kind === 'staged') await this.#parts.contents.discard(message.id).catch(() => undefined)
+    return outcome
+  }
+
+  async #settleOrMakeRoom(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome> {
+    try {
+      return await this.settleInStore(token, settlement, false)
+    } catch (error) {
+      if (!(error instanceof StoreFailed) || !error.failure.full || !(await this.#parts.reserve.release())) throw error
+      this.#parts.emit({ event: 'spool-reserve-released' })
+      return await this.settleInStore(token, settlement, false)
+    }
+  }
+
+  async #journalled(token: ClaimToken, settlement: Settlement, detail: string): Promise<SettleOutcome> {
+    this.#parts.condition.failed(detail)
+    this.#recovery?.schedule()
+    try {
+      await this.#recovery?.keep({ kind: 'settle', token, settlement })
+    } catch (error) {
+      throw new StoreUnavailable('the outcome is kept in memory only', { cause: error })
+    }
+    this.#parts.emit({ event: 'spool-settle-journalled', id: idInToken(token), detail })
+    return { kind: 'journalled', detail }
+  }
+
+  async #claimed(leaseMs: number, ask: () => Promise<readonly ClaimRecord[]>): Promise<readonly Claim[]> {
+    if (this.#closing !== undefined || this.health().claims === 'stopped') return []
+    // Before the question goes out, so that the caller's deadline is never later than the store's.
+    const until = this.#parts.mono() + leaseMs
+    const records = await ask().catch(noneWhenFailed)
+    for (const record of records) this.#parts.leases.set(record.token, until)
+    return records.map((record) => claimOf(record, until))
+  }
+
+  async #clear(id: QueueId): Promise<void> {
+    await this.#parts.link.ask('clear-suspect', { id })
+    this.#suspects.delete(id)
+  }
+
+  async #quarantine(id: QueueId, reason: string): Promise<void> {
+    const action = { kind: 'quarantine', reason } as const
+    const { gone } = await this.#parts.link.ask('change', { ids: [id], action, breakLeases: true })
+    this.forget(gone)
+    await this.#clear(id)
+    this.#parts.emit({ event: 'spool-message-quarantined', id, reason })
+  }
+}
+
+/** A store that fails gives nothing out; `health` says why. */
+function noneWhenFailed(error: unknown): readonly never[] {
+  if (error instanceof StoreFailed) return []
+  throw error
+}
+
+export function monotonicNow(): number {
+  return performance.now()
+}

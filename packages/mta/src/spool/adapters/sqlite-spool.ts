@@ -1,0 +1,214 @@
+/**
+ * Opens the embedded spool on a data_dir: locks it, replays what an earlier run left unsettled before the first
+ * claim, and keeps watch over the disk while it is open. The one place where its parts meet.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, realpath, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { err, ok, type Result } from '@hermetic/policy'
+import { reserveBytes } from '../capacity.ts'
+import { ContentStore } from '../content-store.ts'
+import { DIRECTORY_MODE, errorCode, fsyncDirectory } from '../durable-file.ts'
+import type { SpoolEvent } from '../events.ts'
+import type { SpoolHooks } from '../faults.ts'
+import { sweepOrphans } from '../orphan-sweep.ts'
+import { ReserveFile } from '../reserve-file.ts'
+import type { ClaimToken } from '../spool.ts'
+import { StoreCondition } from '../store-condition.ts'
+import { UnsettledJournal } from '../unsettled-journal.ts'
+import type { StoreStart } from './sqlite-protocol.ts'
+import { SqliteRecovery } from './sqlite-recovery.ts'
+import type { SpoolOpenError } from './sqlite-schema.ts'
+import { monotonicNow, SqliteSpool } from './sqlite-spool-port.ts'
+import { StoreLink } from './sqlite-store-link.ts'
+
+const DISK_WATCH_MS = 1000
+const SWEEP_INTERVAL_MS = 60 * 60 * 1000
+/** A lease that nobody settled or released in this time was forgotten by its holder. */
+const FORGOTTEN_LEASE_MS = 60 * 60 * 1000
+
+export interface SqliteSpoolOptions {
+  readonly dataDir: string
+  /** `queue.max_bytes` */
+  readonly maxBytes: number
+  /** UTC milliseconds; the clock of due times and of the sweep. */
+  readonly now?: () => number
+  readonly emit: (event: SpoolEvent) => void
+  /** Keep suspects with so many deaths in a row out of `claim` (`crash-suspects.ts`); absent: never. */
+  readonly setAsideAfterDeaths?: number
+  /** Tests only. */
+  readonly hooks?: SpoolHooks
+}
+
+/**
+ * Directories that this thread has open. SQLite's lock keeps other processes out, but POSIX drops a process' locks
+ * when it closes any descriptor of the file, so a second opening here must stop before it touches the file.
+ */
+const openDirectories = new Set<string>()
+
+export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Result<SqliteSpool, SpoolOpenError>> {
+  let path: string
+  try {
+    await mkdir(options.dataDir, { recursive: true, mode: DIRECTORY_MODE })
+    path = await realpath(options.dataDir)
+  } catch (error) {
+    return err({ kind: 'unusable-directory', path: options.dataDir, detail: errorCode(error) })
+  }
+  if (openDirectories.has(path)) return err({ kind: 'locked', path: join(path, 'spool.db') })
+  openDirectories.add(path)
+  try {
+    const opened = await openLocked(path, options)
+    if (!opened.ok) openDirectories.delete(path)
+    return opened
+  } catch (error) {
+    openDirectories.delete(path)
+    return err({ kind: 'store-failed', path, detail: String(error) })
+  }
+}
+
+async function openLocked(dataDir: string, options: SqliteSpoolOptions): Promise<Result<SqliteSpool, SpoolOpenError>> {
+  const { emit, hooks = {}, now = Date.now } = options
+  const mono = hooks.monotonicNow ?? monotonicNow
+  const condition = new StoreCondition(options.maxBytes, mono, emit)
+  const reserve = new ReserveFile(join(dataDir, 'reserve'), reserveBytes(options.maxBytes))
+  const leases = new Map<ClaimToken, number>()
+  let recovery: SqliteRecovery | undefined
+  const failed = (detail: string): void => {
+    condition.failed(detail)
+    recovery?.schedule()
+  }
+
+  const link = new StoreLink({
+    now,
+    mono,
+    onUsage: (usage) => condition.space(usage),
+    onCommit: (commit) => emit({ event: 'spool-commit', ...commit }),
+    onFailure: ({ detail }) => failed(detail),
+  })
+  const start = storeStart(dataDir, options)
+  const started = await link.start(start)
+  if (!started.ok) return started
+
+  const contents = new ContentStore(dataDir, hooks, (error) => failed(errorCode(error)))
+  await contents.prepare()
+  await fsyncDirectory(dataDir, hooks)
+  const { journal, ...left } = await UnsettledJournal.open(join(dataDir, 'unsettled.journal'), hooks)
+  if (started.value.length > 0) emit({ event: 'spool-suspects-found', ids: started.value.map(({ id }) => id) })
+
+  const watch = new Watch()
+  const spool = new SqliteSpool({
+    now,
+    mono,
+    emit,
+    link,
+    contents,
+    condition,
+    reserve,
+    leases,
+    suspects: started.value,
+    onClose: async () => {
+      watch.stop()
+      await recovery?.stop()
+      await link.close()
+      openDirectories.delete(dataDir)
+    },
+  })
+  const askDisk = async (): Promise<void> => condition.space({ diskFreeBytes: await diskFree(dataDir, hooks) })
+  const restoreReserve = async (): Promise<void> => {
+    if (condition.isFailing || !(await reserve.ensure(condition.diskFreeBytes).catch(() => false))) return
+    emit({ event: 'spool-reserve-restored', bytes: reserveBytes(options.maxBytes) })
+  }
+
+  recovery = new SqliteRecovery(
+    {
+      link,
+      journal,
+      condition,
+      emit,
+      probeIntervalMs: hooks.probeIntervalMs,
+      ensureThread: async () => {
+        if (link.isUp) return
+        const held = [...leases].map(([token, untilMono]) => ({ token, untilMono }))
+        const again = await link.start({ ...start, leases: held, suspects: spool.suspects.list() })
+        if (!again.ok) throw new Error(`the store cannot be opened again: ${again.error.kind}`)
+        emit({ event: 'spool-thread-restarted', detail: `${held.length} leases carried over` })
+      },
+      replaySettle: async ({ token, settlement }) => {
+        await spool.settleInStore(token, settlement, true)
+        leases.delete(token)
+      },
+      replayVoid: async (ids) => {
+        spool.forget(await link.ask('void', { ids }))
+        await Promise.all(ids.map((id) => contents.discard(id)))
+      },
+      onRecovered: () => void restoreReserve(),
+    },
+    left,
+  )
+  spool.recoverWith(recovery)
+
+  await askDisk()
+  if (left.entries.length > 0 || left.damagedLines > 0) await recovery.recover()
+  await restoreReserve()
+  watch.every(DISK_WATCH_MS, async () => {
+    await askDisk()
+    await restoreReserve()
+    for (const [token, until] of leases) if (until < mono() - FORGOTTEN_LEASE_MS) leases.delete(token)
+  })
+  const sweep = (): Promise<void> =>
+    sweepOrphans({
+      contents,
+      now,
+      known: async (ids) => new Set(await link.ask('known', { ids })),
+      onRemoved: (name) => emit({ event: 'spool-orphan-removed', name }),
+    })
+  watch.every(SWEEP_INTERVAL_MS, sweep)
+  watch.once(sweep)
+  return ok(spool)
+}
+
+function storeStart(dataDir: string, { hooks, setAsideAfterDeaths }: SqliteSpoolOptions): StoreStart {
+  const synchronous = hooks?.weaken?.synchronous
+  return {
+    dataDir,
+    epoch: randomBytes(4).toString('hex'),
+    leases: [],
+    setAsideAfterDeaths,
+    suspects: undefined,
+    faults: hooks?.faults?.memory,
+    weaken: synchronous === undefined ? undefined : { synchronous },
+  }
+}
+
+/** Undefined when the disk cannot say: then only `queue.max_bytes` limits. */
+async function diskFree(dataDir: string, hooks: SpoolHooks): Promise<number | undefined> {
+  if (hooks.diskFreeBytes !== undefined) return hooks.diskFreeBytes()
+  try {
+    const { bavail, bsize } = await statfs(dataDir)
+    return bavail * bsize
+  } catch {
+    return undefined
+  }
+}
+
+/** Things done now and then while the spool is open; a failure waits for the next time. */
+class Watch {
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #busy = new Set<() => Promise<void>>()
+
+  every(intervalMs: number, task: () => Promise<void>): void {
+    this.#timers.push(setInterval(() => this.once(task), intervalMs).unref())
+  }
+
+  once(task: () => Promise<void>): void {
+    if (this.#busy.has(task)) return
+    this.#busy.add(task)
+    void task()
+      .catch(() => undefined)
+      .finally(() => this.#busy.delete(task))
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer)
+  }
+}

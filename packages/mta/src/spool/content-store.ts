@@ -1,0 +1,153 @@
+/**
+ * Content files of messages too large for the store, each named by its queue id and owned by that message
+ * alone: `content/<last two digits>/<id>`. Never content-addressed, so that removing one message's content
+ * cannot remove another's. Which ids exist is the store's knowledge; this file knows names and bytes.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access, mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { INLINE_BYTES_MAX, StagedContent, type StagingPlace } from './content-sink.ts'
+import { DIRECTORY_MODE, FILE_MODE, fsyncDirectory, isErrno, unlinkIfThere } from './durable-file.ts'
+import type { SpoolHooks } from './faults.ts'
+import { parseQueueId, type QueueId } from './queue-id.ts'
+import { type Content, ContentUnreadable, type NewContent } from './spool.ts'
+
+const READ_CHUNK_BYTES = 256 * 1024
+
+/** Content where `accept` can name it in the envelope. */
+export type PlacedContent =
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | { readonly kind: 'file'; readonly size: number; readonly sha256: Uint8Array }
+
+export interface ContentFile {
+  readonly id: QueueId
+  readonly path: string
+  readonly modifiedAt: number
+}
+
+export class ContentStore {
+  readonly #root: string
+  readonly #hooks: SpoolHooks
+  readonly #onTrouble: (error: unknown) => void
+
+  constructor(dataDir: string, hooks: SpoolHooks, onTrouble: (error: unknown) => void) {
+    this.#root = join(dataDir, 'content')
+    this.#hooks = hooks
+    this.#onTrouble = onTrouble
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(join(this.#root, 'incoming'), { recursive: true, mode: DIRECTORY_MODE })
+    await fsyncDirectory(this.#root, this.#hooks)
+  }
+
+  stage(id: QueueId): StagedContent {
+    const place: StagingPlace = { path: this.#incoming(id), hooks: this.#hooks, onTrouble: this.#onTrouble }
+    return new StagedContent(place)
+  }
+
+  /** Puts the content under its final, durable name, or leaves it in memory when it goes into the store itself. */
+  async place(id: QueueId, content: NewContent): Promise<PlacedContent> {
+    if (content.kind === 'memory') {
+      if (content.bytes.byteLength <= INLINE_BYTES_MAX) return { kind: 'inline', bytes: content.bytes }
+      const sink = this.stage(id)
+      await sink.write(content.bytes)
+      return await this.place(id, await sink.finish())
+    }
+    const directory = await this.#directory(id)
+    await this.#rename(this.#incoming(id), join(directory, id))
+    await fsyncDirectory(directory, this.#hooks)
+    return { kind: 'file', size: content.size, sha256: Buffer.from(content.sha256, 'hex') }
+  }
+
+  /** Settle first, unlink after: a file that stays behind is swept, a missing one would be lost mail. */
+  async remove(id: QueueId): Promise<void> {
+    this.#hooks.faults?.pass('file-unlink')
+    await unlinkIfThere(this.#final(id))
+  }
+
+  /** For a message that was never accepted. */
+  async discard(id: QueueId): Promise<void> {
+    await unlinkIfThere(this.#incoming(id))
+    await unlinkIfThere(this.#final(id))
+  }
+
+  /** The file after one read against its hash, so that nothing damaged is ever sent. */
+  async open(id: QueueId, expected: { readonly size: number; readonly sha256: Uint8Array }): Promise<Content> {
+    const path = this.#final(id)
+    const { size, sha256 } = await this.#digest(path)
+    if (size !== expected.size || !sha256.equals(expected.sha256)) {
+      throw new ContentUnreadable(`${id}: the content file does not match its hash`)
+    }
+    return { kind: 'file', size, open: () => createReadStream(path, { highWaterMark: READ_CHUNK_BYTES }) }
+  }
+
+  /** The directories that hold content, one at a time to keep a sweep small. */
+  async directories(): Promise<readonly string[]> {
+    return (await readdir(this.#root)).map((name) => join(this.#root, name))
+  }
+
+  /** Files with the name of a queue id; others are not ours and stay. */
+  async files(directory: string): Promise<readonly ContentFile[]> {
+    const files: ContentFile[] = []
+    for (const name of await readdir(directory)) {
+      const id = parseQueueId(name)
+      if (id === undefined) continue
+      const path = join(directory, name)
+      try {
+        files.push({ id, path, modifiedAt: (await stat(path)).mtimeMs })
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error
+      }
+    }
+    return files
+  }
+
+  /** A time-ordered id begins like all of its week, so its random end spreads the files. */
+  async #directory(id: QueueId): Promise<string> {
+    const path = join(this.#root, id.slice(-2))
+    const created = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+    if (created !== undefined) await fsyncDirectory(this.#root, this.#hooks)
+    return path
+  }
+
+  /** A repeated accept finds its file renamed already. */
+  async #rename(from: string, to: string): Promise<void> {
+    try {
+      this.#hooks.faults?.pass('file-rename')
+      await rename(from, to)
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error
+      await access(to)
+    }
+  }
+
+  async #digest(path: string): Promise<{ size: number; sha256: Buffer }> {
+    try {
+      const hash = createHash('sha256')
+      const file = await open(path, 'r', FILE_MODE)
+      try {
+        const chunk = Buffer.allocUnsafe(READ_CHUNK_BYTES)
+        for (let size = 0; ; ) {
+          const { bytesRead } = await file.read(chunk, 0, chunk.length, size)
+          if (bytesRead === 0) return { size, sha256: hash.digest() }
+          hash.update(chunk.subarray(0, bytesRead))
+          size += bytesRead
+        }
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw new ContentUnreadable('the content file cannot be read', { cause: error })
+    }
+  }
+
+  #incoming(id: QueueId): string {
+    return join(this.#root, 'incoming', id)
+  }
+
+  #final(id: QueueId): string {
+    return join(this.#root, id.slice(-2), id)
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Whether the spool may take mail in and give mail out: how full it is and whether its last commit worked. Read for
+ * every connection, so it keeps its answer; the arithmetic is `capacity.ts`.
+ */
+import { type Capacity, capacity, type SpaceFacts } from './capacity.ts'
+import type { SpoolEvent } from './events.ts'
+import type { SpoolHealth } from './spool.ts'
+
+export class StoreCondition {
+  readonly #emit: (event: SpoolEvent) => void
+  readonly #mono: () => number
+  #space: SpaceFacts
+  #capacity: Capacity
+  #failing: { readonly detail: string; readonly since: number } | undefined
+
+  constructor(maxBytes: number, mono: () => number, emit: (event: SpoolEvent) => void) {
+    this.#emit = emit
+    this.#mono = mono
+    this.#space = { usedBytes: 0, pendingBytes: 0, reusableBytes: 0, maxBytes, diskFreeBytes: undefined }
+    this.#capacity = capacity(this.#space)
+  }
+
+  get isFailing(): boolean {
+    return this.#failing !== undefined
+  }
+
+  get diskFreeBytes(): number | undefined {
+    return this.#space.diskFreeBytes
+  }
+
+  failed(detail: string): void {
+    if (this.#failing !== undefined) return
+    this.#failing = { detail, since: this.#mono() }
+    this.#emit({ event: 'spool-failing', detail })
+  }
+
+  recovered(): void {
+    if (this.#failing === undefined) return
+    this.#emit({ event: 'spool-recovered', afterMs: this.#mono() - this.#failing.since })
+    this.#failing = undefined
+  }
+
+  space(facts: Partial<SpaceFacts>): void {
+    const before = this.#capacity
+    this.#space = { ...this.#space, ...facts }
+    this.#capacity = capacity(this.#space)
+    const { intake, claims, limitBytes } = this.#capacity
+    if (intake === before.intake && claims === before.claims) return
+    this.#emit({ event: 'spool-room-changed', intake, claims, limitBytes, usedBytes: this.#space.usedBytes })
+  }
+
+  pending(bytes: number): void {
+    this.space({ pendingBytes: this.#space.pendingBytes + bytes })
+  }
+
+  health(): SpoolHealth {
+    const { limitBytes, intake, claims } = this.#capacity
+    const sizes = { usedBytes: this.#space.usedBytes, maxBytes: limitBytes }
+    if (this.#failing !== undefined) {
+      return { intake: 'failing', claims: 'stopped', detail: this.#failing.detail, ...sizes }
+    }
+    const detail = intake === 'open' ? 'open' : `${sizes.usedBytes} of ${limitBytes} bytes used`
+    return { intake, claims, detail, ...sizes }
+  }
+}
