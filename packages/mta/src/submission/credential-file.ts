@@ -1,0 +1,155 @@
+/**
+ * `data_dir/credentials.json`: accounts that `hermetic credential add` made. Written whole, through a temporary
+ * file that is also the lock between writers; read by the running relay whenever it changed.
+ */
+import { open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { err, ok, type Result } from '@hermetic/policy'
+import { generateToken, hashToken, parseSecretHash } from './secret-hash.ts'
+import { parseSenderRight } from './sender-rights.ts'
+
+/** One account, as in the file and in `[[credential]]` of the settings. */
+export interface CredentialRecord {
+  readonly username: string
+  readonly secretHash: string
+  /** Addresses or `@domain`; absent: any sender (SUB-14). */
+  readonly allowedSenders?: readonly string[]
+}
+
+const FORMAT_VERSION = 1
+const USERNAME_LENGTH_MAX = 255
+const FILE_OCTETS_MAX = 16 * 1024 * 1024
+/** A writer that takes longer has died. */
+const STALE_LOCK_MS = 10_000
+const LOCK_RETRY_MS = 50
+
+/** A new account with a secret of 160 random bits; the secret exists only in this answer. */
+export function generateCredential(
+  username: string,
+  allowedSenders?: readonly string[],
+): { readonly secret: string; readonly record: CredentialRecord } {
+  const secret = generateToken()
+  const record = {
+    username,
+    secretHash: hashToken(secret),
+    ...(allowedSenders === undefined ? {} : { allowedSenders }),
+  }
+  return { secret, record }
+}
+
+/** Why a record cannot be used; undefined when it can. */
+export function credentialProblem(record: CredentialRecord): string | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+  if (record.username === '' || /[\x00-\x1f\x7f-\x9f]/.test(record.username))
+    return 'username is empty or has control characters'
+  if (record.username.length > USERNAME_LENGTH_MAX) return `username is longer than ${USERNAME_LENGTH_MAX}`
+  if (parseSecretHash(record.secretHash) === undefined) return 'secret hash is neither sha256:… nor scrypt:N:r:p:…:…'
+  const bad = record.allowedSenders?.find((pattern) => parseSenderRight(pattern) === undefined)
+  return bad === undefined ? undefined : `allowed sender ${JSON.stringify(bad)} is neither an address nor @domain`
+}
+
+/** The accounts of a file; an absent file has none. */
+export async function readCredentialFile(file: string): Promise<Result<readonly CredentialRecord[], string>> {
+  let text: string
+  try {
+    if ((await stat(file)).size > FILE_OCTETS_MAX) return err('the file is too large')
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    return hasCode(error, 'ENOENT') ? ok([]) : err(codeOf(error))
+  }
+  return parseCredentialFile(text)
+}
+
+export function parseCredentialFile(text: string): Result<readonly CredentialRecord[], string> {
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    return err('not JSON')
+  }
+  if (!isObject(content) || content['version'] !== FORMAT_VERSION) return err(`not a version ${FORMAT_VERSION} file`)
+  const list = content['credentials']
+  if (!Array.isArray(list)) return err('no list of credentials')
+  const records: CredentialRecord[] = []
+  for (const [index, entry] of list.entries()) {
+    const record = readRecord(entry)
+    const problem = record === undefined ? 'wrong fields' : credentialProblem(record)
+    if (record === undefined || problem !== undefined) return err(`entry ${index + 1}: ${problem}`)
+    records.push(record)
+  }
+  return ok(records)
+}
+
+/** Adds the account, or replaces the one of that name. Other accounts stay; a damaged file is not overwritten. */
+export async function writeCredential(
+  file: string,
+  record: CredentialRecord,
+): Promise<Result<'added' | 'replaced', string>> {
+  const problem = credentialProblem(record)
+  if (problem !== undefined) return err(problem)
+  const temporary = `${file}.new`
+  const handle = await openExclusively(temporary)
+  try {
+    const existing = await readCredentialFile(file)
+    if (!existing.ok) {
+      await unlink(temporary)
+      return err(`${file}: ${existing.error}`)
+    }
+    const others = existing.value.filter((other) => other.username !== record.username)
+    const content = { version: FORMAT_VERSION, credentials: [...others, record] }
+    await handle.writeFile(`${JSON.stringify(content, undefined, 2)}\n`)
+    await handle.sync()
+    await rename(temporary, file)
+    await syncDirectory(dirname(file))
+    return ok(others.length === existing.value.length ? 'added' : 'replaced')
+  } finally {
+    await handle.close()
+  }
+}
+
+async function openExclusively(path: string): Promise<Awaited<ReturnType<typeof open>>> {
+  for (;;) {
+    try {
+      return await open(path, 'wx', 0o600)
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error
+    }
+    const age = await stat(path).then(
+      (found) => Date.now() - found.mtimeMs,
+      () => 0,
+    )
+    if (age > STALE_LOCK_MS) await unlink(path).catch(() => undefined)
+    else await delay(LOCK_RETRY_MS)
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+function readRecord(entry: unknown): CredentialRecord | undefined {
+  if (!isObject(entry)) return undefined
+  const { username, secretHash, allowedSenders } = entry
+  if (typeof username !== 'string' || typeof secretHash !== 'string') return undefined
+  if (allowedSenders === undefined) return { username, secretHash }
+  if (!Array.isArray(allowedSenders) || !allowedSenders.every((item) => typeof item === 'string')) return undefined
+  return { username, secretHash, allowedSenders }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+}

@@ -1,0 +1,133 @@
+/**
+ * From DATA to the reply to the final dot: content into the spool's sink, then `accept`. 250 is said only after
+ * the spool answered `accepted`, that is after a commit that a power cut cannot undo (RFC 5321 §6.1, SMTP-52).
+ */
+import { assertNever } from '@hermetic/policy'
+import type { Envelope, Origin, Recipient } from '../smtp/envelope.ts'
+import { formatAddress } from '../smtp/mail-address.ts'
+import type { QueueId } from '../spool/queue-id.ts'
+import type { AcceptOutcome, ContentSink, NewContent } from '../spool/spool.ts'
+import { type ContentOutcome, ContentReceiver } from './content-receiver.ts'
+import type { SubmissionLimits } from './limits.ts'
+import { type MailTransaction, needsUtf8 } from './mail-transaction.ts'
+import { contentRefusal, queuedReply, type Reply, replies } from './replies.ts'
+import { receivedField, type TraceFacts } from './trace.ts'
+
+/** A message that passed every check and whose content is where the spool finds it. */
+export interface ReceivedMessage {
+  readonly id: QueueId
+  readonly envelope: Envelope
+  readonly recipients: readonly Recipient[]
+  readonly content: NewContent
+  /** UTC milliseconds. */
+  readonly receivedAt: number
+  readonly messageIdHeader?: string
+}
+
+export type AcceptMessage = (message: ReceivedMessage) => Promise<AcceptOutcome>
+
+export interface IncomingOptions {
+  readonly id: QueueId
+  readonly role: 'submission' | 'relay'
+  readonly transaction: MailTransaction
+  readonly origin: Origin
+  readonly trace: Omit<TraceFacts, 'id' | 'receivedAt' | 'forwardPath' | 'smtpUtf8'>
+  readonly limits: Pick<SubmissionLimits, 'messageBytesMax' | 'headerBytesMax' | 'receivedFieldsMax'>
+  readonly receivedAt: number
+}
+
+export type IncomingEnd =
+  | { readonly kind: 'accepted'; readonly reply: Reply; readonly message: ReceivedMessage; readonly spoolMs: number }
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string }
+
+export class IncomingMessage {
+  readonly #options: IncomingOptions
+  readonly #receiver: ContentReceiver
+  readonly id: QueueId
+
+  constructor(options: IncomingOptions, sink: ContentSink) {
+    const { id, role, transaction, trace, limits, receivedAt } = options
+    const recipients = [...transaction.recipients.values()]
+    const [only] = recipients
+    const forwardPath = only !== undefined && recipients.length === 1 ? formatAddress(only.address) : undefined
+    this.id = id
+    this.#options = options
+    this.#receiver = new ContentReceiver(
+      {
+        hygiene: {
+          role,
+          reversePath: transaction.reversePath,
+          hostname: trace.hostname,
+          id,
+          receivedFieldsMax: limits.receivedFieldsMax,
+          receivedAt,
+        },
+        trace: receivedField({
+          ...trace,
+          id,
+          receivedAt,
+          smtpUtf8: transaction.smtpUtf8,
+          ...(forwardPath === undefined ? {} : { forwardPath }),
+        }),
+        messageBytesMax: limits.messageBytesMax,
+        headerBytesMax: limits.headerBytesMax,
+      },
+      sink,
+    )
+  }
+
+  write(slice: Buffer): void | Promise<void> {
+    return this.#receiver.write(slice)
+  }
+
+  /** After the final dot: the reply is the only thing that is left to do. */
+  async finish(accept: AcceptMessage, now: () => number): Promise<IncomingEnd> {
+    const outcome = await this.#receiver.finish()
+    if (outcome.kind === 'refused') {
+      return { kind: 'refused', reply: contentRefusal(outcome.problem), reason: outcome.problem }
+    }
+    const message = this.#message(outcome)
+    const startedAt = now()
+    const answer = await accept(message)
+    switch (answer.kind) {
+      case 'accepted':
+      case 'already-done':
+        return { kind: 'accepted', reply: queuedReply(this.id), message, spoolMs: now() - startedAt }
+      case 'full':
+        return { kind: 'refused', reply: replies.intakeFull, reason: 'queue-full' }
+      case 'unavailable':
+        return { kind: 'refused', reply: replies.notStored, reason: 'queue-unavailable' }
+      default:
+        return assertNever(answer)
+    }
+  }
+
+  abort(): Promise<void> {
+    return this.#receiver.abort()
+  }
+
+  #message(outcome: Extract<ContentOutcome, { kind: 'complete' }>): ReceivedMessage {
+    const { id, transaction, origin, receivedAt } = this.#options
+    const { facts, eightBitBody, content, size } = outcome
+    const envelope: Envelope = {
+      reversePath: transaction.reversePath,
+      body: eightBitBody || facts.nonAscii ? '8bitmime' : '7bit',
+      // RFC 6531 §3.4 and EAI-02: what needs it, not what the client said. UTF-8 may also stand in the header of a
+      // part (RFC 6532 §3), where only the client can know it.
+      smtpUtf8:
+        needsUtf8(transaction) || facts.nonAscii || (transaction.smtpUtf8 && eightBitBody && facts.nestsHeaders),
+      requireTls: false,
+      dsn: transaction.dsn,
+      size,
+      origin,
+    }
+    return {
+      id,
+      envelope,
+      recipients: [...transaction.recipients.values()],
+      content,
+      receivedAt,
+      ...(facts.messageId === undefined ? {} : { messageIdHeader: facts.messageId }),
+    }
+  }
+}

@@ -1,0 +1,513 @@
+/**
+ * The server side of one SMTP session: RFC 5321 §4.1, §4.3 with STARTTLS (RFC 3207), AUTH (RFC 4954) and the
+ * rules of submission (RFC 6409 §4). Takes octets, gives replies; sockets and TLS are behind `SessionChannel`.
+ *
+ * Nobody relays who is not authenticated or in an allowed network. Whatever throws in here ends this session only.
+ */
+import { isAscii, isUtf8 } from 'node:buffer'
+import { formatReversePath, type MailAddress } from '../smtp/mail-address.ts'
+import { newQueueId, type QueueId } from '../spool/queue-id.ts'
+import type { ContentSink, SpoolHealth } from '../spool/spool.ts'
+import { Activity, type Overdue } from './activity.ts'
+import { AUTH_MECHANISMS } from './auth-exchange.ts'
+import { type AuthAnswer, Authentication, type AuthenticationRules } from './authentication.ts'
+import { quotedPeerText, type SessionEnd, type SubmissionEvent } from './events.ts'
+import { type AcceptMessage, type IncomingEnd, IncomingMessage } from './incoming-message.ts'
+import type { SubmissionLimits } from './limits.ts'
+import { addRecipient, type MailTransaction, openTransaction, type TransactionRules } from './mail-transaction.ts'
+import { ehloReply, greeting, type Reply, replies } from './replies.ts'
+import { type LineFault, type LineVerdict, WireReader, type WireTarget } from './wire-reader.ts'
+
+/** The connection under a session. */
+export interface SessionChannel {
+  send(reply: Reply): void
+  /** No more replies: closes once what was sent is out. */
+  end(): void
+  /** Called after the 220; `Session.secured` follows when the handshake is done. */
+  startTls(): void
+  tls(): TlsFacts | undefined
+  /** Pending while the client does not read our replies. */
+  drained(): Promise<void> | undefined
+}
+
+export interface TlsFacts {
+  readonly protocol: string
+  /** The IANA name of the cipher suite. */
+  readonly cipher: string
+}
+
+/** What the sessions of one listener share. */
+export interface SessionRules extends AuthenticationRules {
+  readonly listener: string
+  readonly kind: 'submission' | 'relay'
+  readonly tls: 'none' | 'starttls' | 'implicit'
+  readonly requireAuth: boolean
+  readonly isAllowedNetwork: (address: string) => boolean
+  readonly hostname: string
+  readonly postmaster: MailAddress
+  readonly limits: SubmissionLimits
+  readonly advertise: { readonly dsn: boolean }
+  readonly stage: (id: QueueId) => ContentSink
+  readonly accept: AcceptMessage
+  readonly spoolHealth: () => Pick<SpoolHealth, 'intake'>
+  readonly emit: (event: SubmissionEvent) => void
+  /** UTC milliseconds. */
+  readonly wallClock: () => number
+}
+
+// RFC 3207 §4: what a client may say before STARTTLS where it is demanded.
+const BEFORE_TLS: ReadonlySet<string> = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS'])
+const NEEDS_EHLO: ReadonlySet<string> = new Set(['MAIL', 'RCPT', 'DATA', 'AUTH'])
+// RFC 5321 §4.1.1.1 as far as a server must care: one word, printable.
+const CLIENT_NAME = /^[\x21-\x7e]{1,255}$/
+
+export class Session implements WireTarget {
+  readonly #rules: SessionRules
+  readonly #channel: SessionChannel
+  readonly #address: string
+  readonly #activity: Activity
+  readonly #openedAt: number
+  #reader: WireReader
+  #client: { readonly name: string; readonly greeting: 'ehlo' | 'helo' } | undefined
+  #authentication: Authentication
+  #transaction: MailTransaction | undefined
+  #incoming: { readonly message: IncomingMessage; readonly startedAt: number; failed: boolean } | undefined
+  #commands = 0
+  #badCommands = 0
+  #messages = 0
+  #end: SessionEnd | undefined
+  #shuttingDown = false
+
+  constructor(rules: SessionRules, channel: SessionChannel, address: string) {
+    this.#rules = rules
+    this.#channel = channel
+    this.#address = address
+    this.#openedAt = rules.now()
+    this.#activity = new Activity(rules.limits, 'commands', this.#openedAt)
+    this.#reader = new WireReader(this)
+    this.#authentication = this.#newAuthentication()
+  }
+
+  greet(): void {
+    this.#emit({ event: 'session-opened' })
+    this.#channel.send(greeting(this.#rules.hostname))
+  }
+
+  /** Octets from the client; a promise is backpressure. Never throws, never rejects. */
+  take(chunk: Buffer, queued: boolean): Promise<void> | undefined {
+    const { now } = this.#rules
+    this.#activity.received(chunk.length, now())
+    const taken = this.#guarded(() => this.#reader.feed(chunk, queued))
+    if (taken === undefined) {
+      this.#activity.line(this.#reader.insideLine, now())
+      return this.#channel.drained()
+    }
+    this.#activity.ourTurn(now())
+    return taken.then(() => {
+      this.#activity.clientsTurn(now())
+      this.#activity.line(this.#reader.insideLine, now())
+      return this.#channel.drained()
+    })
+  }
+
+  /** RFC 3207 §4.2: everything learnt before the handshake is forgotten, unread input included. */
+  secured(): void {
+    this.#reader.stop()
+    this.#reader = new WireReader(this)
+    this.#client = undefined
+    this.#authentication = this.#newAuthentication()
+    this.#transaction = undefined
+    this.#activity.enter('commands', this.#rules.now())
+  }
+
+  /** Called every second or so: ends the session when its time is up, and says why. */
+  sweep(now: number): Overdue | undefined {
+    const overdue = this.#end === undefined ? this.#activity.overdue(now) : undefined
+    if (overdue !== undefined) this.close(overdue, overdue === 'idle' ? replies.idle : replies.tooSlow)
+    return overdue
+  }
+
+  /** Content that is arriving or being stored may finish; everything else ends now (RFC 5321 §3.8). */
+  shutDown(): void {
+    this.#shuttingDown = true
+    if (this.#incoming === undefined && !this.#activity.isOurTurn) this.close('shutdown', replies.shuttingDown)
+  }
+
+  close(reason: SessionEnd, reply?: Reply): void {
+    if (this.#end !== undefined) return
+    this.#end = reason
+    this.#reader.stop()
+    if (reply !== undefined) this.#channel.send(reply)
+    this.#channel.end()
+  }
+
+  /** The connection is gone, whoever ended it. */
+  closed(): void {
+    this.#end ??= 'client-closed'
+    this.#reader.stop()
+    this.#dropIncoming()
+    const durationMs = Math.round(this.#rules.now() - this.#openedAt)
+    this.#emit({ event: 'session-ended', reason: this.#end, messages: this.#messages, durationMs })
+  }
+
+  lineOctetsMax(start: Buffer): number {
+    const { authLineBytesMax, commandLineBytesMax } = this.#rules.limits
+    const auth = this.#authentication.underWay || /^AUTH /i.test(start.toString('latin1', 0, 5))
+    return auth ? authLineBytesMax : commandLineBytesMax
+  }
+
+  faultyLine(fault: LineFault): LineVerdict {
+    switch (fault) {
+      case 'bare-line-feed':
+        // What follows the LF is not at the start of a line: nothing of it may be taken for a command (SMUG-02).
+        this.close('bare-line-feed', replies.bareLineFeed)
+        return 'stop'
+      case 'line-too-long':
+        return this.#refuse(this.#authentication.abandon() ? replies.authLineTooLong : replies.lineTooLong)
+      case 'control-character':
+        return this.#refuse(this.#authentication.abandon() ? replies.authBase64 : replies.controlCharacter)
+    }
+  }
+
+  commandLine(line: Buffer, more: boolean): LineVerdict | Promise<LineVerdict> {
+    if (this.#shuttingDown) return this.#endWith('shutdown', replies.shuttingDown)
+    const text = isAscii(line) ? line.toString('latin1') : isUtf8(line) ? line.toString() : undefined
+    if (text === undefined) return this.#refuse(replies.notUtf8)
+    if (this.#authentication.underWay) return this.#answerAuth(this.#authentication.continue(text))
+    this.#commands += 1
+    const { commandsPerMessageMax, commandsBeforeAuthMax } = this.#rules.limits
+    const commandsMax = this.#mayRelay() ? commandsPerMessageMax : commandsBeforeAuthMax
+    if (this.#commands > commandsMax) return this.#endWith('too-many-commands', replies.tooManyCommands)
+    const space = text.indexOf(' ')
+    const verb = (space === -1 ? text : text.slice(0, space)).toUpperCase()
+    const argument = space === -1 ? '' : text.slice(space + 1).trim()
+    return this.#command({ verb, argument, text, more })
+  }
+
+  content(slice: Buffer): void | Promise<void> {
+    const incoming = this.#incoming
+    if (incoming === undefined || incoming.failed) return
+    const failed = (error: unknown): void => {
+      incoming.failed = true
+      this.#tellError(error)
+    }
+    try {
+      return incoming.message.write(slice)?.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  async endOfContent(): Promise<LineVerdict> {
+    const incoming = this.#incoming
+    if (incoming === undefined) return 'stop'
+    // From here on a lost connection discards nothing: the message is stored or refused, whoever still listens.
+    this.#incoming = undefined
+    const { now, accept } = this.#rules
+    const end = incoming.failed
+      ? FAILED
+      : await incoming.message.finish(accept, now).catch((error) => this.#failedEnd(error))
+    this.#transaction = undefined
+    this.#activity.enter('commands', now())
+    this.#tellMessage(end, incoming)
+    if (end.kind === 'accepted') {
+      this.#messages += 1
+      this.#commands = 0
+      this.#badCommands = 0
+    }
+    if (this.#end !== undefined) return 'stop'
+    this.#channel.send(end.reply)
+    return this.#shuttingDown ? this.#endWith('shutdown', replies.shuttingDown) : 'continue'
+  }
+
+  #command({ verb, argument, text, more }: Command): LineVerdict | Promise<LineVerdict> {
+    if (this.#demandsTls() && !BEFORE_TLS.has(verb)) {
+      return this.#refuse(verb === 'AUTH' ? replies.authNeedsTls : replies.tlsRequired)
+    }
+    if (this.#client === undefined && NEEDS_EHLO.has(verb)) return this.#refuse(replies.ehloFirst)
+    switch (verb) {
+      case 'EHLO':
+      case 'HELO':
+        return this.#hello(verb === 'EHLO' ? 'ehlo' : 'helo', argument)
+      case 'MAIL':
+        return this.#mail(text)
+      case 'RCPT':
+        return this.#rcpt(text)
+      case 'DATA':
+        return this.#data(argument, more)
+      case 'AUTH':
+        return this.#authCommand(argument)
+      case 'STARTTLS':
+        return this.#startTls(argument, more)
+      case 'RSET':
+        return argument === '' ? this.#reset() : this.#refuse(replies.noArguments)
+      case 'NOOP':
+        return this.#answer(replies.ok)
+      case 'VRFY':
+        return argument === '' ? this.#refuse(replies.needsArgument) : this.#answer(replies.cannotVerify)
+      case 'HELP':
+        return this.#answer(replies.help)
+      case 'QUIT':
+        return argument === '' ? this.#endWith('quit', replies.bye) : this.#refuse(replies.noArguments)
+      case 'EXPN':
+        return this.#refuse(replies.notImplemented)
+      default:
+        return this.#refuse(replies.unknownCommand)
+    }
+  }
+
+  #hello(kind: 'ehlo' | 'helo', name: string): LineVerdict {
+    if (!CLIENT_NAME.test(name)) return this.#refuse(replies.badEhlo)
+    this.#client = { name, greeting: kind }
+    this.#transaction = undefined
+    const { hostname } = this.#rules
+    return this.#answer(kind === 'ehlo' ? ehloReply(hostname, this.#keywords()) : ehloReply(hostname, []))
+  }
+
+  /** Only what is honoured right now (RFC 5321 §4.1.1.1). */
+  #keywords(): readonly string[] {
+    const { limits, advertise, tls } = this.#rules
+    const secure = this.#channel.tls() !== undefined
+    return [
+      'PIPELINING',
+      '8BITMIME',
+      'SMTPUTF8',
+      'ENHANCEDSTATUSCODES',
+      `SIZE ${limits.messageBytesMax}`,
+      ...(tls === 'starttls' && !secure ? ['STARTTLS'] : []),
+      ...(secure && this.#authentication.account === undefined ? [`AUTH ${AUTH_MECHANISMS.join(' ')}`] : []),
+      ...(advertise.dsn ? ['DSN'] : []),
+    ]
+  }
+
+  #mail(text: string): LineVerdict {
+    if (this.#transaction !== undefined) return this.#refuse(replies.alreadyInTransaction)
+    const { kind, requireAuth } = this.#rules
+    if (!this.#mayRelay() && (kind === 'submission' || requireAuth)) return this.#refuse(replies.authRequired)
+    const opened = openTransaction(text, this.#transactionRules())
+    if (!opened.ok) return this.#refuseCommand('MAIL', opened.error)
+    this.#transaction = opened.value
+    return this.#answer(replies.senderOk)
+  }
+
+  #rcpt(text: string): LineVerdict {
+    if (this.#transaction === undefined) return this.#refuse(replies.mailFirst)
+    // SMTP-73: a stranger at a relay listener relays nothing, not even to postmaster, for no mail is delivered here.
+    if (!this.#mayRelay()) return this.#refuseCommand('RCPT', replies.relayDenied)
+    const reply = addRecipient(this.#transaction, text, this.#transactionRules())
+    return reply.code === 250 ? this.#answer(reply) : this.#refuseCommand('RCPT', reply)
+  }
+
+  #data(argument: string, more: boolean): LineVerdict {
+    const transaction = this.#transaction
+    if (argument !== '') return this.#refuse(replies.noArguments)
+    if (transaction === undefined) return this.#refuse(replies.mailFirst)
+    if (transaction.recipients.size === 0) return this.#refuse(replies.noRecipients)
+    // RFC 2920 §3.1: DATA is the last command of a group. What came behind it cannot be told from commands.
+    if (more) return this.#endWith('unauthorised-pipelining', replies.dataPipelined)
+    const message = this.#openMessage(transaction)
+    this.#incoming = { message, startedAt: this.#rules.now(), failed: false }
+    this.#activity.enter('content', this.#rules.now())
+    this.#channel.send(replies.sendContent)
+    return 'content'
+  }
+
+  #openMessage(transaction: MailTransaction): IncomingMessage {
+    const { kind, hostname, limits, stage, wallClock } = this.#rules
+    const id = newQueueId()
+    const tls = this.#channel.tls()
+    const address = this.#address
+    return new IncomingMessage(
+      {
+        id,
+        role: kind,
+        transaction,
+        origin:
+          this.#authentication.account === undefined
+            ? { kind: 'network', address }
+            : { kind: 'credential', username: this.#authentication.account.username, address },
+        trace: {
+          clientName: this.#client?.name ?? '',
+          clientAddress: address,
+          greeting: this.#client?.greeting ?? 'helo',
+          authenticated: this.#authentication.account !== undefined,
+          hostname,
+          ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
+        },
+        limits,
+        receivedAt: wallClock(),
+      },
+      stage(id),
+    )
+  }
+
+  #authCommand(argument: string): LineVerdict | Promise<LineVerdict> {
+    if (this.#channel.tls() === undefined) return this.#refuse(replies.authNeedsTls)
+    if (this.#client?.greeting === 'helo') return this.#refuse(replies.ehloFirst)
+    if (this.#transaction !== undefined) return this.#refuse(replies.alreadyInTransaction)
+    return this.#answerAuth(this.#authentication.begin(argument))
+  }
+
+  #answerAuth(answer: AuthAnswer | Promise<AuthAnswer>): LineVerdict | Promise<LineVerdict> {
+    if (answer instanceof Promise) return answer.then((settled) => this.#answerAuth(settled))
+    switch (answer.kind) {
+      case 'reply':
+        return this.#answer(answer.reply)
+      case 'refused':
+        return this.#refuse(answer.reply)
+      case 'end':
+        return this.#endWith('too-many-auth-failures', answer.reply)
+    }
+  }
+
+  #startTls(argument: string, more: boolean): LineVerdict {
+    if (argument !== '') return this.#refuse(replies.noArguments)
+    if (this.#channel.tls() !== undefined) return this.#refuse(replies.tlsActive)
+    if (this.#rules.tls !== 'starttls') return this.#refuse(replies.notImplemented)
+    // RFC 3207 §4.2, CVE-2011-0411: input behind the command would be read as if it came through TLS.
+    if (more) return this.#endWith('unauthorised-pipelining', replies.tlsPipelined)
+    this.#activity.enter('handshake', this.#rules.now())
+    this.#channel.send(replies.startTls)
+    this.#channel.startTls()
+    return 'stop'
+  }
+
+  #reset(): LineVerdict {
+    this.#transaction = undefined
+    return this.#answer(replies.ok)
+  }
+
+  #newAuthentication(): Authentication {
+    return new Authentication(this.#rules, { address: this.#address, emit: (event) => this.#emit(event) })
+  }
+
+  #username(): string | undefined {
+    return this.#authentication.account?.username
+  }
+
+  #demandsTls(): boolean {
+    return this.#rules.kind === 'submission' && this.#rules.tls === 'starttls' && this.#channel.tls() === undefined
+  }
+
+  #mayRelay(): boolean {
+    if (this.#authentication.account !== undefined) return true
+    return !this.#rules.requireAuth && this.#rules.isAllowedNetwork(this.#address)
+  }
+
+  #transactionRules(): TransactionRules {
+    const { limits, advertise, hostname, postmaster, spoolHealth } = this.#rules
+    return {
+      offered: { dsn: advertise.dsn, auth: this.#channel.tls() !== undefined },
+      account: this.#authentication.account,
+      intake: spoolHealth().intake,
+      messageBytesMax: limits.messageBytesMax,
+      recipientsMax: limits.recipientsMax,
+      hostname,
+      postmaster,
+    }
+  }
+
+  #answer(reply: Reply): LineVerdict {
+    this.#channel.send(reply)
+    return 'continue'
+  }
+
+  /** A command that a correct client would not have sent. */
+  #refuse(reply: Reply): LineVerdict {
+    this.#badCommands += 1
+    this.#channel.send(reply)
+    if (this.#badCommands < this.#rules.limits.badCommandsMax) return 'continue'
+    return this.#endWith('too-many-bad-commands', replies.tooManyBadCommands)
+  }
+
+  /** A correct command that is not granted, or a wrong address: a list of recipients may hold many. */
+  #refuseCommand(command: 'MAIL' | 'RCPT', reply: Reply): LineVerdict {
+    const username = this.#username()
+    this.#emit({
+      event: 'command-refused',
+      command,
+      reply: replyText(reply),
+      ...(username === undefined ? {} : { username: quotedPeerText(username) }),
+    })
+    return this.#answer(reply)
+  }
+
+  #endWith(reason: SessionEnd, reply: Reply): LineVerdict {
+    this.close(reason, reply)
+    return 'stop'
+  }
+
+  #guarded(work: () => void | Promise<void>): Promise<void> | undefined {
+    const failed = (error: unknown): void => {
+      this.#tellError(error)
+      this.close('internal-error', replies.shuttingDown)
+    }
+    try {
+      return work()?.catch(failed)
+    } catch (error) {
+      failed(error)
+      return undefined
+    }
+  }
+
+  #failedEnd(error: unknown): IncomingEnd {
+    this.#tellError(error)
+    return FAILED
+  }
+
+  #dropIncoming(): void {
+    const incoming = this.#incoming
+    this.#incoming = undefined
+    incoming?.message.abort().catch((error) => this.#tellError(error))
+  }
+
+  #tellError(error: unknown): void {
+    this.#emit({
+      event: 'session-error',
+      detail: error instanceof Error ? `${error.name}: ${error.message}` : 'not an Error',
+    })
+  }
+
+  #tellMessage(end: IncomingEnd, incoming: { readonly message: IncomingMessage; readonly startedAt: number }): void {
+    const { id } = incoming.message
+    const username = this.#username()
+    const who = username === undefined ? {} : { username: quotedPeerText(username) }
+    if (end.kind === 'refused') {
+      this.#emit({ event: 'message-refused', id, ...who, reason: end.reason, reply: replyText(end.reply) })
+      return
+    }
+    const { envelope, recipients, messageIdHeader } = end.message
+    this.#emit({
+      event: 'message-accepted',
+      id,
+      ...who,
+      reversePath: formatReversePath(envelope.reversePath),
+      ...(messageIdHeader === undefined ? {} : { messageId: quotedPeerText(messageIdHeader) }),
+      recipients: recipients.length,
+      size: envelope.size,
+      tls: this.#channel.tls()?.protocol ?? 'none',
+      latencyMs: this.#rules.now() - incoming.startedAt,
+      spoolMs: end.spoolMs,
+    })
+  }
+
+  #emit(event: DistributiveOmit<SessionEvent, 'listener' | 'address'>): void {
+    this.#rules.emit({ ...event, listener: this.#rules.listener, address: this.#address } as SubmissionEvent)
+  }
+}
+
+interface Command {
+  readonly verb: string
+  readonly argument: string
+  readonly text: string
+  readonly more: boolean
+}
+
+type SessionEvent = Extract<SubmissionEvent, { readonly listener: string; readonly address: string }>
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+const FAILED: IncomingEnd = { kind: 'refused', reply: replies.internal, reason: 'internal-error' }
+
+function replyText(reply: Reply): string {
+  return [reply.code, reply.status, reply.lines[0]].filter((part) => part !== undefined).join(' ')
+}
