@@ -1,6 +1,7 @@
 /**
- * Writes the generated pages of `docs/`: configuration, metrics, log events. `--check` writes nothing and exits
- * with 1 when a page is not what it would write, so that documents cannot fall behind the code.
+ * Writes the generated pages of `docs/`: configuration, metrics, log events, and the conformance table through its
+ * own tool. `--check` writes nothing and exits with 1 when a page is not what it would write, so that documents
+ * cannot fall behind the code.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -37,3 +38,6 @@ if (values.check && stale.length > 0) {
 } else {
   console.log(stale.length === 0 ? 'The generated pages are up to date.' : `Written: ${stale.join(', ')}`)
 }
+
+// The table's tool checks the claims of the tests as well, so it speaks for itself. `--check` has its own step.
+if (!values.check) await import('./conformance.ts')

@@ -2,10 +2,10 @@
  * What the command line and the running relay say to each other over `admin.sock`: JSON requests by POST, one
  * path for each verb. Requests are checked here; answers come from our own relay and are not.
  */
-import { z } from 'zod'
+import { err, ok, type Result } from '@hermetic/policy'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
-import type { QueueFilter, QueueSummary, SpoolHealth } from '../spool/spool.ts'
+import type { QueueAction, QueueFilter, QueueSummary, SpoolHealth } from '../spool/spool.ts'
 import type { Readiness } from './readiness.ts'
 
 export const SOCKET_NAME = 'admin.sock'
@@ -41,54 +41,95 @@ export interface ListenerStatus {
   readonly tls: 'none' | 'starttls' | 'implicit'
 }
 
-const text = z.string().min(1).max(1024)
+export interface ListRequest {
+  readonly filter: QueueFilter
+  readonly limit: number
+  readonly after?: QueueId
+}
 
-const queueId = z.string().transform((value, context): QueueId => {
-  const id = parseQueueId(value)
-  if (id === undefined) {
-    context.addIssue({ code: 'custom', message: 'not a queue id' })
-    return z.NEVER
+export interface ChangeRequest {
+  readonly ids: readonly QueueId[]
+  readonly action: QueueAction
+}
+
+/** The error says what is wrong, for whoever wrote the client. */
+type Parsed<T> = Result<T, string>
+
+const TEXT_MAX = 1024
+const REASON_MAX = 256
+
+export function parseListRequest(body: unknown): Parsed<ListRequest> {
+  const fields = fieldsOf(body, ['filter', 'limit', 'after'])
+  if (!fields.ok) return fields
+  const { filter, limit, after } = fields.value
+  const wanted = parseFilter(filter)
+  if (!wanted.ok) return wanted
+  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) return err('limit')
+  if (after === undefined) return ok({ filter: wanted.value, limit })
+  const id = parseId(after)
+  return id === undefined ? err('after: not a queue id') : ok({ filter: wanted.value, limit, after: id })
+}
+
+export function parseShowRequest(body: unknown): Parsed<QueueId> {
+  const fields = fieldsOf(body, ['id'])
+  if (!fields.ok) return fields
+  const id = parseId(fields.value['id'])
+  return id === undefined ? err('id: not a queue id') : ok(id)
+}
+
+export function parseChangeRequest(body: unknown): Parsed<ChangeRequest> {
+  const fields = fieldsOf(body, ['ids', 'action'])
+  if (!fields.ok) return fields
+  const { ids, action } = fields.value
+  if (!Array.isArray(ids) || ids.length > IDS_MAX) return err(`ids: not a list of at most ${IDS_MAX}`)
+  const parsed = ids.map(parseId)
+  if (parsed.includes(undefined)) return err('ids: not all are queue ids')
+  const order = parseAction(action)
+  return order.ok ? ok({ ids: parsed.filter((id) => id !== undefined), action: order.value }) : order
+}
+
+function parseAction(action: unknown): Parsed<QueueAction> {
+  const fields = fieldsOf(action, ['kind', 'reason'])
+  if (!fields.ok) return fields
+  const { kind, reason } = fields.value
+  if (kind === 'hold') {
+    if (typeof reason !== 'string' || reason.length > REASON_MAX) return err('action.reason')
+    return ok({ kind, reason })
   }
-  return id
-})
+  if (reason !== undefined) return err('action.reason')
+  return kind === 'retry' || kind === 'release' || kind === 'cancel' ? ok({ kind }) : err('action.kind')
+}
 
-const laneId = text.transform((value, context): LaneId => {
-  if (parseLaneId(value) === undefined) {
-    context.addIssue({ code: 'custom', message: 'not a lane' })
-    return z.NEVER
-  }
-  return value as LaneId // parsed one line above
-})
+const FILTER_FIELDS = ['lane', 'domain', 'sender', 'state'] as const
 
-const filter = z.strictObject({
-  lane: z.optional(laneId),
-  domain: z.optional(text),
-  sender: z.optional(z.string().max(1024)),
-  state: z.optional(z.enum(['queued', 'held', 'quarantined'])),
-})
+function parseFilter(filter: unknown): Parsed<QueueFilter> {
+  const fields = fieldsOf(filter, FILTER_FIELDS)
+  if (!fields.ok) return fields
+  const wrong = FILTER_FIELDS.find((name) => {
+    const value = fields.value[name]
+    return value !== undefined && (typeof value !== 'string' || value.length > TEXT_MAX)
+  })
+  if (wrong !== undefined) return err(`filter.${wrong}`)
+  const { lane, domain, sender, state } = fields.value
+  const known = state === 'queued' || state === 'held' || state === 'quarantined'
+  if (state !== undefined && !known) return err('filter.state')
+  if (lane !== undefined && parseLaneId(String(lane)) === undefined) return err('filter.lane: not a lane')
+  return ok({
+    // Parsed one line above.
+    ...(lane === undefined ? {} : { lane: String(lane) as LaneId }),
+    ...(domain === undefined ? {} : { domain: String(domain) }),
+    ...(sender === undefined ? {} : { sender: String(sender) }),
+    ...(known ? { state } : {}),
+  })
+}
 
-const action = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('retry') }),
-  z.strictObject({ kind: z.literal('hold'), reason: z.string().max(256) }),
-  z.strictObject({ kind: z.literal('release') }),
-  z.strictObject({ kind: z.literal('cancel') }),
-])
+function parseId(value: unknown): QueueId | undefined {
+  return typeof value === 'string' ? parseQueueId(value) : undefined
+}
 
-export const listRequest = z.strictObject({
-  filter,
-  limit: z.number().int().min(1).max(PAGE_MAX),
-  after: z.optional(queueId),
-})
-export const showRequest = z.strictObject({ id: queueId })
-export const changeRequest = z.strictObject({ ids: z.array(queueId).max(IDS_MAX), action })
-
-/** The parsed filter without keys that are only there to be undefined. */
-export function exactFilter(parsed: z.output<typeof filter>): QueueFilter {
-  const { lane, domain, sender, state } = parsed
-  return {
-    ...(lane === undefined ? {} : { lane }),
-    ...(domain === undefined ? {} : { domain }),
-    ...(sender === undefined ? {} : { sender }),
-    ...(state === undefined ? {} : { state }),
-  }
+/** Unknown fields are refused: a client that means something by them must not be told "done". */
+function fieldsOf(value: unknown, known: readonly string[]): Parsed<Readonly<Record<string, unknown>>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return err('not an object')
+  const unknown = Object.keys(value).find((name) => !known.includes(name))
+  return unknown === undefined ? ok({ ...value }) : err(`${unknown}: unknown field`)
 }

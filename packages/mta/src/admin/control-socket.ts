@@ -4,19 +4,18 @@
  */
 import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import type { Result } from '@hermetic/policy'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import type { z } from 'zod'
 import { systemErrorCode } from '../config/system-error.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import { type QueueAction, type QueueChange, type SpoolAdmin, StoreUnavailable } from '../spool/spool.ts'
 import {
-  changeRequest,
-  exactFilter,
-  listRequest,
+  parseChangeRequest,
+  parseListRequest,
+  parseShowRequest,
   REQUEST_BYTES_MAX,
   type RelayStatus,
-  showRequest,
 } from './control-protocol.ts'
 import { type HttpService, serveHttp } from './http-service.ts'
 
@@ -64,13 +63,13 @@ function controlApp({ queue, status, queueChanged, emit }: ControlSocketOptions)
   app.post('/status', async (context) => context.json(await status()))
   app.post('/queue/summary', async (context) => context.json(await queue.summary()))
   app.post('/queue/list', (context) =>
-    answer(context, listRequest, ({ filter, limit, after }) =>
-      queue.list(exactFilter(filter), after === undefined ? { limit } : { limit, after }),
+    answer(context, parseListRequest, ({ filter, limit, after }) =>
+      queue.list(filter, after === undefined ? { limit } : { limit, after }),
     ),
   )
-  app.post('/queue/show', (context) => answer(context, showRequest, async ({ id }) => (await queue.show(id)) ?? null))
+  app.post('/queue/show', (context) => answer(context, parseShowRequest, (id) => queue.show(id)))
   app.post('/queue/change', (context) =>
-    answer(context, changeRequest, async ({ ids, action }) => {
+    answer(context, parseChangeRequest, async ({ ids, action }) => {
       const changes = await queue.change(ids, action)
       const messages = changes.filter(({ result }) => result === 'done').length
       emit({ event: 'queue-ordered', action: action.kind, messages })
@@ -87,16 +86,12 @@ function controlApp({ queue, status, queueChanged, emit }: ControlSocketOptions)
   return app
 }
 
-async function answer<T extends z.ZodType>(
+async function answer<T>(
   context: Context,
-  request: T,
-  act: (parsed: z.output<T>) => Promise<unknown>,
+  parse: (body: unknown) => Result<T, string>,
+  act: (parsed: T) => Promise<unknown>,
 ): Promise<Response> {
-  const body: unknown = await context.req.json().catch(() => undefined)
-  const parsed = request.safeParse(body)
-  if (!parsed.success) {
-    const detail = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
-    return context.json({ error: 'bad-request', detail }, 400)
-  }
-  return context.json((await act(parsed.data)) ?? null)
+  const parsed = parse(await context.req.json().catch(() => undefined))
+  if (!parsed.ok) return context.json({ error: 'bad-request', detail: parsed.error }, 400)
+  return context.json((await act(parsed.value)) ?? null)
 }
