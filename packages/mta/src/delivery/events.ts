@@ -45,6 +45,8 @@ export type DeliveryEvent =
       readonly lane: LaneId
       readonly attempt: number
       readonly summary: RecipientSummary
+      /** Of the first recipient that failed, else of the first that waits. */
+      readonly problem?: DeliveryProblem
       /** From arrival to this settle. */
       readonly ageMs: number
       readonly hold?: string

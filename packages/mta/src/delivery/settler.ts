@@ -16,7 +16,7 @@ import type { ClaimProgress } from './claim-progress.ts'
 import type { DeliveryEvent, RecipientSummary } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import type { RecipientOutcome } from './outcome.ts'
+import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
 import { claimOutcomes } from './settlement.ts'
 
 export interface SettlerOptions {
@@ -92,6 +92,7 @@ export class Settler {
     const enqueue = notice.message === undefined ? [] : [notice.message]
     const settlement: Settlement = { id, outcomes, enqueue, marks: claim.marks, ...waiting }
     const result = await spool.settle(claim.token, settlement)
+    const problem = shownProblem(outcomes)
     emit({
       event: 'message-settled',
       id: claim.id,
@@ -99,6 +100,7 @@ export class Settler {
       attempt: claim.attempts + 1,
       summary: summaryOf(outcomes),
       ageMs: settledAt - claim.receivedAt,
+      ...(problem === undefined ? {} : { problem }),
       ...(waiting.hold === undefined ? {} : { hold: waiting.hold }),
     })
     if (result.kind !== 'settled') {
@@ -161,6 +163,11 @@ export function summaryOf(outcomes: readonly { readonly kind: keyof RecipientSum
   const summary = { delivered: 0, deferred: 0, failed: 0, ambiguous: 0 }
   for (const { kind } of outcomes) summary[kind] += 1
   return summary
+}
+
+function shownProblem(outcomes: readonly RecipientOutcome[]): DeliveryProblem | undefined {
+  const troubled = outcomes.filter((outcome) => outcome.kind !== 'delivered')
+  return (troubled.find(({ kind }) => kind === 'failed') ?? troubled[0])?.problem
 }
 
 function detailOf(error: unknown): string {

@@ -1,0 +1,356 @@
+/**
+ * A small world around the delivery side of the relay: real DNS, scripted mail exchangers, the real spool, the real
+ * scheduler, all on loopback. A test says which domains and hosts there are and what differs from the happy path.
+ *
+ *   await using world = await RelayWorld.start({ hosts: { 'mx.example.test': {} }, mx: { 'example.test': [[10, 'mx.example.test']] } })
+ *   const id = await world.submit({ to: ['bob@example.test'] })
+ *   await world.settled(id)
+ *
+ * Every mail exchanger has an address of its own in 127/8 and the same port, as on the Internet.
+ */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createStubResolver,
+  type DomainName,
+  judgeAddress,
+  parseCidr,
+  parseDomainName,
+  type StubResolver,
+} from '@hermetic/policy'
+import type { BounceEvent } from '../../packages/mta/src/bounce/events.ts'
+import { createDelivery, type Delivery, type DeliveryOptions } from '../../packages/mta/src/delivery/delivery.ts'
+import type { DeliveryEvent } from '../../packages/mta/src/delivery/events.ts'
+import type { LaneId } from '../../packages/mta/src/delivery/lane.ts'
+import type { DeliveryProblem } from '../../packages/mta/src/delivery/outcome.ts'
+import { laneFor } from '../../packages/mta/src/delivery/route.ts'
+import { createLocalPermits } from '../../packages/mta/src/limits/adapters/local-permits.ts'
+import { createLocalScheduler } from '../../packages/mta/src/schedule/adapters/local-scheduler.ts'
+import type { ScheduleEvent } from '../../packages/mta/src/schedule/events.ts'
+import type { LaneScheduler } from '../../packages/mta/src/schedule/lane-scheduler.ts'
+import { messageExpiry } from '../../packages/mta/src/schedule/retry-schedule.ts'
+import type { Envelope, Recipient } from '../../packages/mta/src/smtp/envelope.ts'
+import { type MailAddress, nullReversePath, parseLiteral } from '../../packages/mta/src/smtp/mail-address.ts'
+import { DEFAULT_TIMEOUTS } from '../../packages/mta/src/smtp/timeouts.ts'
+import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
+import type { SpoolEvent } from '../../packages/mta/src/spool/events.ts'
+import { newQueueId, type QueueId } from '../../packages/mta/src/spool/queue-id.ts'
+import type { NewMessage, QueueEntry, QueueRecipient, Spool } from '../../packages/mta/src/spool/spool.ts'
+import { type Authority, createAuthority } from './ca.ts'
+import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
+import { ScriptedMx, type ScriptedMxOptions } from './scripted-mx.ts'
+
+export type WorldEvent = DeliveryEvent | BounceEvent | ScheduleEvent | SpoolEvent
+
+export interface WorldOptions {
+  /** Mail exchangers by name. Several addresses: the host listens on the last, nothing on the others. */
+  readonly hosts?: Readonly<Record<string, HostOptions>>
+  /** Hosts with an address on which nobody listens. */
+  readonly deadHosts?: readonly string[]
+  readonly mx?: Readonly<Record<string, readonly (readonly [number, string])[]>>
+  /** More records, or other ones. */
+  readonly records?: Readonly<Record<string, NameRecords>>
+  readonly delivery?: Partial<DeliveryOptions>
+  readonly slots?: number
+  readonly permitsPerSite?: number
+  /** Addresses in 127/8 are refused as on the Internet. */
+  readonly guardLoopback?: boolean
+}
+
+export interface HostOptions extends Omit<ScriptedMxOptions, 'address' | 'port' | 'tls'> {
+  /** A certificate of the world's authority for the host's name by default; `none`: STARTTLS is not offered. */
+  readonly tls?: 'trusted' | 'self-signed' | 'expired' | 'none'
+  /** Addresses before the real one on which nobody listens. */
+  readonly deadAddresses?: number
+}
+
+export interface Submission {
+  readonly from?: string
+  readonly to: readonly string[]
+  readonly content?: string | Uint8Array
+  readonly envelope?: Partial<Envelope>
+  readonly recipient?: Partial<Recipient>
+  readonly receivedAt?: number
+  readonly expiresAt?: number
+  /** Do not wake the lane. */
+  readonly quiet?: boolean
+}
+
+/** Small, so that the reserve that the spool keeps is small too. */
+const SPOOL_BYTES = 64 * 1024 * 1024
+const WAIT_MS = 10_000
+const SHORT_TIMEOUTS = { ...DEFAULT_TIMEOUTS, connectMs: 2_000, greetingMs: 2_000, tlsHandshakeMs: 2_000, quitMs: 500 }
+
+/** One per test process: making it takes longer than a handshake. */
+let authority: Promise<Authority> | undefined
+
+export class RelayWorld implements AsyncDisposable {
+  readonly spool: Spool
+  readonly scheduler: LaneScheduler
+  readonly delivery: Delivery
+  readonly dns: DnsServer
+  readonly events: WorldEvent[]
+  readonly port: number
+  readonly #mx: ReadonlyMap<string, ScriptedMx>
+  readonly #resolver: StubResolver
+  readonly #dataDir: string
+  #stopped = false
+
+  static async start(options: WorldOptions): Promise<RelayWorld> {
+    const network = await startNetwork(options)
+    const dataDir = await mkdtemp(join(tmpdir(), 'relay-world-'))
+    const events: WorldEvent[] = []
+    const spool = await openSqliteSpool({ dataDir, maxBytes: SPOOL_BYTES, emit: (event) => void events.push(event) })
+    assert.ok(spool.ok, JSON.stringify(spool))
+    const world = new RelayWorld(options, { ...network, dataDir, events, spool: spool.value })
+    await world.scheduler.run(world.delivery.turn, { slots: options.slots ?? 8 })
+    return world
+  }
+
+  /** Use `start`. */
+  private constructor(options: WorldOptions, parts: Parts) {
+    this.spool = parts.spool
+    this.events = parts.events
+    this.dns = parts.dns
+    this.port = parts.port
+    this.#mx = parts.mx
+    this.#dataDir = parts.dataDir
+    this.#resolver = createStubResolver({
+      servers: [{ address: parts.dns.address, port: parts.dns.port }],
+      trust: 'none',
+      timeoutMs: 200,
+      attempts: 1,
+    })
+    const emit = (event: WorldEvent): void => {
+      this.events.push(event)
+    }
+    this.scheduler = createLocalScheduler({ dueLanes: (query) => this.spool.dueLanes(query), now: Date.now, emit })
+    const exceptions = options.guardLoopback === true ? [] : [cidr('127.0.0.0/8'), cidr('::1/128')]
+    this.delivery = createDelivery({
+      spool: this.spool,
+      scheduler: this.scheduler,
+      permits: createLocalPermits({ perSite: options.permitsPerSite ?? 20 }),
+      resolver: this.#resolver,
+      hostname: 'relay.lab.test',
+      postmaster: 'postmaster@relay.lab.test',
+      self: { names: [domain('relay.lab.test')] },
+      guard: (address, port) => judgeAddress(address, { exceptions, ownListeners: [], port }),
+      port: this.port,
+      ca: parts.ca,
+      emit,
+      now: Date.now,
+      monotonic: () => performance.now(),
+      random: Math.random,
+      timeouts: SHORT_TIMEOUTS,
+      ...options.delivery,
+    })
+  }
+
+  mx(name: string): ScriptedMx {
+    const mx = this.#mx.get(name)
+    assert.ok(mx !== undefined, `no host ${name} in this world`)
+    return mx
+  }
+
+  /** Accepts a message into the spool and wakes its lanes, as the submission side does. */
+  async submit(submission: Submission): Promise<QueueId> {
+    const message = newMessage(submission, this.port)
+    const outcome = await this.spool.accept(message)
+    assert.equal(outcome.kind, 'accepted')
+    if (submission.quiet !== true) for (const { lane } of message.deliveries) this.scheduler.wake(lane)
+    return message.id
+  }
+
+  /** Waits until this many attempts on the message are settled (one by default). */
+  async settled(id: QueueId, times = 1): Promise<void> {
+    const count = (): number =>
+      this.events.filter((event) => event.event === 'message-settled' && event.id === id).length
+    await this.until(() => count() >= times, `${id} was not settled`)
+  }
+
+  async until(condition: () => boolean, what = condition.toString()): Promise<void> {
+    const giveUpAt = Date.now() + WAIT_MS
+    while (!condition()) {
+      assert.ok(Date.now() < giveUpAt, `${what}\n${this.#story()}`)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  eventsOf<E extends WorldEvent['event']>(event: E): readonly (WorldEvent & { readonly event: E })[] {
+    return this.events.filter((one): one is WorldEvent & { readonly event: E } => one.event === event)
+  }
+
+  /** Replaces what DNS says. */
+  serve(records: Readonly<Record<string, NameRecords>>): void {
+    this.dns.serve(zone(records, { ttl: 300 }))
+  }
+
+  lane(domainName: string): LaneId {
+    return laneFor(address(`x@${domainName}`), { port: this.port })
+  }
+
+  /** Why the first recipient of the message that failed for good did so. */
+  failure(id: QueueId): DeliveryProblem | undefined {
+    return this.eventsOf('message-settled').find((event) => event.id === id && event.summary.failed > 0)?.problem
+  }
+
+  async show(id: QueueId): Promise<QueueEntry> {
+    const entry = await this.spool.admin.show(id)
+    assert.ok(entry !== undefined, `${id} is not in the spool`)
+    return entry
+  }
+
+  /** The recipient as the spool keeps it, by address. */
+  async recipient(id: QueueId, address: string): Promise<QueueRecipient> {
+    const { deliveries } = await this.show(id)
+    const found = deliveries
+      .flatMap(({ recipients }) => recipients)
+      .find(({ address: one }) => `${one.localPart}@${'name' in one.domain ? one.domain.name : ''}` === address)
+    assert.ok(found !== undefined, `no recipient ${address}`)
+    return found
+  }
+
+  /** SIGTERM, as `main.ts` does it. */
+  async stop(graceMs = 5_000): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    await this.scheduler.stop(graceMs)
+    await this.delivery.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const mx of this.#mx.values()) if (!this.#stopped) void mx.stop()
+    await this.stop()
+    await this.spool.close()
+    this.#resolver.close()
+    await this.dns.close()
+    await Promise.all([...this.#mx.values()].map((mx) => mx.stop()))
+    await rm(this.#dataDir, { recursive: true, force: true })
+  }
+
+  #story(): string {
+    return this.events.map((event) => JSON.stringify(event)).join('\n')
+  }
+}
+
+interface Network {
+  readonly dns: DnsServer
+  readonly mx: ReadonlyMap<string, ScriptedMx>
+  readonly port: number
+  readonly ca: readonly string[]
+}
+
+interface Parts extends Network {
+  readonly dataDir: string
+  readonly spool: Spool
+  readonly events: WorldEvent[]
+}
+
+async function startNetwork(options: WorldOptions): Promise<Network> {
+  authority ??= createAuthority()
+  const ca = await authority
+  const addresses = addressBlock()
+  const records: Record<string, NameRecords> = {}
+  const hosts = new Map<string, ScriptedMx>()
+  let port: number | undefined
+  for (const [name, host] of Object.entries(options.hosts ?? {})) {
+    const dead = Array.from({ length: host.deadAddresses ?? 0 }, () => addresses())
+    const address = addresses()
+    const mx = await startHost({ name, host, address, port, ca })
+    port ??= mx.port
+    hosts.set(name, mx)
+    records[name] = { A: [...dead, address] }
+  }
+  for (const name of options.deadHosts ?? []) records[name] = { A: [addresses()] }
+  for (const [name, list] of Object.entries(options.mx ?? {})) records[name] = { ...records[name], MX: list }
+  const dns = await startDnsServer({ zones: [zone({ ...records, ...options.records }, { ttl: 300 })] })
+  return { dns, mx: hosts, port: port ?? 25, ca: [ca.certificate] }
+}
+
+async function startHost(start: {
+  readonly name: string
+  readonly host: HostOptions
+  readonly address: string
+  readonly port: number | undefined
+  readonly ca: Authority
+}): Promise<ScriptedMx> {
+  const { name, address, port, ca } = start
+  const { tls = 'trusted', deadAddresses: _, ...rest } = start.host
+  const certificate = tls === 'none' ? undefined : await certificateFor(name, tls, ca)
+  return ScriptedMx.start({
+    ...rest,
+    address,
+    hostname: name,
+    ...(port === undefined ? {} : { port }),
+    ...(certificate === undefined ? {} : { tls: certificate }),
+  })
+}
+
+async function certificateFor(
+  name: string,
+  tls: 'trusted' | 'self-signed' | 'expired',
+  ca: Authority,
+): Promise<{ readonly key: string; readonly cert: string }> {
+  const dates = tls === 'expired' ? { validFromDays: -30, validToDays: -1 } : {}
+  const issuer = tls === 'self-signed' ? await createAuthority() : ca
+  const { key, chain } = await issuer.issue({ names: [name], ...dates })
+  return { key, cert: chain }
+}
+
+/** Addresses that no other test process uses. */
+function addressBlock(): () => string {
+  const block = `127.${1 + (Math.floor(process.pid / 250) % 250)}.${process.pid % 250}`
+  return () => {
+    lastHost = (lastHost % 250) + 1
+    return `${block}.${lastHost}`
+  }
+}
+
+let lastHost = 0
+
+function newMessage(submission: Submission, port: number): NewMessage {
+  const { from = 'alice@sender.test', to, receivedAt = Date.now() } = submission
+  const body = submission.content ?? `From: <${from}>\r\nTo: <${to[0]}>\r\nSubject: lab\r\n\r\nHello\r\n`
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  const recipients = to.map((text, index) => ({ index, address: address(text), ...submission.recipient }))
+  const lanes = Map.groupBy(recipients, (recipient) => laneFor(recipient.address, { port }))
+  return {
+    id: newQueueId(),
+    envelope: {
+      reversePath: from === '' ? nullReversePath : address(from),
+      body: '7bit',
+      smtpUtf8: false,
+      requireTls: false,
+      dsn: {},
+      size: bytes.length,
+      origin: { kind: 'network', address: '127.0.0.1' },
+      ...submission.envelope,
+    },
+    recipients,
+    deliveries: [...lanes].map(([lane, some]) => ({ lane, recipients: some.map(({ index }) => index) })),
+    receivedAt,
+    expiresAt: submission.expiresAt ?? messageExpiry({ receivedAt, nullReversePath: from === '' }),
+    content: { kind: 'memory', bytes },
+  }
+}
+
+export function address(text: string): MailAddress {
+  const at = text.lastIndexOf('@')
+  const literal = parseLiteral(text.slice(at + 1))
+  const localPart = text.slice(0, at)
+  return { localPart, domain: literal ?? { kind: 'name', name: domain(text.slice(at + 1)) } }
+}
+
+function domain(text: string): DomainName {
+  const name = parseDomainName(text)
+  assert.ok(name.ok, `${text} is a domain name`)
+  return name.value
+}
+
+function cidr(text: string) {
+  const parsed = parseCidr(text)
+  assert.ok(parsed.ok, text)
+  return parsed.value
+}
