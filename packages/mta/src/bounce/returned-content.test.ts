@@ -12,7 +12,7 @@ describe('the returned part (RFC 3461 §6.2, RFC 6522 §3)', () => {
   })
 
   test('a header section over its limit is cut before a field, never inside one', () => {
-    const field = `X-Trace: ${'a'.repeat(40)}\r\n ${'b'.repeat(50)}\r\n`
+    const field = `X-T: a\r\n ${'b'.repeat(94)}\r\n`
     const cut = headerSection(`${field.repeat(500)}\r\nbody\r\n`)
     assert.ok(cut.length <= 32_768 && cut.length > 32_000, `${cut.length} octets`)
     assert.equal(cut.length % field.length, 0)
