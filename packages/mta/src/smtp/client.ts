@@ -144,7 +144,7 @@ export class SmtpConnection {
 
   async startTls({ servername, ca, groups }: StartTlsOptions): Promise<StartTlsOutcome> {
     invariant(this.#facts === undefined && this.idle, 'STARTTLS once, and outside of transactions (RFC 3207 §4.2)')
-    const answer = await this.#wire.command('STARTTLS\r\n', 'starttls', this.#timeouts.startTlsMs)
+    const answer = await this.#wire.startTls(this.#timeouts.startTlsMs)
     if (!answer.ok) return { kind: 'failed', problem: answer.error }
     const reply = answer.value
     if (reply.code === 421) return { kind: 'failed', problem: { kind: 'reply', phase: 'starttls', reply } }

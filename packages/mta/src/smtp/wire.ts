@@ -31,6 +31,7 @@ const SPEECHLESS: ReadonlySet<SmtpPhase> = new Set([
   'data',
   'content',
 ])
+const STARTTLS = Buffer.from('STARTTLS\r\n')
 const QUIT = Buffer.from('QUIT\r\n')
 /** For a QUIT and what is left in the socket; then the connection is closed whatever the peer does. */
 const FAREWELL_MS = 2000
@@ -44,6 +45,8 @@ export class Wire {
   #timer: NodeJS.Timeout | undefined
   #timerDue = 0
   #ended = false
+  #problem: SessionProblem | undefined
+  #silent = false
   #enhanced = false
   #drained: ((alive: boolean) => void) | undefined
   readonly #listeners = {
@@ -116,14 +119,9 @@ export class Wire {
   }
 
   reply(phase: SmtpPhase, timeoutMs: number): Promise<Result<SmtpReply, SessionProblem>> {
-    if (this.#ended) return Promise.resolve(err({ kind: 'connection-lost', phase, code: 'EOF' }))
     return new Promise((resolve) => {
-      this.expect({
-        phase,
-        timeoutMs,
-        take: (reply) => resolve(ok(reply)),
-        lost: (problem) => resolve(err(problem)),
-      })
+      const take = (reply: SmtpReply): void => resolve(ok(reply))
+      this.#expectOrLose({ phase, timeoutMs, take, lost: (problem) => resolve(err(problem)) })
     })
   }
 
@@ -138,9 +136,20 @@ export class Wire {
     this.#socket.destroy()
   }
 
+  /** After a 220 nothing may follow in clear but the ClientHello, not even a QUIT (RFC 3207 §4, TLS-02). */
+  startTls(timeoutMs: number): Promise<Result<SmtpReply, SessionProblem>> {
+    this.write(STARTTLS)
+    return new Promise((resolve) => {
+      const take = (reply: SmtpReply): void => {
+        this.#silent = reply.code === 220
+        resolve(ok(reply))
+      }
+      this.#expectOrLose({ phase: 'starttls', timeoutMs, take, lost: (problem) => resolve(err(problem)) })
+    })
+  }
+
   /** QUIT, and the close once it is answered: what else the peer may have to say then is not looked at. */
   quit(timeoutMs: number): Promise<void> {
-    if (this.#ended) return Promise.resolve()
     return new Promise((resolve) => {
       this.write(QUIT)
       const take = (): void => {
@@ -148,7 +157,7 @@ export class Wire {
         this.#closeSoon()
         resolve()
       }
-      this.expect({ phase: 'quit', timeoutMs, take, lost: () => resolve() })
+      this.#expectOrLose({ phase: 'quit', timeoutMs, take, lost: () => resolve() })
     })
   }
 
@@ -159,6 +168,12 @@ export class Wire {
     for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.off(event, listener)
     this.#socket.pause()
     return this.#socket
+  }
+
+  /** For callers that do not know whether the session still lives. */
+  #expectOrLose(expectation: Expectation): void {
+    if (this.#ended) expectation.lost(this.#problem ?? { kind: 'stopped' })
+    else this.expect(expectation)
   }
 
   #data(bytes: Buffer): void {
@@ -204,6 +219,7 @@ export class Wire {
   #end(problem: SessionProblem | undefined): void {
     if (this.#ended) return
     this.#ended = true
+    this.#problem = problem
     clearTimeout(this.#timer)
     this.#settleDrained(false)
     const lost = this.#expected
@@ -220,7 +236,7 @@ export class Wire {
 
   #finish(problem: SessionProblem, hears: boolean): void {
     this.#end(problem)
-    if (!hears || !this.#socket.writable) {
+    if (!hears || this.#silent || !this.#socket.writable) {
       this.#socket.destroy()
       return
     }
