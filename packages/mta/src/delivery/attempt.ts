@@ -138,7 +138,9 @@ async function visitAddress({ host, address, refused }: Visit, walk: Walk): Prom
     // Peers end sessions after some messages, and idle ones at any time: the next connection may do better.
     if (end.broken === undefined || end.accepted > 0 || (warm !== undefined && !end.answered)) continue
     fruitless += 1
-    if (end.answered && fruitless < FRUITLESS_MAX) continue
+    // A connection that was just lost may be the doing of one message, and another one now stands in front.
+    const another = end.answered || (end.broken.cause.kind === 'connection-lost' && walk.queue.length > 1)
+    if (another && fruitless < FRUITLESS_MAX) continue
     note(walk, end.broken)
     return
   }

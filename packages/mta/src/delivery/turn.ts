@@ -53,6 +53,8 @@ interface TurnState {
   readonly settler: Settler
   readonly using: Set<PooledSession>
   feedback: 'good' | 'failed' | 'unused'
+  /** The last claim was a full batch, and nobody was called for the rest yet. */
+  moreIsDue: boolean
 }
 
 export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld): Promise<TurnEnd> {
@@ -64,7 +66,7 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   const permit = await permitFor(destination, (site) => world.waiting.acquire(id, site, { wait: first }))
   if (permit === 'none') return { kind: 'parked', retryAfterMs: PARKED_MS }
   const settler = new Settler(world.settler)
-  const state: TurnState = { world, id, lane, context, settler, using: new Set(), feedback: 'unused' }
+  const state: TurnState = { world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false }
   const disarm = destroyAfterGrace(state)
   try {
     return await batches(state)
@@ -108,7 +110,7 @@ async function batches(state: TurnState): Promise<TurnEnd> {
     if (claims === 'store-failed') return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
     if (claims.length === 0) return { kind: 'idle' }
     const full = claims.length >= world.batch
-    if (full) context.wakeAnother()
+    state.moreIsDue = full
     world.leases.hold(claims)
     const end = await deliverBatch(claims, state)
     if (end !== undefined) return end
@@ -265,6 +267,9 @@ function attemptOptions(state: TurnState, done: Done): AttemptOptions {
       state.feedback = 'good'
       world.health.answered(id)
       context.progressed()
+      // Not before the host has answered: a dead one would get a connection from every worker.
+      if (state.moreIsDue) context.wakeAnother()
+      state.moreIsDue = false
     },
   }
 }

@@ -1,0 +1,45 @@
+/** RFC 5321 §4.5.4.1, RFC 3464 §2.3.3: giving up, and what the sender is told. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { covers } from '../conformance/covers.ts'
+import { RelayWorld } from '../lab/relay-world.ts'
+
+const DAY = 86_400_000
+
+test('DSN-13: a message whose time is over is given up with the status of the last problem, in class 4', async () => {
+  covers('DSN-13', { observe: 'smtp' })
+  await using world = await RelayWorld.start({
+    hosts: { 'mx.example.test': { script: { RCPT: '451 4.7.1 greylisted' } }, 'mx.sender.test': {} },
+    mx: { 'example.test': [[10, 'mx.example.test']], 'sender.test': [[10, 'mx.sender.test']] },
+  })
+  const receivedAt = Date.now() - 6 * DAY
+  const id = await world.submit({ to: ['bob@example.test'], receivedAt, expiresAt: receivedAt + 5 * DAY })
+  await world.settled(id)
+  assert.equal(world.failure(id)?.status, '4.7.1')
+  const sender = world.mx('mx.sender.test')
+  await sender.received(1)
+  const notice = sender.messages[0]?.content.toString() ?? ''
+  assert.match(notice, /^Action: failed\r$/m)
+  assert.match(notice, /^Status: 4\.7\.1\r$/m)
+})
+
+test('a message that expired while it waited is given up without another connection', async () => {
+  await using world = await RelayWorld.start({
+    hosts: { 'mx.example.test': { script: { RCPT: '451 4.7.1 greylisted' } } },
+    mx: { 'example.test': [[10, 'mx.example.test']] },
+  })
+  const id = await world.submit({ to: ['bob@example.test'], expiresAt: Date.now() + 500, from: '' })
+  await world.settled(id)
+  const connections = world.mx('mx.example.test').connections.length
+  await world.settled(id, 2)
+  assert.equal(world.failure(id)?.cause.kind, 'expired')
+  assert.equal(world.mx('mx.example.test').connections.length, connections)
+})
+
+test('a failed notification makes no notification', async () => {
+  await using world = await RelayWorld.start({ hosts: {} })
+  const id = await world.submit({ from: '', to: ['bob@nowhere.test'] })
+  await world.settled(id)
+  assert.equal(world.eventsOf('dsn-queued').length, 0)
+  assert.equal(world.eventsOf('failure-not-reported').length, 1)
+})
