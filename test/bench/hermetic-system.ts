@@ -55,7 +55,7 @@ function configuration({ scenario, certFile, keyFile }: SystemOptions, dir: stri
     `data_dir = "${dir}/data"`,
     'postmaster = "postmaster@bench.test"',
     '[[listener]]',
-    'kind = "relay"',
+    'kind = "submission"',
     `address = "${SYSTEM_ADDRESS}"`,
     `port = ${PLAIN_PORT}`,
     'tls = "none"',

@@ -48,6 +48,10 @@ export class LoadSession {
     return session
   }
 
+  get localPort(): number {
+    return this.#socket.localPort ?? 0
+  }
+
   /** Resolves with the reply to the final dot; rejects when any reply is not the expected one. */
   async submit(submission: Submission): Promise<string> {
     const rcpts = submission.forwardPaths.map((path) => `RCPT TO:<${path}>`)

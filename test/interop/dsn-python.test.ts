@@ -13,7 +13,7 @@ import {
   envelope,
   failed,
   recipient,
-} from '../../packages/mta/src/bounce/dsn.samples.ts'
+} from '../../packages/mta/src/bounce/dsn.fixture.ts'
 import type { FailureDsnRequest } from '../../packages/mta/src/bounce/dsn-message.ts'
 
 const READER = `

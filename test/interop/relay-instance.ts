@@ -55,8 +55,7 @@ export class RelayInstance {
     const configFile = await writeConfig(options)
     const command = options.command ?? [`${ROOT}hermetic`, 'start']
     const [file = '', ...args] = [...(options.wrap ?? []), ...command, '--config', configFile]
-    const env = { ...process.env, UV_USE_IO_URING: '0' }
-    return new RelayInstance(spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: options.dir, env }))
+    return new RelayInstance(spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: options.dir }))
   }
 
   get pid(): number | undefined {

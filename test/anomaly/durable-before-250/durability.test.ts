@@ -83,7 +83,6 @@ describe('durability of a 250, inline content', () => {
       moved(INLINE, { line: COMMIT, behind: WAL_SYNC }),
       'no-commit-frame-synced',
     ],
-    ['io_uring may hide writes', [...INLINE, 'io_uring_setup(256, {}) = 12'], 'io-uring'],
   ] as const) {
     it(`is not proven when ${title}`, () => {
       assert.equal(problemOf(lines, 'inline'), problem)

@@ -30,7 +30,6 @@ export interface Finding {
     | 'directory-not-synced'
     | 'parent-directory-not-synced'
     | 'envelope-not-synced-after-file'
-    | 'io-uring'
 }
 
 type Write = Extract<TracedCall, { kind: 'write' }>
@@ -43,9 +42,8 @@ export function durabilityFindings(
   logName: string,
 ): readonly Finding[] {
   const trace = new Trace(calls, logName)
-  const hidden = calls.some(({ kind }) => kind === 'io-uring')
   return submitted.flatMap((message) => {
-    const problem = hidden ? 'io-uring' : trace.problemOf(message)
+    const problem = trace.problemOf(message)
     return problem === undefined ? [] : [{ clientPort: message.clientPort, problem }]
   })
 }
@@ -75,9 +73,10 @@ class Trace {
   #acceptanceOf(clientPort: number): Span | undefined {
     const peer = new RegExp(`->.*:${clientPort}\\]$`)
     const replies = this.#writes.filter(({ target }) => peer.test(target))
-    const goAhead = replies.findIndex(({ bytes }) => startsWith(bytes, '354'))
+    // Replies to a pipelined group leave together, and 354 is the last of them (RFC 2920 §3.1).
+    const goAhead = replies.findIndex(({ bytes }) => /^354 /m.test(bytes.toString('latin1')))
     if (goAhead < 0) return undefined
-    return replies.slice(goAhead + 1).find(({ bytes }) => startsWith(bytes, '250'))?.span
+    return replies.slice(goAhead + 1).find(({ bytes }) => bytes.toString('latin1').startsWith('250 '))?.span
   }
 
   #inlineProblem(message: Submitted, reply: Span): Finding['problem'] | undefined {
@@ -165,8 +164,4 @@ function isCommitFrame({ bytes, offset }: Write): boolean {
 
 function holds(bytes: Buffer, pair: readonly [string, string]): boolean {
   return pair.some((mark) => bytes.includes(mark, 0, 'latin1'))
-}
-
-function startsWith(bytes: Buffer, code: string): boolean {
-  return bytes.toString('latin1', 0, code.length) === code
 }
