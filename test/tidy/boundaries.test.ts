@@ -98,8 +98,8 @@ describe('the rules about imports catch', () => {
     assert.deepEqual(portsWithoutContract([port, contract, run]), [])
   })
 
-  test('nothing in tests and samples, for they do not ship', () => {
-    assert.equal(isProduction('packages/mta/src/bounce/dsn.samples.ts'), false)
+  test('nothing in tests and fixtures, for they do not ship', () => {
+    assert.equal(isProduction('packages/mta/src/bounce/dsn.fixture.ts'), false)
     assert.deepEqual(vendorOwners(importing('packages/mta/src/a.test.ts', 'nodemailer')), [])
   })
 })

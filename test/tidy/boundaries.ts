@@ -74,18 +74,21 @@ export function vendorOwners(imports: readonly Import[]): readonly string[] {
   })
 }
 
+/** The composition root: it alone knows all rooms and the configuration. */
+const TOP: readonly string[] = ['main.ts', 'index.ts', 'cli', 'wiring']
+
 /** Inside mta: the composition root and the command line are on top, settings are handed down as plain options. */
 export function layersOfMta(imports: readonly Import[]): readonly string[] {
   return imports.flatMap(({ from, line, target }) => {
     if (target === undefined || !from.startsWith('packages/mta/src/') || !isProduction(from)) return []
     const room = from.slice('packages/mta/src/'.length).split('/')[0] ?? ''
-    const top = room === 'main.ts' || room === 'cli' || room === 'index.ts'
+    const top = TOP.includes(room)
     const where = `${from}:${line} imports ${target}`
-    if (!top && /^packages\/mta\/src\/(?:main\.ts|cli\/)/.test(target)) {
+    if (!top && /^packages\/mta\/src\/(?:main\.ts|cli\/|wiring\/)/.test(target)) {
       return [`${where}: nothing imports the composition root or the command line; pass what is needed down`]
     }
     if (!top && room !== 'config' && /^packages\/mta\/src\/config\/(?:schema|load)\.ts$/.test(target)) {
-      return [`${where}: rooms take narrow option objects; main.ts reads the configuration`]
+      return [`${where}: rooms take narrow option objects; main.ts and wiring/ read the configuration`]
     }
     return []
   })

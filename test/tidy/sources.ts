@@ -62,7 +62,7 @@ export function readSource(path: string): SourceFile {
   return { path, text: readFileSync(`${root}${path}`, 'utf8') }
 }
 
-/** Code that ships: packages without their tests, contracts and samples. */
+/** Code that ships: packages without their tests, contracts, fixtures and samples. */
 export function isProduction(path: string): boolean {
-  return path.startsWith('packages/') && !/\.(?:test|contract|samples)\.ts$/.test(path)
+  return path.startsWith('packages/') && !/\.(?:test|contract|fixture|samples)\.ts$/.test(path)
 }

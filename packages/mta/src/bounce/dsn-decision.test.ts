@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nullReversePath } from '../smtp/mail-address.ts'
-import { envelope, failed, REFUSED, recipient, SAMPLE_TIME } from './dsn.samples.ts'
+import { envelope, failed, REFUSED, recipient, SAMPLE_TIME } from './dsn.fixture.ts'
 import { decideFailureDsn } from './dsn-decision.ts'
 
 describe('RFC 3461 §5.2.6 who is told about a failure', () => {

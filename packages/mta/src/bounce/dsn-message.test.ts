@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nullReversePath } from '../smtp/mail-address.ts'
 import { parseQueueId } from '../spool/queue-id.ts'
-import { address, dsnRequest, envelope, failed, recipient, SAMPLE_TIME } from './dsn.samples.ts'
+import { address, dsnRequest, envelope, failed, recipient, SAMPLE_TIME } from './dsn.fixture.ts'
 import { dsnQueueId, failureDsn } from './dsn-message.ts'
 
 describe('the failure notification as a message of the queue', () => {

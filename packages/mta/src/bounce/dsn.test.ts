@@ -12,7 +12,7 @@ import {
   failedLocally,
   recipient,
   SAMPLE_CONTENT,
-} from './dsn.samples.ts'
+} from './dsn.fixture.ts'
 import { DSN_SIZE_LIMIT } from './dsn.ts'
 import { type FailureDsnRequest, failureDsn } from './dsn-message.ts'
 import { RETURNED_CONTENT_LIMIT } from './returned-content.ts'

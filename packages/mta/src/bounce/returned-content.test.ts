@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { envelope } from './dsn.samples.ts'
+import { envelope } from './dsn.fixture.ts'
 import { headerSection, originalMessageId, RETURNED_CONTENT_LIMIT, returnedContent } from './returned-content.ts'
 
 describe('the returned part (RFC 3461 §6.2, RFC 6522 §3)', () => {
