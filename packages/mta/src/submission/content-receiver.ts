@@ -7,6 +7,7 @@
  */
 import { isAscii } from 'node:buffer'
 import type { ContentSink, NewContent } from '../spool/spool.ts'
+import { LineEndRepair } from './line-end-repair.ts'
 import { LineScanner } from './line-scanner.ts'
 import { cleanHeader, type HeaderFacts, type HygieneContext } from './message-hygiene.ts'
 import type { ContentProblem } from './replies.ts'
@@ -15,6 +16,7 @@ export interface ContentProfile {
   readonly hygiene: HygieneContext
   /** The Received field with its CRLF. */
   readonly trace: string
+  readonly repairLineEnds: boolean
   readonly messageBytesMax: number
   readonly headerBytesMax: number
 }
@@ -38,6 +40,7 @@ export class ContentReceiver {
   readonly #profile: ContentProfile
   readonly #sink: ContentSink
   readonly #scanner = new LineScanner()
+  readonly #lineEnds = new LineEndRepair()
   #problem: ContentProblem | undefined
   #received = 0
   /** The header while it arrives, in pieces; undefined once it was handled. */
@@ -55,9 +58,10 @@ export class ContentReceiver {
   }
 
   /** A slice of un-stuffed content; the promise is backpressure. */
-  write(slice: Buffer): void | Promise<void> {
-    this.#received += slice.length
+  write(received: Buffer): void | Promise<void> {
     if (this.#problem !== undefined) return
+    const slice = this.#profile.repairLineEnds ? this.#lineEnds.repair(received) : received
+    this.#received += slice.length
     const problem = this.#received > this.#profile.messageBytesMax ? 'too-large' : this.#scanner.scan(slice)
     if (problem !== undefined) return this.#refuse(problem)
     const refused = this.#header === undefined ? this.#keepBody(slice) : this.#takeHeader(this.#header, slice)

@@ -88,21 +88,40 @@ export async function writeCredential(
 ): Promise<Result<'added' | 'replaced', string>> {
   const problem = credentialProblem(record)
   if (problem !== undefined) return err(problem)
+  return changeFile(file, (existing) => {
+    const others = existing.filter((other) => other.username !== record.username)
+    return { records: [...others, record], answer: others.length === existing.length ? 'added' : 'replaced' }
+  })
+}
+
+/** Takes the account of that name out of the file. */
+export async function removeCredential(file: string, username: string): Promise<Result<'removed' | 'absent', string>> {
+  return changeFile(file, (existing) => {
+    const others = existing.filter((other) => other.username !== username)
+    return { records: others, answer: others.length === existing.length ? 'absent' : 'removed' }
+  })
+}
+
+type Change<T> = (existing: readonly CredentialRecord[]) => {
+  readonly records: readonly CredentialRecord[]
+  readonly answer: T
+}
+
+async function changeFile<T>(file: string, change: Change<T>): Promise<Result<T, string>> {
   const temporary = `${file}.new`
   const handle = await openExclusively(temporary)
   try {
     const existing = await readCredentialFile(file)
     if (!existing.ok) {
       await unlink(temporary)
-      return err(`${file}: ${existing.error}`)
+      return err(existing.error)
     }
-    const others = existing.value.filter((other) => other.username !== record.username)
-    const content = { version: FORMAT_VERSION, credentials: [...others, record] }
-    await handle.writeFile(`${JSON.stringify(content, undefined, 2)}\n`)
+    const { records, answer } = change(existing.value)
+    await handle.writeFile(`${JSON.stringify({ version: FORMAT_VERSION, credentials: records }, undefined, 2)}\n`)
     await handle.sync()
     await rename(temporary, file)
     await syncDirectory(dirname(file))
-    return ok(others.length === existing.value.length ? 'added' : 'replaced')
+    return ok(answer)
   } finally {
     await handle.close()
   }

@@ -29,6 +29,7 @@ export type AcceptMessage = (message: ReceivedMessage) => Promise<AcceptOutcome>
 export interface IncomingOptions {
   readonly id: QueueId
   readonly role: 'submission' | 'relay'
+  readonly repairLineEnds: boolean
   readonly transaction: MailTransaction
   readonly origin: Origin
   readonly trace: Omit<TraceFacts, 'id' | 'receivedAt' | 'forwardPath' | 'smtpUtf8'>
@@ -46,7 +47,7 @@ export class IncomingMessage {
   readonly id: QueueId
 
   constructor(options: IncomingOptions, sink: ContentSink) {
-    const { id, role, transaction, trace, limits, receivedAt } = options
+    const { id, role, repairLineEnds, transaction, trace, limits, receivedAt } = options
     const recipients = [...transaction.recipients.values()]
     const [only] = recipients
     const forwardPath = only !== undefined && recipients.length === 1 ? formatAddress(only.address) : undefined
@@ -69,6 +70,7 @@ export class IncomingMessage {
           smtpUtf8: transaction.smtpUtf8,
           ...(forwardPath === undefined ? {} : { forwardPath }),
         }),
+        repairLineEnds,
         messageBytesMax: limits.messageBytesMax,
         headerBytesMax: limits.headerBytesMax,
       },

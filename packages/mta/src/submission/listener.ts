@@ -6,7 +6,7 @@ import type { MailAddress } from '../smtp/mail-address.ts'
 import { AuthFailures } from './auth-failures.ts'
 import { networkList } from './networks.ts'
 import { type CertificatePem, SubmissionServer } from './server.ts'
-import type { SessionRules } from './session.ts'
+import type { SessionRules } from './session-rules.ts'
 
 export type { CertificatePem } from './server.ts'
 
@@ -24,6 +24,8 @@ export interface ListenerOptions {
   readonly requireAuth: boolean
   /** Networks whose clients may relay without an account, where `requireAuth` is off. */
   readonly allowNetworks: readonly string[]
+  /** `submission` only; off: content with a bare LF is refused (SMUG-07). */
+  readonly repairLineEnds?: boolean
   /** Several threads listen on one port. */
   readonly reusePort?: boolean
 }
@@ -94,6 +96,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     kind: listener.kind,
     tls: listener.tls,
     requireAuth: listener.requireAuth,
+    repairLineEnds: listener.repairLineEnds ?? false,
     isAllowedNetwork: networkList(listener.allowNetworks),
     ...{ hostname, postmaster, limits, advertise, credentials, authFailures },
     ...{ stage, accept, spoolHealth, emit, now, wallClock },

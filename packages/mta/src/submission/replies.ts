@@ -81,6 +81,11 @@ export const replies = {
   shuttingDown: reply(421, '4.3.2', 'Shutting down, closing the connection'),
 } as const satisfies Record<string, Reply>
 
+/** The first line, for logs. */
+export function replyText(reply: Reply): string {
+  return [reply.code, reply.status, reply.lines[0]].filter((part) => part !== undefined).join(' ')
+}
+
 export function greeting(hostname: string): Reply {
   return bare(220, `${hostname} ESMTP Hermetic`)
 }

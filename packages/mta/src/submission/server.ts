@@ -14,7 +14,8 @@ import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import type { SessionRefusal } from './events.ts'
 import { unmapped } from './networks.ts'
 import { type Reply, replies } from './replies.ts'
-import { Session, type SessionChannel, type SessionRules, type TlsFacts } from './session.ts'
+import { Session } from './session.ts'
+import type { SessionChannel, SessionRules, TlsFacts } from './session-rules.ts'
 
 export interface CertificatePem {
   readonly cert: string

@@ -5,55 +5,17 @@
  * Nobody relays who is not authenticated or in an allowed network. Whatever throws in here ends this session only.
  */
 import { isAscii, isUtf8 } from 'node:buffer'
-import { formatReversePath, type MailAddress } from '../smtp/mail-address.ts'
-import { newQueueId, type QueueId } from '../spool/queue-id.ts'
-import type { ContentSink, SpoolHealth } from '../spool/spool.ts'
+import { newQueueId } from '../spool/queue-id.ts'
 import { Activity, type Overdue } from './activity.ts'
-import { AUTH_MECHANISMS } from './auth-exchange.ts'
-import { type AuthAnswer, Authentication, type AuthenticationRules } from './authentication.ts'
+import { type AuthAnswer, Authentication } from './authentication.ts'
+import { ehloKeywords } from './ehlo-keywords.ts'
 import { quotedPeerText, type SessionEnd, type SubmissionEvent } from './events.ts'
-import { type AcceptMessage, type IncomingEnd, IncomingMessage } from './incoming-message.ts'
-import type { SubmissionLimits } from './limits.ts'
+import type { IncomingOptions } from './incoming-message.ts'
 import { addRecipient, type MailTransaction, openTransaction, type TransactionRules } from './mail-transaction.ts'
-import { ehloReply, greeting, type Reply, replies } from './replies.ts'
+import { MessageIntake } from './message-intake.ts'
+import { ehloReply, greeting, type Reply, replies, replyText } from './replies.ts'
+import type { OwnEvent, SessionChannel, SessionRules } from './session-rules.ts'
 import { type LineFault, type LineVerdict, WireReader, type WireTarget } from './wire-reader.ts'
-
-/** The connection under a session. */
-export interface SessionChannel {
-  send(reply: Reply): void
-  /** No more replies: closes once what was sent is out. */
-  end(): void
-  /** Called after the 220; `Session.secured` follows when the handshake is done. */
-  startTls(): void
-  tls(): TlsFacts | undefined
-  /** Pending while the client does not read our replies. */
-  drained(): Promise<void> | undefined
-}
-
-export interface TlsFacts {
-  readonly protocol: string
-  /** The IANA name of the cipher suite. */
-  readonly cipher: string
-}
-
-/** What the sessions of one listener share. */
-export interface SessionRules extends AuthenticationRules {
-  readonly listener: string
-  readonly kind: 'submission' | 'relay'
-  readonly tls: 'none' | 'starttls' | 'implicit'
-  readonly requireAuth: boolean
-  readonly isAllowedNetwork: (address: string) => boolean
-  readonly hostname: string
-  readonly postmaster: MailAddress
-  readonly limits: SubmissionLimits
-  readonly advertise: { readonly dsn: boolean }
-  readonly stage: (id: QueueId) => ContentSink
-  readonly accept: AcceptMessage
-  readonly spoolHealth: () => Pick<SpoolHealth, 'intake'>
-  readonly emit: (event: SubmissionEvent) => void
-  /** UTC milliseconds. */
-  readonly wallClock: () => number
-}
 
 // RFC 3207 §4: what a client may say before STARTTLS where it is demanded.
 const BEFORE_TLS: ReadonlySet<string> = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS'])
@@ -67,11 +29,11 @@ export class Session implements WireTarget {
   readonly #address: string
   readonly #activity: Activity
   readonly #openedAt: number
+  readonly #intake: MessageIntake
   #reader: WireReader
   #client: { readonly name: string; readonly greeting: 'ehlo' | 'helo' } | undefined
   #authentication: Authentication
   #transaction: MailTransaction | undefined
-  #incoming: { readonly message: IncomingMessage; readonly startedAt: number; failed: boolean } | undefined
   #commands = 0
   #badCommands = 0
   #messages = 0
@@ -84,6 +46,7 @@ export class Session implements WireTarget {
     this.#address = address
     this.#openedAt = rules.now()
     this.#activity = new Activity(rules.limits, 'commands', this.#openedAt)
+    this.#intake = new MessageIntake(rules, (event) => this.#emit(event))
     this.#reader = new WireReader(this)
     this.#authentication = this.#newAuthentication()
   }
@@ -130,7 +93,7 @@ export class Session implements WireTarget {
   /** Content that is arriving or being stored may finish; everything else ends now (RFC 5321 §3.8). */
   shutDown(): void {
     this.#shuttingDown = true
-    if (this.#incoming === undefined && !this.#activity.isOurTurn) this.close('shutdown', replies.shuttingDown)
+    if (!this.#intake.isUnderWay && !this.#activity.isOurTurn) this.close('shutdown', replies.shuttingDown)
   }
 
   close(reason: SessionEnd, reply?: Reply): void {
@@ -145,7 +108,7 @@ export class Session implements WireTarget {
   closed(): void {
     this.#end ??= 'client-closed'
     this.#reader.stop()
-    this.#dropIncoming()
+    this.#intake.abort()
     const durationMs = Math.round(this.#rules.now() - this.#openedAt)
     this.#emit({ event: 'session-ended', reason: this.#end, messages: this.#messages, durationMs })
   }
@@ -185,38 +148,20 @@ export class Session implements WireTarget {
   }
 
   content(slice: Buffer): void | Promise<void> {
-    const incoming = this.#incoming
-    if (incoming === undefined || incoming.failed) return
-    const failed = (error: unknown): void => {
-      incoming.failed = true
-      this.#tellError(error)
-    }
-    try {
-      return incoming.message.write(slice)?.catch(failed)
-    } catch (error) {
-      failed(error)
-    }
+    return this.#intake.content(slice)
   }
 
   async endOfContent(): Promise<LineVerdict> {
-    const incoming = this.#incoming
-    if (incoming === undefined) return 'stop'
-    // From here on a lost connection discards nothing: the message is stored or refused, whoever still listens.
-    this.#incoming = undefined
-    const { now, accept } = this.#rules
-    const end = incoming.failed
-      ? FAILED
-      : await incoming.message.finish(accept, now).catch((error) => this.#failedEnd(error))
+    const { accepted, reply } = await this.#intake.end()
     this.#transaction = undefined
-    this.#activity.enter('commands', now())
-    this.#tellMessage(end, incoming)
-    if (end.kind === 'accepted') {
+    this.#activity.enter('commands', this.#rules.now())
+    if (accepted) {
       this.#messages += 1
       this.#commands = 0
       this.#badCommands = 0
     }
     if (this.#end !== undefined) return 'stop'
-    this.#channel.send(end.reply)
+    this.#channel.send(reply)
     return this.#shuttingDown ? this.#endWith('shutdown', replies.shuttingDown) : 'continue'
   }
 
@@ -260,24 +205,8 @@ export class Session implements WireTarget {
     if (!CLIENT_NAME.test(name)) return this.#refuse(replies.badEhlo)
     this.#client = { name, greeting: kind }
     this.#transaction = undefined
-    const { hostname } = this.#rules
-    return this.#answer(kind === 'ehlo' ? ehloReply(hostname, this.#keywords()) : ehloReply(hostname, []))
-  }
-
-  /** Only what is honoured right now (RFC 5321 §4.1.1.1). */
-  #keywords(): readonly string[] {
-    const { limits, advertise, tls } = this.#rules
-    const secure = this.#channel.tls() !== undefined
-    return [
-      'PIPELINING',
-      '8BITMIME',
-      'SMTPUTF8',
-      'ENHANCEDSTATUSCODES',
-      `SIZE ${limits.messageBytesMax}`,
-      ...(tls === 'starttls' && !secure ? ['STARTTLS'] : []),
-      ...(secure && this.#authentication.account === undefined ? [`AUTH ${AUTH_MECHANISMS.join(' ')}`] : []),
-      ...(advertise.dsn ? ['DSN'] : []),
-    ]
+    const offer = { secure: this.#channel.tls() !== undefined, authenticated: this.#username() !== undefined }
+    return this.#answer(ehloReply(this.#rules.hostname, kind === 'ehlo' ? ehloKeywords(this.#rules, offer) : []))
   }
 
   #mail(text: string): LineVerdict {
@@ -305,40 +234,40 @@ export class Session implements WireTarget {
     if (transaction.recipients.size === 0) return this.#refuse(replies.noRecipients)
     // RFC 2920 §3.1: DATA is the last command of a group. What came behind it cannot be told from commands.
     if (more) return this.#endWith('unauthorised-pipelining', replies.dataPipelined)
-    const message = this.#openMessage(transaction)
-    this.#incoming = { message, startedAt: this.#rules.now(), failed: false }
+    this.#intake.begin(this.#messageOptions(transaction), {
+      username: this.#username(),
+      tls: this.#channel.tls()?.protocol ?? 'none',
+    })
     this.#activity.enter('content', this.#rules.now())
     this.#channel.send(replies.sendContent)
     return 'content'
   }
 
-  #openMessage(transaction: MailTransaction): IncomingMessage {
-    const { kind, hostname, limits, stage, wallClock } = this.#rules
-    const id = newQueueId()
-    const tls = this.#channel.tls()
+  #messageOptions(transaction: MailTransaction): IncomingOptions {
+    const { kind, hostname, limits, repairLineEnds, wallClock } = this.#rules
+    const { account } = this.#authentication
     const address = this.#address
-    return new IncomingMessage(
-      {
-        id,
-        role: kind,
-        transaction,
-        origin:
-          this.#authentication.account === undefined
-            ? { kind: 'network', address }
-            : { kind: 'credential', username: this.#authentication.account.username, address },
-        trace: {
-          clientName: this.#client?.name ?? '',
-          clientAddress: address,
-          greeting: this.#client?.greeting ?? 'helo',
-          authenticated: this.#authentication.account !== undefined,
-          hostname,
-          ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
-        },
-        limits,
-        receivedAt: wallClock(),
+    const tls = this.#channel.tls()
+    return {
+      id: newQueueId(),
+      role: kind,
+      repairLineEnds: repairLineEnds && kind === 'submission',
+      transaction,
+      origin:
+        account === undefined
+          ? { kind: 'network', address }
+          : { kind: 'credential', username: account.username, address },
+      trace: {
+        clientName: this.#client?.name ?? '',
+        clientAddress: address,
+        greeting: this.#client?.greeting ?? 'helo',
+        authenticated: account !== undefined,
+        hostname,
+        ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
       },
-      stage(id),
-    )
+      limits,
+      receivedAt: wallClock(),
+    }
   }
 
   #authCommand(argument: string): LineVerdict | Promise<LineVerdict> {
@@ -439,7 +368,7 @@ export class Session implements WireTarget {
 
   #guarded(work: () => void | Promise<void>): Promise<void> | undefined {
     const failed = (error: unknown): void => {
-      this.#tellError(error)
+      this.#intake.tellError(error)
       this.close('internal-error', replies.shuttingDown)
     }
     try {
@@ -450,48 +379,7 @@ export class Session implements WireTarget {
     }
   }
 
-  #failedEnd(error: unknown): IncomingEnd {
-    this.#tellError(error)
-    return FAILED
-  }
-
-  #dropIncoming(): void {
-    const incoming = this.#incoming
-    this.#incoming = undefined
-    incoming?.message.abort().catch((error) => this.#tellError(error))
-  }
-
-  #tellError(error: unknown): void {
-    this.#emit({
-      event: 'session-error',
-      detail: error instanceof Error ? `${error.name}: ${error.message}` : 'not an Error',
-    })
-  }
-
-  #tellMessage(end: IncomingEnd, incoming: { readonly message: IncomingMessage; readonly startedAt: number }): void {
-    const { id } = incoming.message
-    const username = this.#username()
-    const who = username === undefined ? {} : { username: quotedPeerText(username) }
-    if (end.kind === 'refused') {
-      this.#emit({ event: 'message-refused', id, ...who, reason: end.reason, reply: replyText(end.reply) })
-      return
-    }
-    const { envelope, recipients, messageIdHeader } = end.message
-    this.#emit({
-      event: 'message-accepted',
-      id,
-      ...who,
-      reversePath: formatReversePath(envelope.reversePath),
-      ...(messageIdHeader === undefined ? {} : { messageId: quotedPeerText(messageIdHeader) }),
-      recipients: recipients.length,
-      size: envelope.size,
-      tls: this.#channel.tls()?.protocol ?? 'none',
-      latencyMs: this.#rules.now() - incoming.startedAt,
-      spoolMs: end.spoolMs,
-    })
-  }
-
-  #emit(event: DistributiveOmit<SessionEvent, 'listener' | 'address'>): void {
+  #emit(event: OwnEvent): void {
     this.#rules.emit({ ...event, listener: this.#rules.listener, address: this.#address } as SubmissionEvent)
   }
 }
@@ -501,13 +389,4 @@ interface Command {
   readonly argument: string
   readonly text: string
   readonly more: boolean
-}
-
-type SessionEvent = Extract<SubmissionEvent, { readonly listener: string; readonly address: string }>
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
-
-const FAILED: IncomingEnd = { kind: 'refused', reply: replies.internal, reason: 'internal-error' }
-
-function replyText(reply: Reply): string {
-  return [reply.code, reply.status, reply.lines[0]].filter((part) => part !== undefined).join(' ')
 }

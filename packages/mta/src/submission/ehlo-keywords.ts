@@ -1,0 +1,20 @@
+/** The service extensions that a session is offered: only what is honoured right now (RFC 5321 §4.1.1.1). Pure. */
+import { AUTH_MECHANISMS } from './auth-exchange.ts'
+import type { SessionRules } from './session-rules.ts'
+
+export function ehloKeywords(
+  { limits, advertise, tls }: Pick<SessionRules, 'limits' | 'advertise' | 'tls'>,
+  { secure, authenticated }: { readonly secure: boolean; readonly authenticated: boolean },
+): readonly string[] {
+  return [
+    'PIPELINING',
+    '8BITMIME',
+    'SMTPUTF8',
+    'ENHANCEDSTATUSCODES',
+    `SIZE ${limits.messageBytesMax}`,
+    ...(tls === 'starttls' && !secure ? ['STARTTLS'] : []),
+    // RFC 8314 §4: passwords only inside TLS.
+    ...(secure && !authenticated ? [`AUTH ${AUTH_MECHANISMS.join(' ')}`] : []),
+    ...(advertise.dsn ? ['DSN'] : []),
+  ]
+}

@@ -1,0 +1,119 @@
+/**
+ * The content phase of a session: from the 354 to the reply to the final dot. Holds the one message that may be
+ * under way; a sink or a store that fails costs that message a 451, never the session.
+ */
+import { formatReversePath } from '../smtp/mail-address.ts'
+import { quotedPeerText } from './events.ts'
+import { type IncomingEnd, IncomingMessage, type IncomingOptions } from './incoming-message.ts'
+import { type Reply, replies, replyText } from './replies.ts'
+import type { OwnEvent, SessionRules } from './session-rules.ts'
+
+export interface IntakeEnd {
+  readonly accepted: boolean
+  readonly reply: Reply
+}
+
+interface UnderWay {
+  readonly message: IncomingMessage
+  readonly about: MessageFacts
+  readonly startedAt: number
+  failed: boolean
+}
+
+export interface MessageFacts {
+  readonly username: string | undefined
+  readonly tls: string
+}
+
+const FAILED: IncomingEnd = { kind: 'refused', reply: replies.internal, reason: 'internal-error' }
+
+export class MessageIntake {
+  readonly #rules: Pick<SessionRules, 'accept' | 'stage' | 'now'>
+  readonly #emit: (event: OwnEvent) => void
+  #underWay: UnderWay | undefined
+
+  constructor(rules: Pick<SessionRules, 'accept' | 'stage' | 'now'>, emit: (event: OwnEvent) => void) {
+    this.#rules = rules
+    this.#emit = emit
+  }
+
+  get isUnderWay(): boolean {
+    return this.#underWay !== undefined
+  }
+
+  begin(options: IncomingOptions, about: MessageFacts): void {
+    const message = new IncomingMessage(options, this.#rules.stage(options.id))
+    this.#underWay = { message, about, startedAt: this.#rules.now(), failed: false }
+  }
+
+  content(slice: Buffer): void | Promise<void> {
+    const underWay = this.#underWay
+    if (underWay === undefined || underWay.failed) return
+    const failed = (error: unknown): void => {
+      underWay.failed = true
+      this.tellError(error)
+    }
+    try {
+      return underWay.message.write(slice)?.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** After the final dot. From here on a lost connection discards nothing: the message is stored or refused. */
+  async end(): Promise<IntakeEnd> {
+    const underWay = this.#underWay
+    this.#underWay = undefined
+    if (underWay === undefined) return { accepted: false, reply: replies.internal }
+    const end = underWay.failed ? await this.#giveUp(underWay) : await this.#finish(underWay)
+    this.#tell(end, underWay)
+    return { accepted: end.kind === 'accepted', reply: end.reply }
+  }
+
+  /** The session ended in the middle of the content. */
+  abort(): void {
+    const underWay = this.#underWay
+    this.#underWay = undefined
+    underWay?.message.abort().catch((error) => this.tellError(error))
+  }
+
+  tellError(error: unknown): void {
+    const detail = error instanceof Error ? `${error.name}: ${error.message}` : 'not an Error'
+    this.#emit({ event: 'session-error', detail: quotedPeerText(detail) })
+  }
+
+  async #finish(underWay: UnderWay): Promise<IncomingEnd> {
+    try {
+      return await underWay.message.finish(this.#rules.accept, this.#rules.now)
+    } catch (error) {
+      this.tellError(error)
+      return FAILED
+    }
+  }
+
+  async #giveUp(underWay: UnderWay): Promise<IncomingEnd> {
+    await underWay.message.abort().catch((error) => this.tellError(error))
+    return FAILED
+  }
+
+  #tell(end: IncomingEnd, { message: { id }, about, startedAt }: UnderWay): void {
+    const username = about.username === undefined ? {} : { username: quotedPeerText(about.username) }
+    if (end.kind === 'refused') {
+      this.#emit({ event: 'message-refused', id, ...username, reason: end.reason, reply: replyText(end.reply) })
+      return
+    }
+    const { envelope, recipients, messageIdHeader } = end.message
+    this.#emit({
+      event: 'message-accepted',
+      id,
+      ...username,
+      reversePath: formatReversePath(envelope.reversePath),
+      ...(messageIdHeader === undefined ? {} : { messageId: quotedPeerText(messageIdHeader) }),
+      recipients: recipients.length,
+      size: envelope.size,
+      tls: about.tls,
+      latencyMs: this.#rules.now() - startedAt,
+      spoolMs: end.spoolMs,
+    })
+  }
+}
