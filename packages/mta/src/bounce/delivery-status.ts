@@ -8,10 +8,10 @@
 import type { DeliveryProblem } from '../delivery/outcome.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
+import { formatDateTime } from '../submission/date-time.ts'
 import { actualCause, explainActual, PEER_TEXT_LIMIT } from './cause-text.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { field, foldField, isAscii, printable, singleLine, utf8AddressInAscii } from './header-text.ts'
-import { mailDate } from './mail-date.ts'
 
 export interface DeliveryStatusFacts {
   readonly hostname: string
@@ -31,7 +31,7 @@ export function deliveryStatusPart({ hostname, envid, receivedAt, failed }: Deli
   const perMessage = [
     foldField('Reporting-MTA', `dns; ${printable(hostname, ADDRESS_LIMIT)}`),
     ...(envid === undefined ? [] : [field('Original-Envelope-Id', xtextAsText(envid))]),
-    foldField('Arrival-Date', mailDate(receivedAt)),
+    foldField('Arrival-Date', formatDateTime(receivedAt)),
   ]
   const share = Math.floor(DIAGNOSTICS_BUDGET / failed.length)
   const limit = Math.min(PEER_TEXT_LIMIT, Math.max(SHORTEST_DIAGNOSTIC, share))
@@ -48,7 +48,7 @@ function recipientFields({ recipient, problem }: FailedRecipient, diagnosticLimi
     foldField('Status', problem.status),
     ...(remote === undefined ? [] : [foldField('Remote-MTA', `dns; ${printable(remote.mxHostname, ADDRESS_LIMIT)}`)]),
     foldField('Diagnostic-Code', diagnostic(problem, diagnosticLimit)),
-    foldField('Last-Attempt-Date', mailDate(problem.at)),
+    foldField('Last-Attempt-Date', formatDateTime(problem.at)),
   ].join('')
 }
 

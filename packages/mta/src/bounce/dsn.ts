@@ -9,11 +9,11 @@ import { createHash } from 'node:crypto'
 import type { Envelope } from '../smtp/envelope.ts'
 import { formatAddress, type MailAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
+import { formatDateTime } from '../submission/date-time.ts'
 import { deliveryStatusPart } from './delivery-status.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { failureText } from './failure-text.ts'
 import { field, foldField, isAscii, printable, quotedPrintable, singleLine } from './header-text.ts'
-import { mailDate } from './mail-date.ts'
 import { originalMessageId, type ReturnedContent, returnedContent } from './returned-content.ts'
 
 export interface FailureDsnFacts {
@@ -57,7 +57,7 @@ function headerOf(facts: FailureDsnFacts, boundary: string): string {
   const { sender, postmaster, messageId, now } = facts
   const answered = originalMessageId(facts.contentStart)
   return [
-    field('Date', mailDate(now)),
+    field('Date', formatDateTime(now)),
     foldField('From', `Mail Delivery System <${printable(postmaster, 320)}>`),
     field('To', `<${singleLine(formatAddress(sender))}>`),
     foldField('Subject', subjectOf(facts)),

@@ -6,10 +6,10 @@
  */
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
+import { formatDateTime } from '../submission/date-time.ts'
 import { type Explanation, explainWithHistory } from './cause-text.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { printable, singleLine, wrap } from './header-text.ts'
-import { mailDate } from './mail-date.ts'
 
 export interface FailureTextFacts {
   readonly hostname: string
@@ -41,7 +41,7 @@ export function failureText(facts: FailureTextFacts): string {
     ]),
     ...(rest === 0 ? [] : paragraph(`and to ${rest} more, which the next part of this notification lists.`)),
     ...paragraph(
-      `The message arrived here on ${mailDate(receivedAt)}. When you ask about it, give its queue id ` +
+      `The message arrived here on ${formatDateTime(receivedAt)}. When you ask about it, give its queue id ` +
         `${queueId} to ${printable(postmaster, 320)}.`,
     ),
     ...paragraph(
