@@ -13,7 +13,6 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
   ['strace', 'strace'],
   ['python3', 'python3'],
   ['openssl', 'openssl'],
-  ['ip', 'iproute2'],
 ]
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
