@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
+import { type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
+import { newQueueId } from '../spool/queue-id.ts'
+import type { Claim, ClaimToken } from '../spool/spool.ts'
+import { ClaimProgress, decisive } from './claim-progress.ts'
+import type { LaneId } from './lane.ts'
+import type { DeliveryProblem } from './outcome.ts'
+import { problemOf } from './problem.ts'
+import { claimOutcomes, expireAtClaim } from './settlement.ts'
+
+const MINUTE = 60_000
+const MOMENT = { now: 1_000, chance: 0, retry: defaultRetryOptions }
+const REMOTE = { mxHostname: 'mx.test', address: '192.0.2.1', port: 25 }
+const transient = problemOf({ kind: 'connect-failed', code: 'ECONNREFUSED' }, { at: 1, remote: REMOTE })
+const permanent = problemOf({ kind: 'too-large', size: 2, limit: 1 }, { at: 1, remote: REMOTE })
+
+function address(text: string): MailAddress {
+  const [localPart = ''] = text.split('@')
+  return { localPart, domain: { kind: 'literal', family: 4, address: '192.0.2.9' } }
+}
+
+function claim(overrides: Partial<Claim> = {}): Claim {
+  return {
+    token: 'token' as ClaimToken,
+    id: newQueueId(),
+    lane: 'mx:example.test:25' as LaneId,
+    envelope: {
+      ...{ reversePath: nullReversePath, body: '7bit', smtpUtf8: false, requireTls: false },
+      ...{ dsn: {}, size: 1, origin: { kind: 'network', address: '192.0.2.2' } },
+    },
+    recipients: [0, 1, 2].map((index) => ({ index, address: address(`r${index}@example.test`), ambiguousCount: 0 })),
+    receivedAt: 0,
+    expiresAt: 1_000_000_000,
+    attempts: 0,
+    leaseUntilMono: 0,
+    marks: {},
+    ...overrides,
+  }
+}
+
+describe('the sum of what hosts said', () => {
+  test('one transient problem keeps a recipient in the queue', () => {
+    assert.equal(decisive([permanent, transient, permanent]), transient)
+  })
+
+  test('permanent from every host is permanent', () => {
+    assert.equal(decisive([permanent, permanent]), permanent)
+  })
+
+  test('nothing noted, nothing decided', () => assert.equal(decisive([]), undefined))
+})
+
+describe('what the spool is told', () => {
+  test('every recipient of a concluded claim has exactly one outcome, whatever happened before', () => {
+    const steps = fc.array(fc.tuple(fc.nat(3), fc.constantFrom('delivered', 'failed', 'ambiguous', 'note')))
+    fc.assert(
+      fc.property(steps, (all) => {
+        const progress = new ClaimProgress(claim())
+        for (const [index, step] of all) {
+          if (step === 'note') progress.note(index, transient)
+          else if (step === 'delivered')
+            progress.settle(index, { kind: step, reply: { code: 250, lines: [] }, remote: REMOTE })
+          else progress.settle(index, { kind: step, problem: step === 'failed' ? permanent : transient })
+        }
+        progress.conclude(transient)
+        const { outcomes } = claimOutcomes(progress, MOMENT)
+        assert.deepEqual(
+          outcomes.map(({ index }) => index),
+          [0, 1, 2],
+        )
+      }),
+    )
+  })
+
+  test('a deferred recipient is due at the next time of the schedule', () => {
+    const progress = new ClaimProgress(claim())
+    progress.conclude(transient)
+    const dues = claimOutcomes(progress, MOMENT).outcomes.map((outcome) => 'dueAt' in outcome && outcome.dueAt)
+    assert.deepEqual(dues, Array(3).fill(1_000 + 5 * MINUTE))
+  })
+
+  test('past its time a message is given up with the last problem', () => {
+    const progress = new ClaimProgress(claim({ expiresAt: 999 }))
+    progress.conclude(transient)
+    const [outcome] = claimOutcomes(progress, MOMENT).outcomes
+    assert.ok(outcome?.kind === 'failed')
+    assert.deepEqual(outcome.problem.cause, { kind: 'expired', last: transient.cause })
+    assert.equal(outcome.problem.status, '4.4.1')
+    assert.deepEqual(outcome.problem.remote, REMOTE)
+  })
+
+  test('the third ambiguous end holds the delivery, the second does not', () => {
+    const holds = [0, 1, 2].map((ambiguousCount) => {
+      const recipients = [{ index: 0, address: address('r@example.test'), ambiguousCount }]
+      const progress = new ClaimProgress(claim({ recipients }))
+      progress.settle(0, { kind: 'ambiguous', problem: transient })
+      return claimOutcomes(progress, MOMENT).hold !== undefined
+    })
+    assert.deepEqual(holds, [false, false, true])
+  })
+
+  test('a message that was set aside is quarantined with its reason, and not given up by age', () => {
+    const progress = new ClaimProgress(claim({ expiresAt: 0 }))
+    progress.conclude(transient)
+    progress.setAside('content-unreadable: gone')
+    const { outcomes, quarantine } = claimOutcomes(progress, MOMENT)
+    assert.equal(quarantine, 'content-unreadable: gone')
+    assert.ok(outcomes.every(({ kind }) => kind === 'deferred'))
+  })
+})
+
+describe('expiry at claim', () => {
+  const lastProblem: DeliveryProblem = transient
+  const recipients = [{ index: 0, address: address('r@example.test'), ambiguousCount: 0, lastProblem }]
+
+  test('an expired message that was tried before is not tried again', () => {
+    const progress = new ClaimProgress(claim({ expiresAt: 999, recipients }))
+    expireAtClaim(progress, 1_000)
+    assert.ok(progress.isDone)
+  })
+
+  test('an expired message that was never tried gets its attempt', () => {
+    const progress = new ClaimProgress(claim({ expiresAt: 999 }))
+    expireAtClaim(progress, 1_000)
+    assert.equal(progress.open.length, 3)
+  })
+
+  test('one that still has time is left alone', () => {
+    const progress = new ClaimProgress(claim({ recipients }))
+    expireAtClaim(progress, 1_000)
+    assert.ok(!progress.isDone)
+  })
+})
