@@ -1,0 +1,47 @@
+/** Why the relay did not start, in the user's words. Pure. */
+import { assertNever } from '@hermetic/policy'
+import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
+import type { StartProblem } from '../wiring/start-problem.ts'
+import { describeError } from './describe-error.ts'
+
+export function describeStartProblem(problem: StartProblem): string {
+  switch (problem.kind) {
+    case 'spool':
+      return describeSpoolProblem(problem.error)
+    case 'certificate-authorities':
+    case 'certificate':
+      return `${problem.path} cannot be used: ${words(problem.error)}`
+    case 'listener':
+      return `the listener ${problem.name} cannot be opened: ${words(problem.error)}`
+    case 'metrics':
+      return `metrics cannot be served: ${words(problem.error)} ([metrics] listen names the place)`
+    case 'control-socket':
+      return `the control socket cannot be opened: ${words(problem.error)}`
+    default:
+      return assertNever(problem)
+  }
+}
+
+export function describeSpoolProblem(error: SpoolOpenError): string {
+  switch (error.kind) {
+    case 'locked':
+      return `another relay runs on this data_dir (${error.path} is locked); stop it first, or name another data_dir`
+    case 'foreign-file':
+      return `${error.path} is not a queue of Hermetic; nothing was changed. Name another data_dir, or move the file away`
+    case 'newer-schema':
+      return (
+        `${error.path} was written by a newer Hermetic (schema ${error.found}, this one knows ${error.supported}); ` +
+        'nothing was changed. Run the newer version'
+      )
+    case 'unusable-directory':
+      return `${error.path} cannot be used (${error.detail}); it must be a directory that this user may write`
+    case 'store-failed':
+      return `${error.path} cannot be opened: ${error.detail}`
+    default:
+      return assertNever(error)
+  }
+}
+
+function words(error: unknown): string {
+  return describeError(error).text
+}

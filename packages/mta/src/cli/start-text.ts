@@ -1,0 +1,107 @@
+/**
+ * What `hermetic start` tells a person once the relay runs: where it listens, what is off and why, and a line that
+ * sends a message when it is pasted. Pure.
+ */
+import { formatSize } from '../config/quantity.ts'
+import type { Config } from '../config/schema.ts'
+import type { Relay } from '../main.ts'
+import { judgeNodeVersion } from '../observability/node-version.ts'
+import { formatDomain } from '../smtp/mail-address.ts'
+import { coloured } from './colour.ts'
+import type { Login } from './start.ts'
+
+export interface StartFacts {
+  readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'nameServers' | 'waiting'>
+  readonly login: Login | undefined
+  readonly isTry: boolean
+  readonly file: string | undefined
+  readonly version: string
+  readonly node: string
+  readonly colours: boolean
+}
+
+type Row = readonly [label: string, text: string]
+
+export function startText(config: Config, facts: StartFacts): string {
+  const { version, node, colours } = facts
+  const title = coloured(`Hermetic ${version} is ready`, 'strong', colours)
+  const rows: readonly Row[] = [...onRows(config, facts), ...offRows(facts), ...warningRows(facts)]
+  const width = Math.max(...rows.map(([label]) => label.length))
+  const table = rows.map(([label, text]) => `  ${coloured(label.padEnd(width), 'quiet', colours)}  ${text}`)
+  return `\n${title}, ${formatDomain(config.hostname)}, Node.js ${node}\n\n${table.join('\n')}\n${sendText(config, facts)}\n`
+}
+
+function onRows(config: Config, { relay, isTry, file }: StartFacts): readonly Row[] {
+  const listeners = relay.listeners.map(
+    ({ config: { kind, tls, require_auth: login, cert_file: certificate }, listener }): Row => {
+      const { address, port } = listener
+      const how =
+        tls === 'none'
+          ? 'no TLS'
+          : `${tls === 'starttls' ? 'STARTTLS' : 'implicit TLS'}${certificate === undefined ? ' (self-signed)' : ''}`
+      return [kind, `${address} port ${port}, ${how}, ${login ? 'login needed' : 'by network'}`]
+    },
+  )
+  const servers = relay.nameServers?.servers.map(({ address, port }) => (port === 53 ? address : `${address}#${port}`))
+  const asked = { configuration: '', system: ' (system)', loopback: ' (no servers are set up on this system)' }
+  return [
+    ...listeners,
+    ['settings', file ?? 'none: the defaults (hermetic describe-config prints a file to start from)'],
+    ['queue', `${config.data_dir}, at most ${formatSize(config.queue.max_bytes)}, ${waitingText(relay.waiting)}`],
+    [
+      'delivers',
+      isTry
+        ? 'everything to a mailbox in this process; nothing leaves this machine'
+        : `to port ${config.delivery.port}, TLS whenever it is offered`,
+    ],
+    ...(relay.nameServers === undefined
+      ? []
+      : [['asks', `${servers?.join(', ')}${asked[relay.nameServers.from]}`] satisfies Row]),
+    ['metrics', `http://${config.metrics.listen.address}:${relay.metricsPort}/metrics, /healthz, /readyz`],
+  ]
+}
+
+/** Kept in step with what the relay honours; each line says why. */
+function offRows({ relay }: StartFacts): readonly Row[] {
+  return [
+    ['off', 'MTA-STS, DANE, REQUIRETLS, TLSRPT, DKIM, smarthost routes: this version does not have them'],
+    ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
+      ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
+      : []),
+  ]
+}
+
+function warningRows({ node, colours }: StartFacts): readonly Row[] {
+  const verdict = judgeNodeVersion(node)
+  if (verdict.kind !== 'outdated' && verdict.kind !== 'unsupported') return []
+  const text = `Node.js ${node} lacks the TLS fixes of October 2026; use ${verdict.fixedIn} or newer in production`
+  return [['warning', coloured(text, 'warning', colours)]]
+}
+
+function sendText(config: Config, { relay, login }: StartFacts): string {
+  const open = relay.listeners.find(({ config: { kind } }) => kind === 'submission') ?? relay.listeners[0]
+  if (open === undefined || login === undefined) return ''
+  const { address, port } = open.listener
+  const stays =
+    login.lives === 'in-data-dir'
+      ? `The login ${login.username} stays; its secret is shown this once (hermetic credential add makes others).`
+      : `The login ${login.username} ends with this process (hermetic credential add makes one that stays).`
+  const trust =
+    open.config.tls !== 'none' && open.config.cert_file === undefined ? ` --ca ${config.data_dir}/self-signed.pem` : ''
+  return `
+Send a message (paste this into another terminal, here):
+
+  ./hermetic send --server ${address}:${port}${trust} --user ${login.username} --password=${login.secret} --to you@example.com
+
+${stays}
+`
+}
+
+function waitingText(messages: number): string {
+  if (messages === 0) return 'empty'
+  return messages === 1 ? '1 message waits' : `${messages} messages wait`
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
+}

@@ -1,0 +1,121 @@
+/**
+ * `hermetic start`: runs the relay until a signal ends it. Without a configuration file it is ready for a first
+ * message; `--try` also opens a mailbox of its own, so that the message visibly arrives.
+ */
+import { join } from 'node:path'
+import type { Config } from '../config/schema.ts'
+import { type Relay, startRelay } from '../main.ts'
+import { type CredentialRecord, generateCredential, writeCredential } from '../submission/credential-file.ts'
+import { CREDENTIALS_NAME } from '../wiring/relay-options.ts'
+import { readArguments } from './arguments.ts'
+import { CONFIG_OPTION, readSettings } from './settings.ts'
+import { describeStartProblem } from './start-problem-text.ts'
+import { startText } from './start-text.ts'
+import { terminalLog } from './terminal-log.ts'
+import { openTryMailbox, type TryMailbox, tryConfig } from './try-mailbox.ts'
+import { EXIT, type Terminal, UserError, type Verb } from './verb.ts'
+import { hermeticVersion } from './version.ts'
+
+export const start: Verb = {
+  summary: 'run the relay',
+  help: `Usage: hermetic start [--config FILE] [--try]
+
+Runs the relay in the foreground until SIGINT or SIGTERM. Without a configuration file it listens for submission on
+127.0.0.1 port 2587, and prints what is on, what is off and why, and a line that sends a first message.
+
+  --config FILE  read this file
+  --try          deliver everything into a mailbox of this process, whatever its destination; nothing leaves this
+                 machine, and the queue is kept apart (data_dir/try)
+
+Log lines are JSON on standard output, or short lines when that is a terminal. A second signal ends at once.
+
+Examples:
+  hermetic start --try
+  hermetic start --config /etc/hermetic/hermetic.toml
+`,
+  async run(args, terminal) {
+    const { values } = readArguments(args, { ...CONFIG_OPTION, try: { type: 'boolean', default: false } })
+    const settings = readSettings(values.config, terminal)
+    if (settings === undefined) return EXIT.configuration
+    const mailbox = values.try ? await openTryMailbox(settings.config, terminal) : undefined
+    const config = mailbox === undefined ? settings.config : tryConfig(settings.config, mailbox.port)
+    const login = await firstLogin(config, { isTry: values.try, hasFile: settings.file !== undefined })
+    const relay = await started(config, { login, mailbox, terminal })
+    terminal.err(
+      startText(config, {
+        ...{ relay, login, isTry: values.try, file: settings.file, colours: terminal.colours },
+        version: hermeticVersion(),
+        node: process.versions.node,
+      }),
+    )
+    await untilSignalled(relay, terminal)
+    await mailbox?.close()
+    return EXIT.done
+  },
+}
+
+async function started(
+  config: Config,
+  world: {
+    readonly login: Login | undefined
+    readonly mailbox: TryMailbox | undefined
+    readonly terminal: Terminal
+  },
+): Promise<Relay> {
+  const { login, mailbox, terminal } = world
+  const isTerminal = terminal.columns !== undefined
+  const relay = await startRelay(config, {
+    version: hermeticVersion(),
+    ...(isTerminal ? { logStream: terminalLog(terminal) } : {}),
+    ...(login?.lives === 'with-process' ? { credentials: [login.record] } : {}),
+    ...(mailbox === undefined ? {} : { resolver: mailbox.resolver }),
+  })
+  if (relay.ok) return relay.value
+  await mailbox?.close()
+  throw new UserError(describeStartProblem(relay.error))
+}
+
+/** A login whose secret is known now, so that a line can be printed that works when it is pasted. */
+export interface Login {
+  readonly username: string
+  readonly secret: string
+  readonly record: CredentialRecord
+  readonly lives: 'with-process' | 'in-data-dir'
+}
+
+/**
+ * Secrets are kept as hashes only. So the first start without a configuration makes a login that stays; later ones,
+ * and `--try`, make one that ends with the process.
+ */
+async function firstLogin(
+  config: Config,
+  { isTry, hasFile }: { readonly isTry: boolean; readonly hasFile: boolean },
+): Promise<Login | undefined> {
+  if (hasFile && !isTry) return undefined
+  if (!config.listener.some((listener) => listener.require_auth)) return undefined
+  const { mkdir, stat } = await import('node:fs/promises')
+  const file = join(config.data_dir, CREDENTIALS_NAME)
+  const isFirst = !isTry && (await stat(file).catch(() => undefined)) === undefined
+  const username = isFirst ? 'app' : 'try'
+  const { secret, record } = generateCredential(username)
+  if (!isFirst) return { username, secret, record, lives: 'with-process' }
+  await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
+  const written = await writeCredential(file, record)
+  if (!written.ok) throw new UserError(`the first login could not be stored: ${written.error}`)
+  return { username, secret, record, lives: 'in-data-dir' }
+}
+
+/** The first signal stops in order, a second one at once: everything that was promised is on disk anyway. */
+async function untilSignalled(relay: Relay, terminal: Terminal): Promise<void> {
+  const signal = await new Promise<string>((resolve) => {
+    process.once('SIGINT', resolve)
+    process.once('SIGTERM', resolve)
+  })
+  const impatient = (): never => process.exit(EXIT.failed)
+  process.once('SIGINT', impatient)
+  process.once('SIGTERM', impatient)
+  if (terminal.columns !== undefined) terminal.err('\nStopping; once more to stop at once.\n')
+  await relay.stop(signal)
+  process.off('SIGINT', impatient)
+  process.off('SIGTERM', impatient)
+}

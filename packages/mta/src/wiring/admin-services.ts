@@ -1,0 +1,112 @@
+/**
+ * What the relay tells and takes besides mail: metrics and probes on TCP, orders on a socket of its data_dir.
+ */
+import { join } from 'node:path'
+import { err, ok, type Result } from '@hermetic/policy'
+import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
+import { startControlSocket } from '../admin/control-socket.ts'
+import type { HttpService } from '../admin/http-service.ts'
+import { startMetricsServer } from '../admin/metrics-server.ts'
+import { type Readiness, type ReadinessFacts, readiness } from '../admin/readiness.ts'
+import type { Config } from '../config/schema.ts'
+import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
+import type { LogEvent } from '../observability/log-events.ts'
+import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
+import { formatDomain } from '../smtp/mail-address.ts'
+import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
+import type { OpenListener } from './listeners.ts'
+import type { StartProblem } from './start-problem.ts'
+
+export interface AdminServices {
+  readonly metrics: HttpService
+  readonly control: HttpService
+}
+
+export interface AdminParts {
+  readonly spool: Spool
+  readonly scheduler: LaneScheduler
+  readonly listeners: readonly OpenListener[]
+  readonly metrics: RelayMetrics
+  readonly version: string
+  readonly emit: (event: LogEvent) => void
+  phase(): ReadinessFacts['phase']
+  resolver(): ReadinessFacts['resolver']
+}
+
+export async function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
+  const { address, port } = config.metrics.listen
+  const path = join(config.data_dir, SOCKET_NAME)
+  const ready = (): Readiness =>
+    readiness({
+      phase: parts.phase(),
+      store: parts.spool.health(),
+      listeners: { wanted: config.listener.length, up: parts.listeners.length },
+      resolver: parts.resolver(),
+    })
+  let metrics: HttpService
+  try {
+    metrics = await startMetricsServer({
+      listen: { address, port },
+      scrape: () => parts.metrics.scrape(),
+      readiness: ready,
+    })
+  } catch (error) {
+    return err({ kind: 'metrics', address, port, error })
+  }
+  parts.emit({ event: 'admin-listening', service: 'metrics', place: `${address}:${metrics.port}` })
+  try {
+    const control = await startControlSocket({
+      path,
+      queue: parts.spool.admin,
+      status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
+      queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
+      emit: parts.emit,
+    })
+    parts.emit({ event: 'admin-listening', service: 'control', place: path })
+    return ok({ metrics, control })
+  } catch (error) {
+    await metrics.close()
+    return err({ kind: 'control-socket', path, error })
+  }
+}
+
+function statusSource(
+  config: Config,
+  parts: AdminParts & { readonly metricsPort: number; readonly ready: () => Readiness },
+): () => Promise<RelayStatus> {
+  const startedAt = Date.now()
+  return async () => {
+    const { lanes, ...queue } = await parts.spool.admin.summary()
+    return {
+      version: parts.version,
+      node: process.versions.node,
+      pid: process.pid,
+      startedAt,
+      hostname: formatDomain(config.hostname),
+      directory: config.data_dir,
+      listeners: parts.listeners.map(({ name, config: { kind, tls }, listener: { address, port } }) => {
+        return { name, kind, tls, address, port }
+      }),
+      metrics: { address: config.metrics.listen.address, port: parts.metricsPort },
+      readiness: parts.ready(),
+      store: parts.spool.health(),
+      queue: { ...queue, lanes: lanes.length },
+    }
+  }
+}
+
+/** Messages that an order made due are looked at now; an operator's retry also ends a lane's back-off. */
+async function wakeChanged(
+  action: QueueAction,
+  changes: readonly QueueChange[],
+  { spool, scheduler }: Pick<AdminParts, 'spool' | 'scheduler'>,
+): Promise<void> {
+  if (action.kind !== 'retry' && action.kind !== 'release') return
+  for (const { id, result } of changes) {
+    if (result !== 'done') continue
+    const entry = await spool.admin.show(id)
+    for (const { lane, state } of entry?.deliveries ?? []) {
+      if (state === 'queued') scheduler.wake(lane, undefined, 'operator')
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * What the relay is started with besides its configuration: what the program around it decides, and what tests
+ * put in place of the outside world.
+ */
+import type { DnsResolver } from '@hermetic/policy'
+import type { LogEvent } from '../observability/log-events.ts'
+import type { SpoolHooks } from '../spool/faults.ts'
+import type { CredentialRecord } from '../submission/credential-file.ts'
+
+export interface RelayOptions {
+  readonly version: string
+  /** Where log lines go; absent: standard output. */
+  readonly logStream?: { write(line: string): void }
+  /** Sees every event as it is logged. */
+  readonly onEvent?: (event: LogEvent) => void
+  /** Logins that live as long as this process, besides those of the configuration and the file. */
+  readonly credentials?: readonly CredentialRecord[]
+  /** In place of name servers: `start --try` answers by itself. */
+  readonly resolver?: DnsResolver
+  /** Tests only. */
+  readonly spoolHooks?: SpoolHooks
+}
+
+/** `data_dir/credentials.json`, written by `hermetic credential add`. */
+export const CREDENTIALS_NAME = 'credentials.json'

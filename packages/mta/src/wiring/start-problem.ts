@@ -1,0 +1,19 @@
+/**
+ * Why the relay did not start, as facts. The command line makes sentences of them; everything that was opened
+ * before the problem is closed again.
+ */
+import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
+
+export type StartProblem =
+  | { readonly kind: 'spool'; readonly error: SpoolOpenError }
+  | { readonly kind: 'certificate-authorities'; readonly path: string; readonly error: unknown }
+  | { readonly kind: 'certificate'; readonly path: string; readonly error: unknown }
+  | {
+      readonly kind: 'listener'
+      readonly name: string
+      readonly address: string
+      readonly port: number
+      readonly error: unknown
+    }
+  | { readonly kind: 'metrics'; readonly address: string; readonly port: number; readonly error: unknown }
+  | { readonly kind: 'control-socket'; readonly path: string; readonly error: unknown }

@@ -1,0 +1,80 @@
+/**
+ * Everything before the spool: logins, limits, listeners, and what happens with an accepted message.
+ */
+import { join } from 'node:path'
+import type { Result } from '@hermetic/policy'
+import type { Config } from '../config/schema.ts'
+import { laneFor } from '../delivery/route.ts'
+import type { LogEvent } from '../observability/log-events.ts'
+import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
+import { formatDomain } from '../smtp/mail-address.ts'
+import type { Spool } from '../spool/spool.ts'
+import { messageAcceptor } from '../submission/accept.ts'
+import { AuthFailures } from '../submission/auth-failures.ts'
+import type { CredentialRecord } from '../submission/credential-file.ts'
+import { openCredentials } from '../submission/credentials.ts'
+import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from '../submission/limits.ts'
+import { selfSignedCertificate } from '../submission/self-signed.ts'
+import { type OpenListener, openListeners } from './listeners.ts'
+import { postmasterOf } from './postmaster.ts'
+import { CREDENTIALS_NAME } from './relay-options.ts'
+import type { StartProblem } from './start-problem.ts'
+
+export interface SubmissionParts {
+  readonly spool: Spool
+  readonly scheduler: LaneScheduler
+  readonly credentials?: readonly CredentialRecord[]
+  readonly emit: (event: LogEvent) => void
+}
+
+export async function openSubmissionSide(
+  config: Config,
+  { spool, scheduler, credentials: ofProcess = [], emit }: SubmissionParts,
+): Promise<Result<readonly OpenListener[], StartProblem>> {
+  const hostname = formatDomain(config.hostname)
+  const credentials = await openCredentials({
+    file: join(config.data_dir, CREDENTIALS_NAME),
+    fixed: [...config.credential.map(credentialRecord), ...ofProcess],
+    emit,
+  })
+  return openListeners(config, {
+    ...{ hostname, credentials, emit },
+    postmaster: postmasterOf(config),
+    limits: submissionLimits(config),
+    authFailures: new AuthFailures(),
+    stage: (id) => spool.stage(id),
+    accept: messageAcceptor({
+      spool,
+      laneFor: (address) => laneFor(address, { port: config.delivery.port }),
+      maxAgeMs: config.delivery.max_age,
+      onAccepted: (lanes) => {
+        for (const lane of lanes) scheduler.wake(lane)
+      },
+    }),
+    spoolHealth: () => spool.health(),
+    selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
+  })
+}
+
+function credentialRecord({
+  username,
+  secret_hash: secretHash,
+  allowed_senders: allowedSenders,
+}: Config['credential'][number]): CredentialRecord {
+  const record = { username, secretHash: secretHash.reveal() }
+  return allowedSenders.length === 0 ? record : { ...record, allowedSenders }
+}
+
+function submissionLimits({ submission }: Config): SubmissionLimits {
+  return {
+    ...DEFAULT_SUBMISSION_LIMITS,
+    messageBytesMax: submission.max_message_size,
+    recipientsMax: submission.max_recipients,
+    sessionsMax: submission.max_sessions,
+    sessionsPerAddressMax: submission.max_sessions_per_address,
+    commandsPerMessageMax: Math.max(
+      DEFAULT_SUBMISSION_LIMITS.commandsPerMessageMax,
+      2 * submission.max_recipients + 100,
+    ),
+  }
+}
