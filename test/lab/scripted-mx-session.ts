@@ -21,6 +21,8 @@ export interface MxSessionOptions {
 const VERBS: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'STARTTLS', 'MAIL', 'RCPT', 'DATA', 'RSET', 'NOOP', 'QUIT'])
 const END_OF_CONTENT = Buffer.from('\r\n.\r\n')
 const CRLF = Buffer.from('\r\n')
+/** Octets of one write of an endless reply. */
+const ENDLESS_PIECE = 65_536
 const EMPTY = Buffer.alloc(0)
 
 export class MxSession implements MxConnection {
@@ -191,7 +193,12 @@ export class MxSession implements MxConnection {
       if (at > 0) await sleep(action.drip?.everyMs)
       await this.#flushed(bytes.subarray(at, at + piece))
     }
-    while (action.endless !== undefined && this.#socket.writable) await this.#flushed(Buffer.from(action.endless))
+    const { endless } = action
+    if (endless !== undefined) {
+      // Large pieces: small ones would keep the event loop to themselves.
+      const piece = Buffer.from(endless.repeat(Math.ceil(ENDLESS_PIECE / endless.length)))
+      while (this.#socket.writable) await this.#flushed(piece)
+    }
     if (this.#mode === 'starttls') await this.#startTls(action.handshake)
     if (action.after === undefined) return
     this.#mode = 'ignore'

@@ -179,6 +179,12 @@ export class Wire {
   #data(bytes: Buffer): void {
     if (this.#ended) return
     const replies = this.#parser.push(bytes)
+    // What is more than was asked for came before its command could: nothing of this chunk can be trusted.
+    const unasked = replies[this.#expected.length]
+    if (unasked !== undefined && unasked.code !== 421) {
+      this.#violation('unsolicited-reply')
+      return
+    }
     this.#socket.cork()
     for (const reply of replies) this.#give(this.#enhanced ? withEnhancedStatus(reply) : reply)
     this.#socket.uncork()
@@ -190,8 +196,8 @@ export class Wire {
     if (this.#ended) return
     const next = this.#expected[0]
     if (next === undefined) {
-      if (reply.code === 421) this.fail({ kind: 'reply', phase: 'mail', reply })
-      else this.#violation('unsolicited-reply')
+      // Only 421 comes unasked and means something.
+      this.fail({ kind: 'reply', phase: 'mail', reply })
       return
     }
     const { phase } = next
