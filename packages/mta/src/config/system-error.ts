@@ -29,8 +29,13 @@ export function systemErrorCode(error: unknown): string | undefined {
 }
 
 /** Words for a code that the system gave; the code itself when there are none. */
+export function describeSystemCode(code: string): string {
+  return WORDS[code] ?? code
+}
+
+/** The same for an error of Node.js; its message when it has no code. */
 export function describeSystemError(error: unknown): string {
   const code = systemErrorCode(error)
   if (code === undefined) return error instanceof Error ? error.message : String(error)
-  return WORDS[code] ?? code
+  return describeSystemCode(code)
 }

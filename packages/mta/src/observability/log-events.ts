@@ -4,6 +4,7 @@
  *
  * `log-line.ts` renders by it, `docs/log-events.md` is written from it. Pure.
  */
+import type { PolicyEvent } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { ScheduleEvent } from '../schedule/events.ts'
@@ -11,7 +12,14 @@ import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import type { RelayEvent } from './relay-events.ts'
 
-export type LogEvent = RelayEvent | SubmissionEvent | SpoolEvent | ScheduleEvent | DeliveryEvent | BounceEvent
+export type LogEvent =
+  | RelayEvent
+  | SubmissionEvent
+  | SpoolEvent
+  | ScheduleEvent
+  | PolicyEvent
+  | DeliveryEvent
+  | BounceEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -255,6 +263,19 @@ const schedule = {
   },
 } as const satisfies { readonly [N in ScheduleEvent['event']]: LogEventEntry<N> }
 
+const policy = {
+  'dns-server-failed': {
+    level: 'debug',
+    sentence: 'One name server failed one question; another server or attempt may still answer.',
+    fields: { server: 'word', name: 'peer', type: 'word', reason: 'facts', durationMs: 'number' },
+  },
+  'dns-message-ignored': {
+    level: 'warn',
+    sentence: 'A DNS message did not belong to the question: a late answer, or somebody guessing.',
+    fields: { server: 'word', name: 'peer', type: 'word' },
+  },
+} as const satisfies { readonly [N in PolicyEvent['event']]: LogEventEntry<N> }
+
 const delivery = {
   'attempt-finished': {
     level: 'info',
@@ -294,7 +315,15 @@ const delivery = {
   'message-settled': {
     level: 'debug',
     sentence: 'What became of the recipients of one message on one lane is durably stored.',
-    fields: { id: 'word', lane: 'word', attempt: 'number', summary: 'facts', ageMs: 'number', hold: 'word' },
+    fields: {
+      id: 'word',
+      lane: 'word',
+      attempt: 'number',
+      summary: 'facts',
+      problem: 'facts',
+      ageMs: 'number',
+      hold: 'word',
+    },
   },
   'settle-unusual': {
     level: 'warn',
@@ -337,13 +366,14 @@ const bounce = {
 } as const satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
 
 /** By room, in the order in which a message meets them. */
-export const LOG_EVENT_ROOMS = { relay, submission, spool, schedule, delivery, bounce } as const
+export const LOG_EVENT_ROOMS = { relay, submission, spool, schedule, policy, delivery, bounce } as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...relay,
   ...submission,
   ...spool,
   ...schedule,
+  ...policy,
   ...delivery,
   ...bounce,
 }

@@ -37,7 +37,8 @@ function factsOf(event: LogEvent): readonly (readonly [string, unknown])[] {
   if (event.event === 'attempt-finished') return Object.entries(deliveryRecord(event))
   return Object.entries(event).flatMap(([name, value]): [string, unknown][] => {
     if (name === 'remote' && 'remote' in event) return Object.entries(event.remote)
-    if (name === 'problem' && 'problem' in event) return Object.entries(problemWords(event.problem))
+    if (name === 'problem' && 'problem' in event && event.problem !== undefined)
+      return Object.entries(problemWords(event.problem))
     return [[name, value]]
   })
 }

@@ -68,6 +68,13 @@ export const METRICS = {
     buckets: [0.001, ...SESSION_SECONDS],
   },
 
+  hermetic_dns_failures_total: {
+    type: 'counter',
+    help: 'Questions that one name server failed; another may have answered.',
+    labels: ['reason'],
+  },
+  hermetic_dns_ignored_total: { type: 'counter', help: 'DNS messages that belonged to no question.' },
+
   hermetic_delivery_attempts_total: {
     type: 'counter',
     help: 'Transactions with other servers, by result and by what TLS had proven.',
@@ -149,7 +156,7 @@ export const METRICS = {
   hermetic_queue_held: { type: 'gauge', help: 'Deliveries held for an operator.' },
   hermetic_queue_quarantined: { type: 'gauge', help: 'Deliveries set aside.' },
   hermetic_queue_bytes: { type: 'gauge', help: 'Content of the messages in the queue.' },
-  hermetic_queue_lanes: { type: 'gauge', help: 'Lanes with messages.' },
+  hermetic_queue_lanes: { type: 'gauge', help: 'Lanes with messages, counted up to 200.' },
   hermetic_queue_oldest_seconds: { type: 'gauge', help: 'Age of the oldest message.' },
   hermetic_spool_used_bytes: { type: 'gauge', help: 'What the store takes.' },
   hermetic_spool_limit_bytes: { type: 'gauge', help: 'What the store may take.' },
@@ -262,6 +269,9 @@ const UPDATES: Rooms = {
   'turn-failed': () => [count('hermetic_defects_total', { room: 'schedule' })],
   'schedule-refill-failed': () => [count('hermetic_schedule_failures_total')],
   'turns-abandoned': ({ count: turns }) => [count('hermetic_turns_abandoned_total', {}, turns)],
+
+  'dns-server-failed': ({ reason }) => [count('hermetic_dns_failures_total', { reason: reason.kind })],
+  'dns-message-ignored': () => [count('hermetic_dns_ignored_total')],
 
   'attempt-finished': ({ recipients, channel, cause, durationMs }) => [
     count('hermetic_delivery_attempts_total', {

@@ -1,0 +1,56 @@
+/** `hermetic check-config`: every problem of the configuration, or what it means. */
+import { formatDuration, formatSize } from '../config/quantity.ts'
+import type { Config } from '../config/schema.ts'
+import { formatDomain } from '../smtp/mail-address.ts'
+import { readArguments } from './arguments.ts'
+import { CONFIG_OPTION, readSettings } from './settings.ts'
+import { EXIT, type Verb } from './verb.ts'
+
+export const checkConfig: Verb = {
+  summary: 'read the configuration and tell every problem',
+  help: `Usage: hermetic check-config [--config FILE] [--json]
+
+Reads the file and the HERMETIC_ variables exactly as start does. Tells every problem at once, with file, line and
+what to write instead, and exits with 78; otherwise prints what the configuration means.
+
+  --config FILE  read this file
+  --json         print all settings in force as JSON; secrets show as [redacted]
+
+Examples:
+  hermetic check-config
+  hermetic check-config --config /etc/hermetic/hermetic.toml --json
+`,
+  async run(args, terminal) {
+    const { values } = readArguments(args, { ...CONFIG_OPTION, json: { type: 'boolean', default: false } })
+    const settings = readSettings(values.config, terminal)
+    if (settings === undefined) return EXIT.configuration
+    const { config, file } = settings
+    if (values.json) {
+      terminal.out(`${JSON.stringify({ ...config, hostname: formatDomain(config.hostname) }, undefined, 2)}\n`)
+      return EXIT.done
+    }
+    terminal.out(`${file ?? 'No file: the defaults'}: no problems.\n\n${summary(config)}`)
+    return EXIT.done
+  },
+}
+
+function summary(config: Config): string {
+  const { delivery, queue, metrics } = config
+  const listeners = config.listener.map(({ kind, address, port, tls, require_auth }) => {
+    const login = require_auth ? 'login needed' : 'by network'
+    return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}, ${login}`]
+  })
+  const rows = [
+    ['name', formatDomain(config.hostname)],
+    ['data', `${config.data_dir}, ${formatSize(queue.max_bytes)} at most`],
+    ...listeners,
+    ['delivers', `to port ${delivery.port}, for ${formatDuration(delivery.max_age)} at most`],
+    [
+      'asks',
+      config.dns.servers.map(({ address, port }) => `${address} port ${port}`).join(', ') ||
+        'the servers of /etc/resolv.conf',
+    ],
+    ['metrics', `${metrics.listen.address} port ${metrics.listen.port}`],
+  ]
+  return rows.map(([name = '', value = '']) => `  ${name.padEnd(9)} ${value}\n`).join('')
+}

@@ -1,0 +1,70 @@
+/**
+ * What went wrong, in the user's words: known causes by their code or class, never by their message. Pure.
+ */
+import { assertNever } from '@hermetic/policy'
+import { ControlFailed } from '../admin/control-client.ts'
+import { SocketInUse } from '../admin/control-socket.ts'
+import { describeSystemCode, describeSystemError, systemErrorCode } from '../config/system-error.ts'
+import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
+import { StoreUnavailable } from '../spool/spool.ts'
+import { UsageError, UserError } from './verb.ts'
+
+export interface ErrorWords {
+  readonly text: string
+  /** A defect of ours: the stack is worth printing. */
+  readonly defect: boolean
+}
+
+export function describeError(error: unknown): ErrorWords {
+  if (error instanceof UserError || error instanceof UsageError) return { text: error.message, defect: false }
+  if (error instanceof SocketInUse) {
+    return { text: `another relay runs on this data_dir (${error.message} answers); stop it first`, defect: false }
+  }
+  if (error instanceof ControlFailed)
+    return { text: `the running relay could not do it: ${error.message}`, defect: false }
+  if (error instanceof StoreUnavailable)
+    return { text: `the queue cannot be read now: ${error.message}`, defect: false }
+  const code = systemErrorCode(error)
+  if (error instanceof Error && code !== undefined && 'syscall' in error) {
+    return { text: systemWords(error, code), defect: false }
+  }
+  return { text: error instanceof Error ? error.message : String(error), defect: true }
+}
+
+function systemWords(error: Error, code: string): string {
+  const what = 'path' in error && typeof error.path === 'string' ? error.path : listenPlace(error)
+  const words = `${what === undefined ? '' : `${what}: `}${describeSystemError(error)}`
+  const advice = ADVICE[code]
+  return advice === undefined ? words : `${words}; ${advice}`
+}
+
+function listenPlace(error: Error): string | undefined {
+  if (!('address' in error) || !('port' in error)) return undefined
+  return `${String(error.address)} port ${String(error.port)}`
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'run as the user that owns it, or change its mode (ports below 1024 need CAP_NET_BIND_SERVICE)',
+  EADDRINUSE: 'stop the other program, or choose another port in hermetic.toml',
+  EADDRNOTAVAIL: 'correct the address in hermetic.toml',
+  EMFILE: 'raise the limit of open files (ulimit -n)',
+  ENOSPC: 'make room and try again',
+}
+
+/** Why the queue's files cannot be opened, and what to do. */
+export function describeSpoolOpenError(error: SpoolOpenError): string {
+  switch (error.kind) {
+    case 'locked':
+      return `${error.path} is in use by another process; stop it, or choose another data_dir`
+    case 'foreign-file':
+      return `${error.path} is not a queue of Hermetic; nothing was touched. Choose another data_dir, or move the file away`
+    case 'newer-schema':
+      return `${error.path} was written by a newer Hermetic (format ${error.found}, this one knows ${error.supported}); nothing was touched. Run the newer version`
+    case 'unusable-directory':
+      return `${error.path} cannot be used (${describeSystemCode(error.detail)}); correct its owner or mode, or choose another data_dir`
+    case 'store-failed':
+      return `${error.path} cannot be opened: ${error.detail}`
+    default:
+      return assertNever(error)
+  }
+}

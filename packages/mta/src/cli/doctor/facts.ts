@@ -1,0 +1,112 @@
+/**
+ * What `doctor` finds out before it judges: facts only, gathered by the files beside, judged in `assess.ts`.
+ */
+
+export interface DoctorFacts {
+  readonly node: string
+  readonly ownName: OwnNameFacts
+  readonly resolver: ResolverFacts
+  readonly port: PortFacts
+  readonly clock: ClockFacts
+  readonly disk: DiskFacts
+  readonly files: readonly FileFacts[]
+  readonly certificates: readonly CertificateFacts[]
+  readonly relay: RelayFacts
+}
+
+export type LookupFacts<T> =
+  | { readonly kind: 'found'; readonly values: readonly T[] }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'failed'; readonly detail: string }
+
+export type OwnNameFacts =
+  | { readonly kind: 'literal'; readonly text: string }
+  | {
+      readonly kind: 'name'
+      readonly name: string
+      /** Addresses of the name, both families together. */
+      readonly addresses: LookupFacts<string>
+      /** For each of them: the names that its address has. */
+      readonly reverse: readonly { readonly address: string; readonly names: LookupFacts<string> }[]
+    }
+
+export type ResolverFacts =
+  | { readonly kind: 'no-servers'; readonly detail: string }
+  | {
+      readonly kind: 'asked'
+      readonly servers: readonly string[]
+      readonly trust: 'ad' | 'none'
+      readonly question: string
+      /** Absence is an answer too. */
+      readonly answer:
+        | { readonly kind: 'answered'; readonly secure: boolean }
+        | { readonly kind: 'failed'; readonly detail: string }
+      readonly durationMs: number
+    }
+
+export type PortFacts =
+  | { readonly kind: 'not-asked' }
+  /** No host of the domain is known, so no connection was tried. */
+  | { readonly kind: 'no-host'; readonly domain: string; readonly detail: string }
+  | { readonly kind: 'tried'; readonly domain: string; readonly port: number; readonly tries: readonly ConnectFacts[] }
+
+export interface ConnectFacts {
+  readonly host: string
+  readonly address: string
+  readonly outcome:
+    | { readonly kind: 'greeted'; readonly line: string }
+    | { readonly kind: 'silent' }
+    | { readonly kind: 'failed'; readonly code: string }
+    | { readonly kind: 'refused-by-guard'; readonly reason: string }
+  readonly durationMs: number
+}
+
+export interface ClockFacts {
+  /** UTC milliseconds. */
+  readonly now: number
+  /** Nothing of this version existed before. */
+  readonly releasedAt: number
+  /** The file under data_dir that was changed last. */
+  readonly newestFile?: { readonly path: string; readonly changedAt: number }
+  /** How much the wall clock moved against the monotonic one while `doctor` ran. */
+  readonly jumpMs: number
+  readonly watchedMs: number
+}
+
+export type DiskFacts =
+  | { readonly kind: 'not-measured'; readonly path: string; readonly detail: string }
+  | {
+      readonly kind: 'measured'
+      /** data_dir, or the nearest directory above it when it is not there yet. */
+      readonly path: string
+      readonly freeBytes: number
+      readonly queueMaxBytes: number
+      /** Of small writes with fsync, sorted. */
+      readonly fsyncMs: readonly number[]
+    }
+
+export type FileFacts =
+  | {
+      readonly kind: 'there'
+      readonly path: string
+      readonly mode: number
+      readonly uid: number
+      readonly ourUid: number
+      readonly what: string
+    }
+  | { readonly kind: 'unreadable'; readonly path: string; readonly what: string; readonly detail: string }
+
+export interface CertificateFacts {
+  readonly file: string
+  readonly listener: string
+  /** UTC milliseconds. */
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly namesUs: boolean
+  readonly hostname: string
+}
+
+export type RelayFacts =
+  | { readonly kind: 'not-running' }
+  | { readonly kind: 'running'; readonly pid: number; readonly ready: boolean; readonly reasons: readonly string[] }
+  | { readonly kind: 'unreachable'; readonly detail: string }

@@ -1,0 +1,138 @@
+/**
+ * The queue as people like to read it: tables of messages, one message in full, totals. Pure.
+ */
+
+import { foreignText } from '../observability/log-line.ts'
+import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
+import { formatReply } from '../smtp/reply.ts'
+import type { QueueDelivery, QueueEntry, QueueRecipient, QueueSummary } from '../spool/spool.ts'
+import { explainProblem } from './problem-text.ts'
+import { formatAge, formatBytes, formatTable } from './table.ts'
+
+export interface Paper {
+  readonly now: number
+  readonly width: number | undefined
+}
+
+/** One line for each lane of each message. */
+export function listText(entries: readonly QueueEntry[], { now, width }: Paper): string {
+  const rows = entries.flatMap((entry) => entry.deliveries.map((delivery) => listRow(entry, delivery, now)))
+  const columns = [
+    { title: 'ID' },
+    { title: 'AGE', align: 'right' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'STATE' },
+    { title: 'TRIES', align: 'right' },
+    { title: 'NEXT TRY' },
+    { title: 'FROM' },
+    { title: 'TO' },
+    { title: 'LAST PROBLEM' },
+  ] as const
+  return formatTable(columns, rows, width)
+}
+
+function listRow(entry: QueueEntry, delivery: QueueDelivery, now: number): readonly string[] {
+  const open = delivery.recipients.filter(({ state }) => state === 'open')
+  const shown = open.length > 0 ? open : delivery.recipients
+  const [first] = shown
+  const more = shown.length > 1 ? ` +${shown.length - 1}` : ''
+  return [
+    entry.id,
+    formatAge(now - entry.receivedAt),
+    formatBytes(entry.envelope.size),
+    delivery.state,
+    String(delivery.attempts),
+    nextTry(delivery, now),
+    formatReversePath(entry.envelope.reversePath) || '<>',
+    first === undefined ? '' : `${formatAddress(first.address)}${more}`,
+    lastProblem(delivery),
+  ]
+}
+
+function nextTry({ state, dueAt }: QueueDelivery, now: number): string {
+  if (state === 'in-delivery') return 'running'
+  if (state !== 'queued') return '-'
+  return dueAt <= now ? 'now' : `in ${formatAge(dueAt - now)}`
+}
+
+function lastProblem({ recipients, stateReason }: QueueDelivery): string {
+  const problem = recipients.map(recipientProblem).find((text) => text !== undefined)
+  if (problem === undefined) return stateReason ?? ''
+  return stateReason === undefined ? problem : `${stateReason}; ${problem}`
+}
+
+function recipientProblem({ lastOutcome }: QueueRecipient): string | undefined {
+  if (lastOutcome === undefined || lastOutcome.kind === 'delivered') return undefined
+  return explainProblem(lastOutcome.problem)
+}
+
+/** Everything about one message. */
+export function messageText(entry: QueueEntry, { now }: Paper): string {
+  const { envelope } = entry
+  const flags = [
+    envelope.body === '8bitmime' ? '8BITMIME' : '7bit',
+    ...(envelope.smtpUtf8 ? ['SMTPUTF8'] : []),
+    ...(envelope.requireTls ? ['REQUIRETLS'] : []),
+  ]
+  const lines = [
+    ['Id', entry.id],
+    ['Message-ID', entry.messageIdHeader ?? '-'],
+    ['From', formatReversePath(envelope.reversePath) || '<> (a notification)'],
+    ['Arrived', `${isoTime(entry.receivedAt)}, ${formatAge(now - entry.receivedAt)} ago, by ${originText(entry)}`],
+    ['Given up', `${isoTime(entry.expiresAt)}, in ${formatAge(entry.expiresAt - now)}`],
+    ['Content', `${formatBytes(envelope.size)}, ${flags.join(', ')}`],
+  ]
+  const head = lines.map(([name = '', value = '']) => `${`${name}:`.padEnd(12)}${foreignText(value)}\n`).join('')
+  return head + entry.deliveries.map((delivery) => deliveryText(delivery, now)).join('')
+}
+
+function originText({ envelope: { origin } }: QueueEntry): string {
+  switch (origin.kind) {
+    case 'credential':
+      return `${origin.username} at ${origin.address}`
+    case 'network':
+      return origin.address
+    case 'local':
+      return `this relay (${origin.purpose})`
+  }
+}
+
+function deliveryText(delivery: QueueDelivery, now: number): string {
+  const { lane, state, stateReason, attempts, dueAt } = delivery
+  const reason = stateReason === undefined ? '' : ` (${foreignText(stateReason)})`
+  const due = state === 'queued' ? `, next try ${nextTry(delivery, now)} (${isoTime(dueAt)})` : ''
+  const head = `\nLane ${lane}: ${state}${reason}, ${attempts} ${attempts === 1 ? 'try' : 'tries'}${due}\n`
+  return head + delivery.recipients.map((recipient) => recipientText(recipient)).join('')
+}
+
+function recipientText(recipient: QueueRecipient): string {
+  const head = `  ${foreignText(formatAddress(recipient.address))}: ${recipient.state}\n`
+  const { lastOutcome } = recipient
+  if (lastOutcome === undefined) return head
+  if (lastOutcome.kind === 'delivered') {
+    return `${head}    ${lastOutcome.remote.mxHostname} [${lastOutcome.remote.address}] said: ${foreignText(formatReply(lastOutcome.reply))}\n`
+  }
+  return `${head}    ${lastOutcome.kind} ${isoTime(lastOutcome.problem.at)}: ${foreignText(explainProblem(lastOutcome.problem))}\n`
+}
+
+export function summaryText(summary: QueueSummary, { now, width }: Paper): string {
+  const { messages, recipientsOpen, held, quarantined, bytes, oldestReceivedAt, lanes } = summary
+  const oldest = oldestReceivedAt === undefined ? '' : `, the oldest ${formatAge(now - oldestReceivedAt)} old`
+  const head = `${messages} messages (${formatBytes(bytes)}) for ${recipientsOpen} recipients${oldest}; ${held} held, ${quarantined} quarantined\n`
+  if (lanes.length === 0) return head
+  const columns = [
+    { title: 'DELIVERIES', align: 'right' },
+    { title: 'OLDEST', align: 'right' },
+    { title: 'LANE' },
+  ] as const
+  const rows = lanes.map(({ lane, deliveries, oldestReceivedAt: from }) => [
+    String(deliveries),
+    formatAge(now - from),
+    lane,
+  ])
+  return `${head}\n${formatTable(columns, rows, width)}`
+}
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z')
+}

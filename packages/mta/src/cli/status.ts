@@ -1,0 +1,55 @@
+/** `hermetic status`: what the running relay does, in a few lines. */
+import { join } from 'node:path'
+import { connectControl } from '../admin/control-client.ts'
+import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
+import { readArguments } from './arguments.ts'
+import { CONFIG_OPTION, readSettings } from './settings.ts'
+import { formatAge, formatBytes } from './table.ts'
+import { EXIT, type Verb } from './verb.ts'
+
+export const status: Verb = {
+  summary: 'what the running relay does',
+  help: `Usage: hermetic status [--config FILE] [--json]
+
+Asks the running relay over its socket in data_dir. Exits with 1 when none runs, or when it is not ready.
+
+Example:
+  hermetic status
+`,
+  async run(args, terminal) {
+    const { values } = readArguments(args, { ...CONFIG_OPTION, json: { type: 'boolean', default: false } })
+    const settings = readSettings(values.config, terminal)
+    if (settings === undefined) return EXIT.configuration
+    const relay = await connectControl(join(settings.config.data_dir, SOCKET_NAME))
+    if (relay === undefined) {
+      terminal.err(`No relay runs on ${settings.config.data_dir}.\n`)
+      return EXIT.failed
+    }
+    const state = await relay.status()
+    terminal.out(values.json ? `${JSON.stringify(state, undefined, 2)}\n` : statusText(state, terminal.now()))
+    return state.readiness.ready ? EXIT.done : EXIT.failed
+  },
+}
+
+export function statusText(state: RelayStatus, now: number): string {
+  const { queue, store, readiness } = state
+  const ready = readiness.ready ? 'ready' : `not ready: ${readiness.reasons.join('; ')}`
+  const oldest =
+    queue.oldestReceivedAt === undefined ? '' : `, the oldest ${formatAge(now - queue.oldestReceivedAt)} old`
+  const rows = [
+    ['relay', `${state.hostname}, Hermetic ${state.version} on Node.js ${state.node}, pid ${state.pid}`],
+    ['up', `${formatAge(now - state.startedAt)}, ${ready}`],
+    ...state.listeners.map(({ kind, address, port, tls }) => {
+      return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}`]
+    }),
+    ['metrics', `http://${urlHost(state.metrics.address)}:${state.metrics.port}/metrics`],
+    ['queue', `${queue.messages} messages (${formatBytes(queue.bytes)}), ${queue.recipientsOpen} recipients${oldest}`],
+    ['set aside', `${queue.held} held, ${queue.quarantined} quarantined`],
+    ['store', `${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} in ${state.directory}`],
+  ]
+  return rows.map(([name = '', value = '']) => `${name.padEnd(10)} ${value}\n`).join('')
+}
+
+function urlHost(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
+}
