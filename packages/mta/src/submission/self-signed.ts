@@ -22,8 +22,8 @@ export interface SelfSignedOptions {
   readonly dataDir: string
   /** The relay's name, or an address literal with brackets. */
   readonly hostname: string
-  /** UTC milliseconds. */
-  readonly now: number
+  /** UTC milliseconds; the system clock when absent. */
+  readonly now?: number
 }
 
 const DAY_MS = 86_400_000
@@ -36,14 +36,20 @@ const FILE = 'self-signed.pem'
 /** The kept pair while it is good for this name, else a new one. */
 export async function selfSignedCertificate(options: SelfSignedOptions): Promise<CertificatePem> {
   const file = join(options.dataDir, FILE)
+  const wanted = { hostname: options.hostname, now: options.now ?? Date.now() }
   const kept = splitPem(await readFile(file, 'utf8').catch(() => ''))
-  if (kept !== undefined && isGood(kept, options)) return kept
-  const made = await makeCertificate(options)
+  if (kept !== undefined && isGood(kept, wanted)) return kept
+  const made = await makeCertificate(wanted)
   await writePrivately(file, made.key + made.cert)
   return made
 }
 
-async function makeCertificate({ hostname, now }: SelfSignedOptions): Promise<CertificatePem> {
+interface Wanted {
+  readonly hostname: string
+  readonly now: number
+}
+
+async function makeCertificate({ hostname, now }: Wanted): Promise<CertificatePem> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const made = await X509CertificateGenerator.createSelfSigned({
     // RFC 5280 §4.1.2.2: positive, and not zero.
@@ -81,7 +87,7 @@ function splitPem(text: string): CertificatePem | undefined {
   return key === undefined || cert === undefined ? undefined : { cert, key }
 }
 
-function isGood({ cert }: CertificatePem, { hostname, now }: SelfSignedOptions): boolean {
+function isGood({ cert }: CertificatePem, { hostname, now }: Wanted): boolean {
   let certificate: X509Certificate
   try {
     certificate = new X509Certificate(cert)
