@@ -42,7 +42,7 @@ export async function startRelay(config: Config, options: RelayOptions): Promise
   const startedMono = performance.now()
   const log = openPinoLog({
     level: config.log.level,
-    addresses: 'full',
+    addresses: config.log.addresses,
     ...(options.logStream === undefined ? {} : { stream: options.logStream }),
   })
   let metrics: ReturnType<typeof openPromMetrics> | undefined

@@ -11,12 +11,11 @@ import {
   removeCredential,
   writeCredential,
 } from '../submission/credential-file.ts'
+import { CREDENTIALS_NAME } from '../wiring/relay-options.ts'
 import { readArguments } from './arguments.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { formatTable } from './table.ts'
 import { EXIT, type Terminal, UsageError, UserError, type Verb } from './verb.ts'
-
-export const CREDENTIALS_FILE = 'credentials.json'
 
 const SUBVERBS = ['add', 'list', 'remove'] as const
 
@@ -93,8 +92,8 @@ async function add({ username, senders, print }: NewLogin, config: Config, termi
     return EXIT.done
   }
   mkdirSync(config.data_dir, { recursive: true, mode: 0o700 })
-  const written = await writeCredential(join(config.data_dir, CREDENTIALS_FILE), record)
-  if (!written.ok) throw new UserError(`${join(config.data_dir, CREDENTIALS_FILE)}: ${written.error}`)
+  const written = await writeCredential(join(config.data_dir, CREDENTIALS_NAME), record)
+  if (!written.ok) throw new UserError(`${join(config.data_dir, CREDENTIALS_NAME)}: ${written.error}`)
   terminal.err(`${username} was ${written.value}. The secret is shown once and not kept:\n`)
   terminal.out(`username: ${username}\nsecret:   ${secret}\n`)
   return EXIT.done
@@ -106,7 +105,7 @@ function tomlTable({ username, secretHash, allowedSenders }: CredentialRecord): 
 }
 
 async function list(config: Config, terminal: Terminal, json: boolean): Promise<number> {
-  const file = join(config.data_dir, CREDENTIALS_FILE)
+  const file = join(config.data_dir, CREDENTIALS_NAME)
   const records = await readCredentialFile(file)
   if (!records.ok) throw new UserError(`${file}: ${records.error}`)
   const rows = [
@@ -118,7 +117,7 @@ async function list(config: Config, terminal: Terminal, json: boolean): Promise<
     ...records.value.map(({ username, allowedSenders = [] }) => ({
       username,
       senders: allowedSenders,
-      from: CREDENTIALS_FILE,
+      from: CREDENTIALS_NAME,
     })),
   ]
   if (json) terminal.out(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
@@ -132,7 +131,7 @@ async function list(config: Config, terminal: Terminal, json: boolean): Promise<
 }
 
 async function remove(username: string, config: Config, terminal: Terminal): Promise<number> {
-  const file = join(config.data_dir, CREDENTIALS_FILE)
+  const file = join(config.data_dir, CREDENTIALS_NAME)
   const removed = await removeCredential(file, username)
   if (!removed.ok) throw new UserError(`${file}: ${removed.error}`)
   if (removed.value === 'removed') {

@@ -1,11 +1,9 @@
 /**
  * What went wrong, in the user's words: known causes by their code or class, never by their message. Pure.
  */
-import { assertNever } from '@hermetic/policy'
 import { ControlFailed } from '../admin/control-client.ts'
 import { SocketInUse } from '../admin/control-socket.ts'
-import { describeSystemCode, describeSystemError, systemErrorCode } from '../config/system-error.ts'
-import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
+import { describeSystemError, systemErrorCode } from '../config/system-error.ts'
 import { StoreUnavailable } from '../spool/spool.ts'
 import { UsageError, UserError } from './verb.ts'
 
@@ -49,22 +47,4 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'correct the address in hermetic.toml',
   EMFILE: 'raise the limit of open files (ulimit -n)',
   ENOSPC: 'make room and try again',
-}
-
-/** Why the queue's files cannot be opened, and what to do. */
-export function describeSpoolOpenError(error: SpoolOpenError): string {
-  switch (error.kind) {
-    case 'locked':
-      return `${error.path} is in use by another process; stop it, or choose another data_dir`
-    case 'foreign-file':
-      return `${error.path} is not a queue of Hermetic; nothing was touched. Choose another data_dir, or move the file away`
-    case 'newer-schema':
-      return `${error.path} was written by a newer Hermetic (format ${error.found}, this one knows ${error.supported}); nothing was touched. Run the newer version`
-    case 'unusable-directory':
-      return `${error.path} cannot be used (${describeSystemCode(error.detail)}); correct its owner or mode, or choose another data_dir`
-    case 'store-failed':
-      return `${error.path} cannot be opened: ${error.detail}`
-    default:
-      return assertNever(error)
-  }
 }

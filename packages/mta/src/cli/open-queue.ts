@@ -9,7 +9,7 @@ import { SOCKET_NAME } from '../admin/control-protocol.ts'
 import type { Config } from '../config/schema.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
-import { describeSpoolOpenError } from './describe-error.ts'
+import { describeSpoolProblem } from './start-problem-text.ts'
 import { UserError } from './verb.ts'
 
 export interface OpenedQueue {
@@ -28,7 +28,7 @@ export async function openQueue({
   if (relay !== undefined) return { queue: relay.queue, by: 'relay', close: async () => undefined }
   if (!existsSync(join(data_dir, 'spool.db'))) return undefined
   const opened = await openSqliteSpool({ dataDir: data_dir, maxBytes: queue.max_bytes, emit: () => undefined })
-  if (!opened.ok) throw new UserError(describeSpoolOpenError(opened.error))
+  if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
   const spool = opened.value
   return { queue: spool.admin, by: 'files', close: () => spool.close() }
 }

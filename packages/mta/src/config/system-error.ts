@@ -28,14 +28,9 @@ export function systemErrorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Words for a code that the system gave; the code itself when there are none. */
-export function describeSystemCode(code: string): string {
-  return WORDS[code] ?? code
-}
-
-/** The same for an error of Node.js; its message when it has no code. */
+/** Words for the code of an error; the code itself when there are none, the message when there is no code. */
 export function describeSystemError(error: unknown): string {
   const code = systemErrorCode(error)
   if (code === undefined) return error instanceof Error ? error.message : String(error)
-  return describeSystemCode(code)
+  return WORDS[code] ?? code
 }

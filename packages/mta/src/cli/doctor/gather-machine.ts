@@ -20,7 +20,7 @@ import { SOCKET_NAME } from '../../admin/control-protocol.ts'
 import type { Config } from '../../config/schema.ts'
 import { describeSystemError, systemErrorCode } from '../../config/system-error.ts'
 import { formatDomain } from '../../smtp/mail-address.ts'
-import { CREDENTIALS_FILE } from '../credential.ts'
+import { CREDENTIALS_NAME } from '../../wiring/relay-options.ts'
 import { describeError } from '../describe-error.ts'
 import type { CertificateFacts, ClockFacts, DiskFacts, FileFacts, RelayFacts } from './facts.ts'
 
@@ -81,7 +81,7 @@ export function fileFacts(
   const holdsSecrets = configFile !== undefined && credential.length > 0
   const paths = [
     ['data_dir', `${data_dir}/`] as const,
-    ['logins', join(data_dir, CREDENTIALS_FILE)] as const,
+    ['logins', join(data_dir, CREDENTIALS_NAME)] as const,
     ...keys,
     ...(holdsSecrets ? [['configuration', configFile] as const] : []),
   ]
