@@ -19,7 +19,7 @@ import {
 import type { CertificatePem } from './server.ts'
 
 export interface SelfSignedOptions {
-  readonly dataDir: string
+  readonly directory: string
   /** The relay's name, or an address literal with brackets. */
   readonly hostname: string
   /** UTC milliseconds; the system clock when absent. */
@@ -35,7 +35,7 @@ const FILE = 'self-signed.pem'
 
 /** The kept pair while it is good for this name, else a new one. */
 export async function selfSignedCertificate(options: SelfSignedOptions): Promise<CertificatePem> {
-  const file = join(options.dataDir, FILE)
+  const file = join(options.directory, FILE)
   const wanted = { hostname: options.hostname, now: options.now ?? Date.now() }
   const kept = splitPem(await readFile(file, 'utf8').catch(() => ''))
   if (kept !== undefined && isGood(kept, wanted)) return kept
