@@ -9,7 +9,7 @@
  * Every mail exchanger has an address of its own in 127/8 and the same port, as on the Internet.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -35,9 +35,10 @@ import type { Envelope, Recipient } from '../../packages/mta/src/smtp/envelope.t
 import { type MailAddress, nullReversePath, parseLiteral } from '../../packages/mta/src/smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../../packages/mta/src/smtp/timeouts.ts'
 import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
+import type { SqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool-port.ts'
 import type { SpoolEvent } from '../../packages/mta/src/spool/events.ts'
 import { newQueueId, type QueueId } from '../../packages/mta/src/spool/queue-id.ts'
-import type { NewMessage, QueueEntry, QueueRecipient, Spool } from '../../packages/mta/src/spool/spool.ts'
+import type { NewMessage, QueueEntry, QueueRecipient } from '../../packages/mta/src/spool/spool.ts'
 import { type Authority, createAuthority } from './ca.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
 import { ScriptedMx, type ScriptedMxOptions } from './scripted-mx.ts'
@@ -55,6 +56,8 @@ export interface WorldOptions {
   readonly delivery?: Partial<DeliveryOptions>
   readonly slots?: number
   readonly permitsPerSite?: number
+  /** Accepted by an earlier run that died while these were in flight; the spool sets them aside. */
+  readonly crashedWith?: readonly Submission[]
   /** Addresses in 127/8 are refused as on the Internet. */
   readonly guardLoopback?: boolean
 }
@@ -87,7 +90,11 @@ const SHORT_TIMEOUTS = { ...DEFAULT_TIMEOUTS, connectMs: 2_000, greetingMs: 2_00
 let authority: Promise<Authority> | undefined
 
 export class RelayWorld implements AsyncDisposable {
-  readonly spool: Spool
+  readonly spool: SqliteSpool
+  /** Messages of the earlier run. */
+  readonly suspects: readonly QueueId[]
+  /** What `createDelivery` got. */
+  readonly deliveryOptions: DeliveryOptions
   readonly scheduler: LaneScheduler
   readonly delivery: Delivery
   readonly dns: DnsServer
@@ -102,9 +109,9 @@ export class RelayWorld implements AsyncDisposable {
     const network = await startNetwork(options)
     const dataDir = await mkdtemp(join(tmpdir(), 'relay-world-'))
     const events: WorldEvent[] = []
-    const spool = await openSqliteSpool({ dataDir, maxBytes: SPOOL_BYTES, emit: (event) => void events.push(event) })
-    assert.ok(spool.ok, JSON.stringify(spool))
-    const world = new RelayWorld(options, { ...network, dataDir, events, spool: spool.value })
+    const suspects = await crash(dataDir, options.crashedWith ?? [], network.port)
+    const spool = await openSpool(dataDir, (event) => void events.push(event))
+    const world = new RelayWorld(options, { ...network, dataDir, events, suspects, spool })
     await world.scheduler.run(world.delivery.turn, { slots: options.slots ?? 8 })
     return world
   }
@@ -113,6 +120,7 @@ export class RelayWorld implements AsyncDisposable {
   private constructor(options: WorldOptions, parts: Parts) {
     this.spool = parts.spool
     this.events = parts.events
+    this.suspects = parts.suspects
     this.dns = parts.dns
     this.port = parts.port
     this.#mx = parts.mx
@@ -128,7 +136,7 @@ export class RelayWorld implements AsyncDisposable {
     }
     this.scheduler = createLocalScheduler({ dueLanes: (query) => this.spool.dueLanes(query), now: Date.now, emit })
     const exceptions = options.guardLoopback === true ? [] : [cidr('127.0.0.0/8'), cidr('::1/128')]
-    this.delivery = createDelivery({
+    this.deliveryOptions = {
       spool: this.spool,
       scheduler: this.scheduler,
       permits: createLocalPermits({ perSite: options.permitsPerSite ?? 20 }),
@@ -145,7 +153,8 @@ export class RelayWorld implements AsyncDisposable {
       random: Math.random,
       timeouts: SHORT_TIMEOUTS,
       ...options.delivery,
-    })
+    }
+    this.delivery = createDelivery(this.deliveryOptions)
   }
 
   mx(name: string): ScriptedMx {
@@ -244,8 +253,26 @@ interface Network {
 
 interface Parts extends Network {
   readonly dataDir: string
-  readonly spool: Spool
+  readonly spool: SqliteSpool
+  readonly suspects: readonly QueueId[]
   readonly events: WorldEvent[]
+}
+
+async function openSpool(dataDir: string, emit: (event: SpoolEvent) => void): Promise<SqliteSpool> {
+  const spool = await openSqliteSpool({ dataDir, maxBytes: SPOOL_BYTES, setAsideAfterDeaths: 1, emit })
+  assert.ok(spool.ok, JSON.stringify(spool))
+  return spool.value
+}
+
+/** What an earlier run leaves that was killed with these messages in flight. */
+async function crash(dataDir: string, submissions: readonly Submission[], port: number): Promise<readonly QueueId[]> {
+  if (submissions.length === 0) return []
+  const messages = submissions.map((submission) => newMessage(submission, port))
+  const spool = await openSpool(dataDir, () => undefined)
+  for (const message of messages) assert.equal((await spool.accept(message)).kind, 'accepted')
+  await spool.close()
+  await writeFile(join(dataDir, 'claims.journal'), messages.map(({ id }) => `+${id}\n`).join(''))
+  return messages.map(({ id }) => id)
 }
 
 async function startNetwork(options: WorldOptions): Promise<Network> {

@@ -67,7 +67,7 @@ export const LEASE_MS = 60_000
 /** Enough to keep a connection busy, few enough that a crash repeats little and a lease covers them. */
 const BATCH = 50
 /** Architecture, decision 11. */
-const STOP_GRACE_MS = 25_000
+export const STOP_GRACE_MS = 25_000
 const CONNECTIONS_PER_ATTEMPT_MAX = 12
 
 export function createDelivery(options: DeliveryOptions): Delivery {

@@ -1,0 +1,78 @@
+/**
+ * What the relay and the child process that delivers one suspect say to each other. The child has no store, no name
+ * servers and no settings of its own: it asks its parent for everything, so that it can die without harm.
+ */
+import type { AddressJudgement, DnsAnswer, DomainName, MxRecord, Requirement, Self } from '@hermetic/policy'
+import type { BounceEvent } from '../bounce/events.ts'
+import type { RetryOptions } from '../schedule/retry-schedule.ts'
+import type { SmtpTimeouts } from '../smtp/timeouts.ts'
+import type { QueueId } from '../spool/queue-id.ts'
+import type { Claim, ClaimToken, Settlement, SettleOutcome } from '../spool/spool.ts'
+import type { DeliveryEvent } from './events.ts'
+import type { LaneId } from './lane.ts'
+
+export interface SuspectTask {
+  /** Its lease in the child's own clock is made from `leaseLeftMs`. */
+  readonly claim: Omit<Claim, 'leaseUntilMono'>
+  readonly leaseLeftMs: number
+  readonly requirement: Requirement
+  readonly settings: ChildSettings
+  /** When the next hop is an address literal: what the guard says of it. */
+  readonly literal?: JudgedAddress
+}
+
+export interface ChildSettings {
+  readonly hostname: string
+  readonly postmaster: string
+  readonly self: Self
+  readonly port: number
+  readonly ca: readonly string[]
+  readonly localAddress: string | undefined
+  readonly timeouts: SmtpTimeouts
+  readonly retry: RetryOptions
+  readonly leaseMs: number
+  readonly stopGraceMs: number
+}
+
+export interface JudgedAddress {
+  readonly address: string
+  readonly judgement: AddressJudgement
+}
+
+/** Questions of the child, each with the type of its answer. */
+export interface Questions {
+  readonly renew: {
+    readonly ask: { tokens: readonly ClaimToken[]; leaseMs: number }
+    readonly answer: ReadonlySet<ClaimToken>
+  }
+  readonly settle: { readonly ask: { token: ClaimToken; settlement: Settlement }; readonly answer: SettleOutcome }
+  readonly release: { readonly ask: { tokens: readonly ClaimToken[] }; readonly answer: null }
+  readonly open: { readonly ask: { id: QueueId }; readonly answer: Uint8Array }
+  readonly mx: { readonly ask: { name: DomainName }; readonly answer: DnsAnswer<MxRecord> }
+  readonly address: {
+    readonly ask: { name: DomainName; family: 4 | 6; port: number }
+    readonly answer: { readonly answer: DnsAnswer<string>; readonly judged: readonly JudgedAddress[] }
+  }
+}
+
+export type QuestionName = keyof Questions
+
+/** One question as it travels. */
+export type Question = {
+  readonly [N in QuestionName]: { readonly name: N; readonly ask: Questions[N]['ask'] }
+}[QuestionName]
+
+export type ToChild =
+  | { readonly kind: 'task'; readonly task: SuspectTask }
+  | { readonly kind: 'answer'; readonly seq: number; readonly answer: unknown }
+  /** `error` is the name of its class: two of them mean something (`StoreUnavailable`, `ContentUnreadable`). */
+  | { readonly kind: 'refusal'; readonly seq: number; readonly error: string; readonly detail: string }
+  | { readonly kind: 'stop' }
+
+export type FromChild =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'question'; readonly seq: number; readonly question: Question }
+  | { readonly kind: 'event'; readonly event: DeliveryEvent | BounceEvent }
+  | { readonly kind: 'wake'; readonly lane: LaneId; readonly dueAt: number | undefined }
+  /** The attempt is over and the child has nothing more to say. */
+  | { readonly kind: 'end' }

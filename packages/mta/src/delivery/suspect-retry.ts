@@ -1,0 +1,198 @@
+/**
+ * Delivers messages that were in flight when the relay died, one by one, each in a child process (architecture §3).
+ *
+ * Only the death of such a child while we live quarantines its message: a killed relay, a full machine or a reboot
+ * charge nobody. A child that ends by itself has settled or given back its claims, and clears the suspicion.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { tlsRequirement } from '@hermetic/policy'
+import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
+import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
+import type { CrashSuspects } from '../spool/crash-suspects.ts'
+import type { QueueId } from '../spool/queue-id.ts'
+import type { Claim, Content, Spool } from '../spool/spool.ts'
+import { type DeliveryOptions, LEASE_MS, STOP_GRACE_MS } from './delivery.ts'
+import { type LaneId, laneOf } from './lane.ts'
+import type { ChildSettings, FromChild, Question, SuspectTask, ToChild } from './suspect-protocol.ts'
+
+export interface SuspectRetryOptions {
+  readonly suspects: CrashSuspects
+  readonly spool: Pick<Spool, 'renew' | 'settle' | 'release' | 'open' | 'admin'>
+  /** The same that `createDelivery` got. */
+  readonly delivery: DeliveryOptions
+  /** As the spool was told: suspects with fewer deaths are delivered as usual. */
+  readonly setAsideAfterDeaths: number
+  /** Ends the running child in good manner; its claims go back. */
+  readonly signal: AbortSignal
+  /** After each child; a quarantine is told by the spool as well. */
+  readonly onTried?: (tried: SuspectTried) => void
+  /** Tests only. */
+  readonly childFile?: URL
+}
+
+export interface SuspectTried {
+  readonly id: QueueId
+  readonly lane: LaneId
+  readonly end: ChildEnd
+}
+
+export type ChildEnd =
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'died'; readonly detail: string }
+  /** We stopped it, or it could not even be started: that says nothing about the message. */
+  | { readonly kind: 'inconclusive' }
+
+const CHILD_FILE = new URL('./suspect-child.ts', import.meta.url)
+/** Suspects that are not due yet are looked at again after this. */
+const AGAIN_MS = 30_000
+
+/** Resolves when no suspect is set aside any more, or when the signal is aborted. */
+export async function retrySuspects(options: SuspectRetryOptions): Promise<void> {
+  const { suspects, signal, setAsideAfterDeaths } = options
+  while (!signal.aborted) {
+    const setAside = suspects.list().filter(({ deaths }) => deaths >= setAsideAfterDeaths)
+    if (setAside.length === 0) return
+    let progress = false
+    for (const { id } of setAside) if (!signal.aborted) progress = (await retrySuspect(id, options)) || progress
+    if (!progress) await pause(AGAIN_MS, signal)
+  }
+}
+
+/** True when the suspicion was cleared or confirmed. */
+async function retrySuspect(id: QueueId, options: SuspectRetryOptions): Promise<boolean> {
+  const { suspects, spool, delivery } = options
+  const claims = await suspects.claim(id, { leaseMs: delivery.leaseMs ?? LEASE_MS })
+  if (claims.length === 0) {
+    if ((await spool.admin.show(id)) !== undefined) return false
+    await suspects.clear(id)
+    return true
+  }
+  for (const [at, claim] of claims.entries()) {
+    const end = await deliverInChild(claim, options)
+    options.onTried?.({ id, lane: claim.lane, end })
+    if (end.kind === 'ended') continue
+    if (end.kind === 'died') {
+      await suspects.quarantine(id, `crash: the process that delivered it died (${end.detail})`)
+      return true
+    }
+    await spool.release(claims.slice(at).map(({ token }) => token))
+    return false
+  }
+  await suspects.clear(id)
+  return true
+}
+
+function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<ChildEnd> {
+  const { signal, childFile = CHILD_FILE } = options
+  if (signal.aborted) return Promise.resolve({ kind: 'inconclusive' })
+  const child = fork(childFile, [], { serialization: 'advanced', execArgv: [] })
+  return new Promise((resolve) => {
+    let killer: NodeJS.Timeout | undefined
+    let ended = false
+    const stop = (): void => {
+      send(child, { kind: 'stop' })
+      killer = setTimeout(() => child.kill('SIGKILL'), 2 * (options.delivery.stopGraceMs ?? STOP_GRACE_MS))
+    }
+    const finish = (end: ChildEnd): void => {
+      clearTimeout(killer)
+      signal.removeEventListener('abort', stop)
+      resolve(end)
+    }
+    signal.addEventListener('abort', stop)
+    child.on('message', (message: FromChild) => {
+      if (message.kind === 'ready') send(child, { kind: 'task', task: taskFor(claim, options) })
+      else if (message.kind === 'question') void answer(child, message, options)
+      else if (message.kind === 'event') options.delivery.emit(message.event)
+      else if (message.kind === 'wake') options.delivery.scheduler.wake(message.lane, message.dueAt)
+      else {
+        ended = true
+        child.disconnect()
+      }
+    })
+    child.on('error', () => finish({ kind: 'inconclusive' }))
+    child.on('exit', (code, killedBy) => {
+      if (ended) finish({ kind: 'ended' })
+      else if (signal.aborted) finish({ kind: 'inconclusive' })
+      else finish({ kind: 'died', detail: killedBy ?? `exit code ${code}` })
+    })
+  })
+}
+
+function taskFor(claim: Claim, { delivery }: SuspectRetryOptions): SuspectTask {
+  const { leaseUntilMono, ...rest } = claim
+  const { nextHop, port } = laneOf(claim.lane)
+  const requirement = delivery.requirementFor?.(nextHop) ?? tlsRequirement('nothing')
+  const leaseLeftMs = leaseUntilMono - delivery.monotonic()
+  const task = { claim: rest, leaseLeftMs, requirement, settings: { ...settingsOf(delivery), port } }
+  if (nextHop.kind === 'name') return task
+  const { address } = nextHop
+  return { ...task, literal: { address, judgement: delivery.guard(address, port) } }
+}
+
+function settingsOf(delivery: DeliveryOptions): ChildSettings {
+  const { hostname, postmaster, self, port, ca = [], localAddress } = delivery
+  return {
+    ...{ hostname, postmaster, self, port, ca, localAddress },
+    timeouts: delivery.timeouts ?? DEFAULT_TIMEOUTS,
+    retry: delivery.retry ?? defaultRetryOptions,
+    leaseMs: delivery.leaseMs ?? LEASE_MS,
+    stopGraceMs: delivery.stopGraceMs ?? STOP_GRACE_MS,
+  }
+}
+
+type Asked = FromChild & { readonly kind: 'question' }
+
+async function answer(child: ChildProcess, { seq, question }: Asked, options: SuspectRetryOptions): Promise<void> {
+  try {
+    send(child, { kind: 'answer', seq, answer: await answerTo(question, options) })
+  } catch (error) {
+    const known = error instanceof Error ? error : new Error(String(error))
+    send(child, { kind: 'refusal', seq, error: known.name, detail: known.message })
+  }
+}
+
+async function answerTo({ name, ask }: Question, { spool, delivery }: SuspectRetryOptions): Promise<unknown> {
+  switch (name) {
+    case 'renew':
+      return spool.renew(ask.tokens, ask.leaseMs)
+    case 'settle':
+      return spool.settle(ask.token, ask.settlement)
+    case 'release':
+      await spool.release(ask.tokens)
+      return null
+    case 'open':
+      return wholeContent(await spool.open(ask.id))
+    case 'mx':
+      return delivery.resolver.mx(ask.name)
+    case 'address': {
+      const found = await delivery.resolver.address(ask.name, ask.family)
+      const addresses = found.kind === 'records' ? found.records : []
+      const judged = addresses.map((address) => ({ address, judgement: delivery.guard(address, ask.port) }))
+      return { answer: found, judged }
+    }
+  }
+}
+
+async function wholeContent(content: Content): Promise<Uint8Array> {
+  if (content.kind === 'memory') return content.bytes
+  const chunks: Uint8Array[] = []
+  for await (const chunk of content.open() as AsyncIterable<Uint8Array>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** A child that is gone hears nothing; its exit says the rest. */
+function send(child: ChildProcess, message: ToChild): void {
+  if (child.connected) child.send(message, () => undefined)
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', over)
+      resolve()
+    }
+    const timer = setTimeout(over, ms)
+    signal.addEventListener('abort', over)
+  })
+}

@@ -1,0 +1,71 @@
+/** Architecture §3: a crash is charged to a message only when a process that delivered it alone died of it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { retrySuspects, type SuspectTried } from '../../packages/mta/src/delivery/suspect-retry.ts'
+import { RelayWorld, type Submission } from '../lab/relay-world.ts'
+
+const ONE = { hosts: { 'mx.example.test': {} }, mx: { 'example.test': [[10, 'mx.example.test']] } } as const
+const DEADLY = 'Subject: deadly\r\n\r\n'.padEnd(4_240, 'x').concat('\r\n')
+const crashingChild = new URL('../lab/crashing-child.ts', import.meta.url)
+
+const deadly: Submission = { to: ['bob@example.test'], content: DEADLY }
+const harmless: Submission = { to: ['bob@example.test'] }
+
+async function retry(world: RelayWorld, signal = new AbortController().signal): Promise<readonly SuspectTried[]> {
+  const tried: SuspectTried[] = []
+  const { spool, deliveryOptions: delivery } = world
+  const onTried = (one: SuspectTried): void => void tried.push(one)
+  const options = { suspects: spool.suspects, spool, delivery, setAsideAfterDeaths: 1, signal, onTried }
+  await retrySuspects({ ...options, childFile: crashingChild })
+  return tried
+}
+
+test('suspects that kill nobody are delivered, settled and cleared', async () => {
+  await using world = await RelayWorld.start({ ...ONE, crashedWith: [harmless, harmless] })
+  assert.equal(world.mx('mx.example.test').messages.length, 0)
+  const tried = await retry(world)
+  assert.deepEqual(
+    tried.map(({ end }) => end.kind),
+    ['ended', 'ended'],
+  )
+  assert.equal(world.mx('mx.example.test').messages.length, 2)
+  assert.ok(world.mx('mx.example.test').messages.every(({ inTls }) => inTls))
+  assert.deepEqual(world.spool.suspects.list(), [])
+  assert.equal((await world.spool.admin.summary()).messages, 0)
+})
+
+test('the message whose process died is quarantined, the other one is delivered', async () => {
+  await using world = await RelayWorld.start({ ...ONE, crashedWith: [harmless, deadly] })
+  const tried = await retry(world)
+  assert.deepEqual(new Set(tried.map(({ end }) => end.kind)), new Set(['ended', 'died']))
+  assert.equal(world.mx('mx.example.test').messages.length, 1)
+  const [, id] = world.suspects
+  assert.ok(id !== undefined)
+  assert.equal((await world.show(id)).deliveries[0]?.state, 'quarantined')
+})
+
+test('a child that we stop ourselves quarantines nothing: its message goes back', async () => {
+  await using world = await RelayWorld.start({ ...ONE, crashedWith: [harmless] })
+  const { script } = world.mx('mx.example.test')
+  world.mx('mx.example.test').script = { ...script, DATA: { silent: true } }
+  const stop = new AbortController()
+  const ended = retry(world, stop.signal)
+  await world.mx('mx.example.test').seen('DATA')
+  stop.abort()
+  await ended
+  const [id] = world.suspects
+  assert.ok(id !== undefined)
+  const [delivery] = (await world.show(id)).deliveries
+  assert.deepEqual([delivery?.state, delivery?.attempts], ['queued', 0])
+})
+
+test('a suspect that the destination refuses is bounced like any other', async () => {
+  await using world = await RelayWorld.start({
+    hosts: { 'mx.example.test': { script: { RCPT: '550 5.1.1 no such user' } }, 'mx.sender.test': {} },
+    mx: { 'example.test': [[10, 'mx.example.test']], 'sender.test': [[10, 'mx.sender.test']] },
+    crashedWith: [harmless],
+  })
+  await retry(world)
+  await world.mx('mx.sender.test').received(1)
+  assert.match(world.mx('mx.sender.test').messages[0]?.content.toString() ?? '', /^Status: 5\.1\.1\r$/m)
+})
