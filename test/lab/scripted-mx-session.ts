@@ -97,6 +97,7 @@ export class MxSession implements MxConnection {
       // What one turn answers leaves together.
       let socket = this.#socket
       socket.cork()
+      if (this.#options.blocking) socket.pause()
       for (;;) {
         const step = this.#next()
         if (step === 'nothing') break
@@ -107,6 +108,7 @@ export class MxSession implements MxConnection {
         socket.cork()
       }
       socket.uncork()
+      if (this.#options.blocking && this.#mode !== 'ignore') socket.resume()
     } finally {
       this.#pumping = false
     }

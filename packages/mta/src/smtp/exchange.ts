@@ -13,7 +13,6 @@ import type { SessionProblem } from './session-problem.ts'
 import type { SmtpTimeouts } from './timeouts.ts'
 import type { Transaction, TransactionResult } from './transaction.ts'
 import {
-  acceptedCount,
   afterData,
   isIntermediate,
   isPositive,
@@ -54,6 +53,7 @@ export class Exchange {
   readonly #turn: Turn
   readonly #answers: Answers = { rcpt: [] }
   #state: 'waiting' | 'commands' | 'content' | 'final-dot' | 'over' = 'waiting'
+  #accepted = 0
   #hasContent = false
   readonly #lost = (problem: SessionProblem): void => this.broken(problem)
 
@@ -132,12 +132,13 @@ export class Exchange {
 
   readonly #tookRcpt = (reply: SmtpReply): void => {
     const { rcpt } = this.#answers
-    const tooMany = saysTooManyRecipients(reply, acceptedCount(this.#answers))
+    const tooMany = saysTooManyRecipients(reply, this.#accepted)
     rcpt.push(reply)
+    if (isPositive(reply)) this.#accepted += 1
     if (isIntermediate(reply)) this.#violation('rcpt', `unexpected ${reply.code} to RCPT`)
     else if (this.#options.pipelining || reply.code === 421) return
     else if (rcpt.length < this.#options.prepared.rcpt.length && !tooMany) this.#sendRcpt()
-    else if (acceptedCount(this.#answers) === 0) this.#over()
+    else if (this.#accepted === 0) this.#over()
     else {
       this.#send(DATA)
       this.#expect('data', this.#options.timeouts.dataMs, this.#tookData)

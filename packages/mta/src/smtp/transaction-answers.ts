@@ -37,19 +37,13 @@ export function isRefusal(reply: SmtpReply): boolean {
   return reply.code >= 400
 }
 
-export function acceptedCount({ rcpt }: TransactionAnswers): number {
-  let count = 0
-  for (const reply of rcpt) if (isPositive(reply)) count += 1
-  return count
-}
-
 /** Content only after 354 itself (SMTP-12), not after any 3yz. */
 export function afterData(answers: TransactionAnswers): AfterData {
   const { data } = answers
   if (data === undefined) return 'violation'
   if (isRefusal(data)) return 'refused'
   if (data.code !== 354) return 'violation'
-  const accepted = acceptedCount(answers) > 0
+  const accepted = answers.rcpt.some(isPositive)
   // Recipients accepted without a sender: a lone dot could be delivered to them as an empty message.
   if (accepted && !isPositive(answers.mail)) return 'violation'
   return accepted ? 'content' : 'lone-dot'
