@@ -56,6 +56,8 @@ export interface WorldOptions {
   readonly delivery?: Partial<DeliveryOptions>
   readonly slots?: number
   readonly permitsPerSite?: number
+  /** The spool as delivery sees it, to fail on purpose. */
+  readonly faultySpool?: (spool: SqliteSpool) => DeliveryOptions['spool']
   /** Accepted by an earlier run that died while these were in flight; the spool sets them aside. */
   readonly crashedWith?: readonly Submission[]
   /** Addresses in 127/8 are refused as on the Internet. */
@@ -137,7 +139,7 @@ export class RelayWorld implements AsyncDisposable {
     this.scheduler = createLocalScheduler({ dueLanes: (query) => this.spool.dueLanes(query), now: Date.now, emit })
     const exceptions = options.guardLoopback === true ? [] : [cidr('127.0.0.0/8'), cidr('::1/128')]
     this.deliveryOptions = {
-      spool: this.spool,
+      spool: options.faultySpool?.(this.spool) ?? this.spool,
       scheduler: this.scheduler,
       permits: createLocalPermits({ perSite: options.permitsPerSite ?? 20 }),
       resolver: this.#resolver,

@@ -43,3 +43,19 @@ test('a failed notification makes no notification', async () => {
   assert.equal(world.eventsOf('dsn-queued').length, 0)
   assert.equal(world.eventsOf('failure-not-reported').length, 1)
 })
+
+test('SMTP-54: a notification for a dead host is kept for two days, less than ordinary mail', async () => {
+  covers('SMTP-54', { observe: 'store' })
+  await using world = await RelayWorld.start({
+    deadHosts: ['mx.sender.test'],
+    mx: { 'sender.test': [[10, 'mx.sender.test']] },
+  })
+  const id = await world.submit({ to: ['bob@nowhere.test'] })
+  await world.settled(id)
+  const dsnId = world.eventsOf('dsn-queued')[0]?.dsnId
+  assert.ok(dsnId !== undefined)
+  await world.settled(dsnId)
+  const notice = await world.show(dsnId)
+  assert.equal(notice.expiresAt - notice.receivedAt, 2 * DAY)
+  assert.equal(notice.deliveries[0]?.state, 'queued')
+})
