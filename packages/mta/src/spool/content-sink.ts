@@ -86,6 +86,7 @@ export class StagedContent implements ContentSink {
     try {
       await step()
     } catch (error) {
+      await this.#close().catch(() => undefined)
       this.#place.onTrouble(error)
       throw new StoreUnavailable('the content could not be written', { cause: error })
     }

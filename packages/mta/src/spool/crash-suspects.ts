@@ -1,5 +1,5 @@
 /**
- * Port: messages that were in flight when the relay died without a clean stop (architecture §3, crash attribution).
+ * The part of the spool that names messages that were in flight when the relay died without a clean stop (architecture §3, crash attribution).
  *
  * How the composition root uses it: after a start, `list()` names the suspects. Those with at least
  * `setAsideAfterDeaths` deaths in a row (an option of the adapter; absent = none) are kept out of `Spool.claim`.

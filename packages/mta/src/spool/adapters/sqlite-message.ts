@@ -12,7 +12,6 @@ import type { ClaimRecord, EntryRecord, MessageRecord, NewDeliveryRecord } from 
 import { domainsOf } from './sqlite-records.ts'
 
 export function messageRecord(message: NewMessage, content: PlacedContent, now: number): MessageRecord {
-  assertPartition(message)
   const { id, receivedAt, expiresAt, messageIdHeader } = message
   const deliveries = message.deliveries.map(({ lane, recipients }): NewDeliveryRecord => {
     const spooled = recipients.map((index) => newRecipient(message, index))
@@ -86,12 +85,14 @@ function newRecipient(message: NewMessage, index: number): SpooledRecipient {
 }
 
 /** A recipient in no delivery would never be tried, one in two would get the message twice. */
-function assertPartition(message: NewMessage): void {
+export function assertPartition(message: NewMessage): void {
+  const indices = new Set(message.recipients.map(({ index }) => index))
   const inDeliveries = message.deliveries.flatMap((delivery) => delivery.recipients)
   invariant(
     message.recipients.length > 0 &&
       inDeliveries.length === message.recipients.length &&
-      new Set(inDeliveries).size === inDeliveries.length &&
+      new Set(inDeliveries).size === indices.size &&
+      inDeliveries.every((index) => indices.has(index)) &&
       message.deliveries.every((delivery) => delivery.recipients.length > 0),
     'the deliveries are a partition of the recipients',
   )

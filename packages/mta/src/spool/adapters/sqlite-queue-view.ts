@@ -124,7 +124,7 @@ function candidates(filter: QueueFilter, limit: number): { sql: string; values: 
   // Few messages are stopped, so their own index leads to them without a walk over the queue.
   const stopped = filter.state === 'held' || filter.state === 'quarantined'
   const source = stopped
-    ? `(SELECT DISTINCT message AS id FROM delivery INDEXED BY delivery_stopped WHERE state = ${stateCode(filter.state)}) s
+    ? `(SELECT DISTINCT message AS id FROM delivery INDEXED BY delivery_stopped WHERE state = ${stateCode(filter.state)} AND state IN (1, 2)) s
        CROSS JOIN message m ON m.id = s.id`
     : 'message m'
   const sql = `SELECT m.id, (${matches}) AS matches FROM ${source} WHERE m.id > ? ORDER BY m.id LIMIT ?`

@@ -28,7 +28,7 @@ import {
   StoreUnavailable,
 } from '../spool.ts'
 import type { StoreCondition } from '../store-condition.ts'
-import { claimOf, contentBytes, messageRecord } from './sqlite-message.ts'
+import { assertPartition, claimOf, contentBytes, messageRecord } from './sqlite-message.ts'
 import type { Answer, ClaimRecord, Gone } from './sqlite-protocol.ts'
 import type { SqliteRecovery } from './sqlite-recovery.ts'
 import { SqliteSpoolAdmin } from './sqlite-spool-admin.ts'
@@ -83,6 +83,7 @@ export class SqliteSpool implements Spool {
   }
 
   async accept(message: NewMessage): Promise<AcceptOutcome> {
+    assertPartition(message)
     const health = this.health()
     if (this.#closing !== undefined) return { kind: 'unavailable', detail: 'the spool is closing' }
     if (health.intake === 'failing') return { kind: 'unavailable', detail: health.detail }
@@ -108,6 +109,7 @@ export class SqliteSpool implements Spool {
   }
 
   async settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome> {
+    for (const message of settlement.enqueue) assertPartition(message)
     try {
       const outcome = await this.#settleOrMakeRoom(token, settlement)
       this.#parts.leases.delete(token)
@@ -197,7 +199,7 @@ export class SqliteSpool implements Spool {
   }
 
   async #notAccepted(message: NewMessage, error: unknown): Promise<AcceptOutcome> {
-    const full = error instanceof StoreFailed ? error.failure.full : isErrno(error, 'ENOSPC')
+    const full = isFull(error)
     const refusal: AcceptOutcome = full ? { kind: 'full' } : { kind: 'unavailable', detail: String(error) }
     if (!(error instanceof StoreFailed)) {
       // The content did not reach its place, so the store never heard of the message.
@@ -259,6 +261,12 @@ export class SqliteSpool implements Spool {
     await this.#clear(id)
     this.#parts.emit({ event: 'spool-message-quarantined', id, reason })
   }
+}
+
+function isFull(error: unknown): boolean {
+  if (error instanceof StoreFailed) return error.failure.full
+  const cause = error instanceof StoreUnavailable ? error.cause : error
+  return isErrno(cause, 'ENOSPC')
 }
 
 /** A store that fails gives nothing out; `health` says why. */

@@ -8,16 +8,18 @@ import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { reserveBytes } from '../capacity.ts'
 import { ContentStore } from '../content-store.ts'
+import type { Suspect } from '../crash-suspects.ts'
 import { DIRECTORY_MODE, errorCode, fsyncDirectory } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
 import type { SpoolHooks } from '../faults.ts'
 import { sweepOrphans } from '../orphan-sweep.ts'
+import type { QueueId } from '../queue-id.ts'
 import { ReserveFile } from '../reserve-file.ts'
 import type { ClaimToken } from '../spool.ts'
 import { StoreCondition } from '../store-condition.ts'
 import { UnsettledJournal } from '../unsettled-journal.ts'
 import type { StoreStart } from './sqlite-protocol.ts'
-import { SqliteRecovery } from './sqlite-recovery.ts'
+import { type RecoveryParts, SqliteRecovery } from './sqlite-recovery.ts'
 import type { SpoolOpenError } from './sqlite-schema.ts'
 import { monotonicNow, SqliteSpool } from './sqlite-spool-port.ts'
 import { StoreLink } from './sqlite-store-link.ts'
@@ -66,105 +68,140 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Resu
   }
 }
 
-async function openLocked(dataDir: string, options: SqliteSpoolOptions): Promise<Result<SqliteSpool, SpoolOpenError>> {
-  const { emit, hooks = {}, now = Date.now } = options
-  const mono = hooks.monotonicNow ?? monotonicNow
-  const condition = new StoreCondition(options.maxBytes, mono, emit)
-  const reserve = new ReserveFile(join(dataDir, 'reserve'), reserveBytes(options.maxBytes))
-  const leases = new Map<ClaimToken, number>()
-  let recovery: SqliteRecovery | undefined
-  const failed = (detail: string): void => {
-    condition.failed(detail)
-    recovery?.schedule()
-  }
+/** What the parts share; `recovery` joins when everything that it repairs is there. */
+interface Ground {
+  readonly dataDir: string
+  readonly now: () => number
+  readonly mono: () => number
+  readonly emit: (event: SpoolEvent) => void
+  readonly hooks: SpoolHooks
+  readonly condition: StoreCondition
+  readonly reserve: ReserveFile
+  readonly reserveBytes: number
+  readonly leases: Map<ClaimToken, number>
+  readonly link: StoreLink
+  readonly start: StoreStart
+  recovery?: SqliteRecovery
+}
 
+async function openLocked(dataDir: string, options: SqliteSpoolOptions): Promise<Result<SqliteSpool, SpoolOpenError>> {
+  const ground = layGround(dataDir, options)
+  const started = await ground.link.start(ground.start)
+  if (!started.ok) return started
+  try {
+    return ok(await build(ground, started.value))
+  } catch (error) {
+    await ground.link.close()
+    throw error
+  }
+}
+
+function layGround(dataDir: string, options: SqliteSpoolOptions): Ground {
+  const { emit, maxBytes, hooks = {}, now = Date.now } = options
+  const mono = hooks.monotonicNow ?? monotonicNow
+  const condition = new StoreCondition(maxBytes, mono, emit)
   const link = new StoreLink({
     now,
     mono,
     onUsage: (usage) => condition.space(usage),
     onCommit: (commit) => emit({ event: 'spool-commit', ...commit }),
-    onFailure: ({ detail }) => failed(detail),
+    onFailure: ({ detail }) => failed(ground, detail),
   })
-  const start = storeStart(dataDir, options)
-  const started = await link.start(start)
-  if (!started.ok) return started
+  const ground: Ground = {
+    ...{ dataDir, now, mono, emit, hooks, condition, link },
+    reserve: new ReserveFile(join(dataDir, 'reserve'), reserveBytes(maxBytes)),
+    reserveBytes: reserveBytes(maxBytes),
+    leases: new Map(),
+    start: storeStart(dataDir, options),
+  }
+  return ground
+}
 
-  const contents = new ContentStore(dataDir, hooks, (error) => failed(errorCode(error)))
+function failed(ground: Ground, detail: string): void {
+  ground.condition.failed(detail)
+  ground.recovery?.schedule()
+}
+
+async function build(ground: Ground, suspects: readonly Suspect[]): Promise<SqliteSpool> {
+  const { dataDir, hooks, emit, link } = ground
+  const contents = new ContentStore(dataDir, hooks, (error) => failed(ground, errorCode(error)))
   await contents.prepare()
   await fsyncDirectory(dataDir, hooks)
   const { journal, ...left } = await UnsettledJournal.open(join(dataDir, 'unsettled.journal'), hooks)
-  if (started.value.length > 0) emit({ event: 'spool-suspects-found', ids: started.value.map(({ id }) => id) })
+  if (suspects.length > 0) emit({ event: 'spool-suspects-found', ids: suspects.map(({ id }) => id) })
 
   const watch = new Watch()
-  const spool = new SqliteSpool({
-    now,
-    mono,
-    emit,
-    link,
-    contents,
-    condition,
-    reserve,
-    leases,
-    suspects: started.value,
-    onClose: async () => {
-      watch.stop()
-      await recovery?.stop()
-      await link.close()
-      openDirectories.delete(dataDir)
-    },
-  })
-  const askDisk = async (): Promise<void> => condition.space({ diskFreeBytes: await diskFree(dataDir, hooks) })
-  const restoreReserve = async (): Promise<void> => {
-    if (condition.isFailing || !(await reserve.ensure(condition.diskFreeBytes).catch(() => false))) return
-    emit({ event: 'spool-reserve-restored', bytes: reserveBytes(options.maxBytes) })
+  const onClose = async (): Promise<void> => {
+    watch.stop()
+    await ground.recovery?.stop()
+    await link.close()
+    openDirectories.delete(dataDir)
   }
+  const spool = new SqliteSpool({ ...ground, contents, suspects, onClose })
+  ground.recovery = new SqliteRecovery(recoveryParts(ground, spool, { contents, journal }), left)
+  spool.recoverWith(ground.recovery)
 
-  recovery = new SqliteRecovery(
-    {
-      link,
-      journal,
-      condition,
-      emit,
-      probeIntervalMs: hooks.probeIntervalMs,
-      ensureThread: async () => {
-        if (link.isUp) return
-        const held = [...leases].map(([token, untilMono]) => ({ token, untilMono }))
-        const again = await link.start({ ...start, leases: held, suspects: spool.suspects.list() })
-        if (!again.ok) throw new Error(`the store cannot be opened again: ${again.error.kind}`)
-        emit({ event: 'spool-thread-restarted', detail: `${held.length} leases carried over` })
-      },
-      replaySettle: async ({ token, settlement }) => {
-        await spool.settleInStore(token, settlement, true)
-        leases.delete(token)
-      },
-      replayVoid: async (ids) => {
-        spool.forget(await link.ask('void', { ids }))
-        await Promise.all(ids.map((id) => contents.discard(id)))
-      },
-      onRecovered: () => void restoreReserve(),
+  await askDisk(ground)
+  if (left.entries.length > 0 || left.damagedLines > 0) {
+    // Nothing is claimed before what an earlier run knew is in the store.
+    ground.condition.failed('unsettled outcomes of an earlier run')
+    await ground.recovery.recover()
+  }
+  await restoreReserve(ground)
+  keepWatch(ground, watch, contents)
+  return spool
+}
+
+function recoveryParts(
+  ground: Ground,
+  spool: SqliteSpool,
+  { contents, journal }: { readonly contents: ContentStore; readonly journal: UnsettledJournal },
+): RecoveryParts {
+  const { link, condition, emit, leases, start, hooks } = ground
+  return {
+    ...{ link, journal, condition, emit },
+    probeIntervalMs: hooks.probeIntervalMs,
+    ensureThread: async () => {
+      if (link.isUp) return
+      const held = [...leases].map(([token, untilMono]) => ({ token, untilMono }))
+      const again = await link.start({ ...start, leases: held, suspects: spool.suspects.list() })
+      if (!again.ok) throw new Error(`the store cannot be opened again: ${again.error.kind}`)
+      emit({ event: 'spool-thread-restarted', detail: `${held.length} leases carried over` })
     },
-    left,
-  )
-  spool.recoverWith(recovery)
+    replaySettle: async ({ token, settlement }) => {
+      await spool.settleInStore(token, settlement, true)
+      leases.delete(token)
+    },
+    replayVoid: async (ids) => {
+      spool.forget(await link.ask('void', { ids }))
+      await Promise.all(ids.map((id) => contents.discard(id)))
+    },
+    onRecovered: () => void restoreReserve(ground),
+  }
+}
 
-  await askDisk()
-  if (left.entries.length > 0 || left.damagedLines > 0) await recovery.recover()
-  await restoreReserve()
+async function askDisk({ dataDir, hooks, condition }: Ground): Promise<void> {
+  condition.space({ diskFreeBytes: await diskFree(dataDir, hooks) })
+}
+
+async function restoreReserve({ condition, reserve, reserveBytes: bytes, emit }: Ground): Promise<void> {
+  if (condition.isFailing || !(await reserve.ensure(condition.diskFreeBytes).catch(() => false))) return
+  emit({ event: 'spool-reserve-restored', bytes })
+}
+
+function keepWatch(ground: Ground, watch: Watch, contents: ContentStore): void {
+  const { now, mono, link, emit, leases } = ground
   watch.every(DISK_WATCH_MS, async () => {
-    await askDisk()
-    await restoreReserve()
+    await askDisk(ground)
+    await restoreReserve(ground)
     for (const [token, until] of leases) if (until < mono() - FORGOTTEN_LEASE_MS) leases.delete(token)
   })
-  const sweep = (): Promise<void> =>
-    sweepOrphans({
-      contents,
-      now,
-      known: async (ids) => new Set(await link.ask('known', { ids })),
-      onRemoved: (name) => emit({ event: 'spool-orphan-removed', name }),
-    })
+  const known = async (ids: readonly QueueId[]): Promise<ReadonlySet<QueueId>> =>
+    new Set(await link.ask('known', { ids }))
+  const onRemoved = (name: string): void => emit({ event: 'spool-orphan-removed', name })
+  const sweep = (): Promise<void> => sweepOrphans({ contents, now, known, onRemoved })
   watch.every(SWEEP_INTERVAL_MS, sweep)
   watch.once(sweep)
-  return ok(spool)
 }
 
 function storeStart(dataDir: string, { hooks, setAsideAfterDeaths }: SqliteSpoolOptions): StoreStart {

@@ -84,7 +84,7 @@ export class StoreLink {
         resolve(ok(message.suspects))
       })
       worker.once('error', (error) => {
-        reject(new StoreUnavailable("the store's thread ended", { cause: error }))
+        reject(new StoreUnavailable(`${ENDED.detail}: ${String(error)}`, { cause: error }))
         this.#ended(worker, error)
       })
       worker.once('exit', () => this.#ended(worker, undefined))
@@ -113,7 +113,8 @@ export class StoreLink {
     const worker = this.#worker
     if (worker === undefined) return
     const exited = new Promise((resolve) => worker.once('exit', resolve))
-    await this.ask('close', {})
+    // A store that cannot close is left as a crash would leave it.
+    await this.ask('close', {}).catch(() => worker.terminate())
     this.#worker = undefined
     await exited
   }

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { spoolContract } from '../spool.contract.ts'
+import type { SpoolPlace } from '../spool.fixture.ts'
+import { openSqliteSpool } from './sqlite-spool.ts'
+import type { SqliteSpool } from './sqlite-spool-port.ts'
+
+async function open(place: SpoolPlace): Promise<SqliteSpool> {
+  const opened = await openSqliteSpool({
+    dataDir: place.dataDir,
+    maxBytes: place.maxBytes,
+    now: () => place.clock.now,
+    emit: ({ event }) => place.events.push(event),
+    hooks: {
+      faults: place.faults,
+      monotonicNow: () => place.clock.mono,
+      diskFreeBytes: () => place.disk.freeBytes,
+      probeIntervalMs: 10,
+    },
+  })
+  assert.ok(opened.ok, JSON.stringify(opened))
+  return opened.value
+}
+
+spoolContract(open)

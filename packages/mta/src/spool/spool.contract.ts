@@ -1,0 +1,24 @@
+/**
+ * The meaning of the `Spool` port, in tests: every adapter's test file is one call to this. Each part is in a file
+ * of its own, named after the promise.
+ */
+import { describe } from 'node:test'
+import type { OpenSpool } from './spool.fixture.ts'
+import { acceptContract } from './spool-accept.contract.ts'
+import { adminContract } from './spool-admin.contract.ts'
+import { claimContract } from './spool-claim.contract.ts'
+import { contentContract } from './spool-content.contract.ts'
+import { settleContract } from './spool-settle.contract.ts'
+import { troubleContract } from './spool-trouble.contract.ts'
+
+/** Each test has a place of its own, and most of its time is waiting for a disk. */
+const TOGETHER = { concurrency: 4 }
+
+export function spoolContract(open: OpenSpool): void {
+  describe('accept', TOGETHER, () => acceptContract(open))
+  describe('claim', TOGETHER, () => claimContract(open))
+  describe('settle', TOGETHER, () => settleContract(open))
+  describe('content', TOGETHER, () => contentContract(open))
+  describe('full and failing', TOGETHER, () => troubleContract(open))
+  describe('what operators see and order', TOGETHER, () => adminContract(open))
+}
