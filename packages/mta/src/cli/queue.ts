@@ -159,6 +159,7 @@ function checkOrder({ subverb, ids, filter, all, limit, reason }: Order): void {
   if (ids.length > 0 && (filtered || all)) throw new UsageError('write ids or filters, not both')
   if (reason !== undefined && subverb !== 'hold') throw new UsageError('--reason belongs to queue hold')
   if (limit !== undefined && subverb !== 'list') throw new UsageError('--limit belongs to queue list')
+  limitOf(limit)
   if (actionOf(subverb) !== undefined && ids.length === 0 && !filtered && !all) {
     throw new UsageError('write which messages: ids, a filter, or --all')
   }
