@@ -1,6 +1,5 @@
 /** Sessions and transactions for the tests of the client: the happy path, of which each test changes what it is about. */
 import { invariant, parseDomainName } from '@hermetic/policy'
-import type { ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
 import { SmtpConnection } from './client.ts'
 import type { Recipient } from './envelope.ts'
 import { type MailAddress, nullReversePath } from './mail-address.ts'
@@ -27,12 +26,17 @@ export const PATIENT: SmtpTimeouts = {
 
 export const CLIENT_NAME = 'relay.example.com'
 
+interface Listening {
+  readonly address: string
+  readonly port: number
+}
+
 export interface SampleConnectOptions {
   readonly timeouts?: Partial<SmtpTimeouts>
   readonly signal?: AbortSignal
 }
 
-export function dial(mx: ScriptedMx, { timeouts, signal }: SampleConnectOptions = {}) {
+export function dial(mx: Listening, { timeouts, signal }: SampleConnectOptions = {}) {
   return SmtpConnection.connect({
     address: mx.address,
     port: mx.port,
@@ -42,14 +46,14 @@ export function dial(mx: ScriptedMx, { timeouts, signal }: SampleConnectOptions 
 }
 
 /** Connected, greeted, not yet introduced. */
-export async function connected(mx: ScriptedMx, options: SampleConnectOptions = {}): Promise<SmtpConnection> {
+export async function connected(mx: Listening, options: SampleConnectOptions = {}): Promise<SmtpConnection> {
   const connection = await dial(mx, options)
   invariant(connection.ok, `connected: ${JSON.stringify(connection)}`)
   return connection.value
 }
 
 /** After EHLO. */
-export async function introduced(mx: ScriptedMx, options: SampleConnectOptions = {}): Promise<SmtpConnection> {
+export async function introduced(mx: Listening, options: SampleConnectOptions = {}): Promise<SmtpConnection> {
   const connection = await connected(mx, options)
   const hello = await connection.ehlo(CLIENT_NAME)
   invariant(hello.ok, `introduced: ${JSON.stringify(hello)}`)

@@ -208,7 +208,7 @@ describe('SMTP-31 timers per step', () => {
 
   test('SMTP-32: a reply just before each limit is in time, for every limit', async () => {
     covers('SMTP-32', { observe: 'smtp' })
-    const slow = (reply: string) => ({ reply, delayMs: 60 })
+    const slow = (reply: string) => ({ reply, delayMs: 200 })
     await using mx = await ScriptedMx.start({
       capabilities: [],
       script: {
@@ -223,7 +223,15 @@ describe('SMTP-31 timers per step', () => {
     })
     // Together the steps take far longer than any one of these limits.
     const limit = {
-      timeouts: { greetingMs: 240, ehloMs: 240, mailMs: 240, rcptMs: 240, dataMs: 240, finalDotMs: 240, quitMs: 240 },
+      timeouts: {
+        greetingMs: 1200,
+        ehloMs: 1200,
+        mailMs: 1200,
+        rcptMs: 1200,
+        dataMs: 1200,
+        finalDotMs: 1200,
+        quitMs: 1200,
+      },
     }
     const connection = await introduced(mx, limit)
     assert.deepEqual(told(await connection.transact(mail())), ['accepted'])

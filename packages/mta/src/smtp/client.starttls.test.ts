@@ -1,6 +1,9 @@
 /** STARTTLS (RFC 3207 §4, §6) as our client does it: what is on the wire around the handshake. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseDomainName } from '@hermetic/policy'
 import { covers } from '../../../../test/conformance/covers.ts'
 import { type Authority, createAuthority, type IssuedCertificate } from '../../../../test/lab/ca.ts'
@@ -9,6 +12,7 @@ import { CLIENT_NAME, introduced, mail, type SampleConnectOptions, told } from '
 import type { SmtpConnection } from './client.ts'
 
 const TLS_HANDSHAKE = 22
+const TLS_ALERT = 21
 let authority: Authority
 let certificate: IssuedCertificate
 
@@ -100,6 +104,27 @@ describe('RFC 3207 §4 the upgrade', () => {
     assert.equal(mx.connection.servername, 'mx.example.net')
   })
 
+  for (const [how, end] of [
+    ['QUIT', (connection: SmtpConnection) => connection.quit()],
+    ['the signal', (_: SmtpConnection, stop: AbortController) => stop.abort()],
+  ] as const) {
+    test(`TLS-21: after ${how} close_notify comes before the FIN`, async () => {
+      covers('TLS-21', { observe: 'smtp' })
+      // In TLS 1.2 the type of a record can be read from outside.
+      await using mx = await start({ tls: { key: certificate.key, cert: certificate.chain, maxVersion: 'TLSv1.2' } })
+      const tap = await wiretap(mx)
+      const stop = new AbortController()
+      const connection = await introduced(tap, { signal: stop.signal })
+      assert.equal((await connection.startTls({ groups: 'default' })).kind, 'secured')
+      assert.ok((await connection.ehlo(CLIENT_NAME)).ok)
+      await end(connection, stop)
+      const bytes = await tap.said
+      const types = recordTypes(bytes.subarray(bytes.indexOf('STARTTLS\r\n') + 10))
+      assert.equal(types[0], TLS_HANDSHAKE)
+      assert.equal(types.at(-1), TLS_ALERT)
+    })
+  }
+
   for (const code of [454, 501, 502, 554]) {
     test(`TLS-09: ${code} to STARTTLS is an answer, and the session goes on in clear`, async () => {
       covers('TLS-09', { observe: 'smtp' })
@@ -112,6 +137,29 @@ describe('RFC 3207 §4 the upgrade', () => {
     })
   }
 })
+
+/** Passes on one connection, and tells after its FIN what the client said on it. */
+async function wiretap(mx: ScriptedMx) {
+  const said = Promise.withResolvers<Buffer>()
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    server.close()
+    const chunks: Buffer[] = []
+    const upstream = connect({ host: mx.address, port: mx.port, allowHalfOpen: true })
+    client.on('data', (bytes: Buffer) => chunks.push(bytes)).on('end', () => said.resolve(Buffer.concat(chunks)))
+    client.on('error', said.reject)
+    upstream.on('error', () => client.destroy())
+    client.pipe(upstream).pipe(client)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { address: '127.0.0.1', port: (server.address() as AddressInfo).port, said: said.promise }
+}
+
+function recordTypes(bytes: Buffer): readonly number[] {
+  const types: number[] = []
+  for (let at = 0; at + 5 <= bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) types.push(bytes[at] ?? 0)
+  return types
+}
 
 describe('RFC 3207 §6 what ends the connection', () => {
   for (const [rule, raw] of [
@@ -183,6 +231,17 @@ describe('RFC 3207 §6 what ends the connection', () => {
       kind: 'failed',
       problem: { kind: 'connection-lost', phase: 'starttls', code: 'EOF' },
     })
+  })
+
+  test('quitting inside a handshake closes the connection', async () => {
+    await using mx = await start({ script: { STARTTLS: { reply: '220 go', handshake: 'stall' } } })
+    const connection = await introduced(mx)
+    const outcome = connection.startTls({ groups: 'default' })
+    await mx.seen('STARTTLS')
+    while (connection.capabilities !== undefined) await sleep(1)
+    await connection.quit()
+    assert.equal((await outcome).kind, 'failed')
+    assert.equal(connection.usable, false)
   })
 
   test('the signal ends a handshake', async () => {

@@ -178,6 +178,8 @@ export class SmtpConnection {
 
   /** QUIT, a short wait for its reply, close. Call when idle; running transactions are ended as `stopped`. */
   async quit(): Promise<void> {
+    // Inside a handshake there is no QUIT to be said.
+    if (this.#state === 'securing') this.destroy()
     if (this.#state !== 'open') return
     if (!this.idle) {
       this.#wire.fail({ kind: 'stopped' })
