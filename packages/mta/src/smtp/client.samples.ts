@@ -1,5 +1,6 @@
 /** Sessions and transactions for the tests of the client: the happy path, of which each test changes what it is about. */
 import { invariant, parseDomainName } from '@hermetic/policy'
+import { DEFAULT_CAPABILITIES, type MxAnswer, type MxScript, ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
 import { SmtpConnection } from './client.ts'
 import type { Recipient } from './envelope.ts'
 import { type MailAddress, nullReversePath } from './mail-address.ts'
@@ -119,4 +120,34 @@ function resultWord(result: RecipientResult): string {
     default:
       return 'unsettled'
   }
+}
+
+/** Without PIPELINING. */
+export const ALONE = DEFAULT_CAPABILITIES.filter((keyword) => keyword !== 'PIPELINING')
+export const MODES = [
+  ['in a group', DEFAULT_CAPABILITIES],
+  ['one by one', ALONE],
+] as const
+
+/** One transaction against this script, then QUIT. */
+export async function once(
+  { script = {}, capabilities = DEFAULT_CAPABILITIES }: { script?: MxScript; capabilities?: readonly string[] },
+  sample: SampleTransaction = {},
+) {
+  await using mx = await ScriptedMx.start({ script, capabilities })
+  const connection = await introduced(mx)
+  const result = await connection.transact(mail(sample))
+  await connection.quit()
+  await mx.connection.ended
+  return { result, told: told(result), mx, verbs: verbs(mx) }
+}
+
+/** The commands after EHLO. */
+export function verbs(mx: ScriptedMx): readonly string[] {
+  return mx.connection.commands.slice(1).map((line) => line.slice(0, 4))
+}
+
+/** An answer for each recipient named here. */
+export function rcpt(answers: Readonly<Record<string, MxAnswer>>): MxScript['RCPT'] {
+  return ({ recipient = '' }) => answers[recipient]
 }
