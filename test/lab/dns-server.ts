@@ -10,7 +10,7 @@ import net from 'node:net'
 import * as codec from 'dns-packet'
 import { answerFrom, type Zone } from './dns-zone.ts'
 
-export { type NameRecords, type TlsaFields, type Zone, zone } from './dns-zone.ts'
+export { type NameRecords, type Zone, zone } from './dns-zone.ts'
 
 export type DnsFault =
   /** Answers with this RCODE, and an extended error (RFC 8914) if given. */
