@@ -5,6 +5,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { addCredential } from '../interop/relay-instance.ts'
 import { createCpuAccount } from './cpu-account.ts'
 import { NETWORK, PEER_ADDRESS, SYSTEM_ADDRESS } from './network.ts'
 import { enterSystem, type SystemOptions, type SystemUnderTest } from './system.ts'
@@ -23,7 +24,7 @@ export async function startHermetic(options: SystemOptions): Promise<SystemUnder
   const configFile = `${dir}/hermetic.toml`
   const settings = configuration(options, dir)
   await writeFile(configFile, settings.join('\n'))
-  const secret = addCredential(configFile)
+  const secret = await addCredential(dir, USERNAME)
   const cpu = createCpuAccount('hermetic')
   const enter = enterSystem(options, cpu)
   const [file = 'sh', ...args] = enter([`${ROOT}hermetic`, 'start', '--config', configFile])
@@ -82,14 +83,6 @@ function configuration({ scenario, certFile, keyFile }: SystemOptions, dir: stri
     `listen = "127.0.0.1:${METRICS_PORT}"`,
     '',
   ]
-}
-
-/** The secret is printed once, as the last word of a line of its own. */
-function addCredential(configFile: string): string {
-  const output = execFileSync(`${ROOT}hermetic`, ['credential', 'add', USERNAME, '--config', configFile], {
-    encoding: 'utf8',
-  })
-  return output.trim().split(/\s+/).at(-1) ?? ''
 }
 
 async function untilReady(options: SystemOptions, child: ChildProcess): Promise<void> {

@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { createAuthority } from '../lab/ca.ts'
 import { type DnsServer, startDnsServer, zone } from '../lab/dns-server.ts'
 import { PostfixMx } from './postfix-mx.ts'
-import { freePort, hermetic, RelayInstance } from './relay-instance.ts'
+import { addCredential, freePort, RelayInstance } from './relay-instance.ts'
 
 const run = promisify(execFile)
 const SCRIPTS = new URL('./', import.meta.url).pathname
@@ -65,8 +65,7 @@ describe('delivery to a real Postfix', () => {
     await writeFile(`${dir}/relay-key.pem`, submission.key, { mode: 0o600 })
     const settings = relaySettings({ dir, listen: port, dns: dns.port, mx: mxPort })
     relay = await RelayInstance.start({ dir: `${dir}/relay`, settings, readyPort: port })
-    const printed = await hermetic(`${dir}/relay`, 'credential', 'add', 'app')
-    login = { port, caFile, username: 'app', secret: secretIn(printed) }
+    login = { port, caFile, username: 'app', secret: await addCredential(`${dir}/relay`, 'app') }
   })
 
   after(async () => {
@@ -200,13 +199,6 @@ function assertMatches(actual: unknown, expected: Readonly<Record<string, string
         : one(value, wanted)
     assert.ok(right, `${name} is ${JSON.stringify(value)}, not ${JSON.stringify(wanted)}; ${JSON.stringify(actual)}`)
   }
-}
-
-/** `credential add` prints the generated secret once. */
-function secretIn(printed: string): string {
-  const secret = printed.split(/\s+/).find((word) => /^[A-Za-z0-9_-]{20,}$/.test(word))
-  assert.ok(secret !== undefined, `no secret in: ${printed}`)
-  return secret
 }
 
 function relaySettings(of: {

@@ -106,7 +106,14 @@ export async function hermetic(dir: string, ...args: readonly string[]): Promise
   return stdout
 }
 
-export async function writeConfig(options: Pick<RelayOptions, 'dir' | 'settings'>): Promise<string> {
+/** Makes a login and answers its secret, which the command shows once. */
+export async function addCredential(dir: string, username: string): Promise<string> {
+  const [, secret] = /^secret: +(\S+)$/m.exec(await hermetic(dir, 'credential', 'add', username)) ?? []
+  if (secret === undefined) throw new Error('credential add showed no secret')
+  return secret
+}
+
+async function writeConfig(options: Pick<RelayOptions, 'dir' | 'settings'>): Promise<string> {
   await mkdir(options.dir, { recursive: true })
   const settings = `hostname = "relay.hermetic.test"\ndata_dir = "${options.dir}/data"\n${options.settings}\n`
   await writeFile(configFileIn(options.dir), settings)

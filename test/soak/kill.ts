@@ -128,10 +128,10 @@ interface QueueState {
 }
 
 async function queueState(dir: string): Promise<QueueState> {
-  const entries: unknown = JSON.parse(await hermetic(dir, 'queue', 'list', '--json'))
-  const text = JSON.stringify(entries)
-  const list = Array.isArray(entries) ? entries : []
-  return { messages: list.length, quarantined: text.split('"quarantined"').length - 1 }
+  const summary: unknown = JSON.parse(await hermetic(dir, 'queue', 'summary', '--json'))
+  if (typeof summary !== 'object' || summary === null) throw new Error('queue summary is no object')
+  const counts = new Map<string, unknown>(Object.entries(summary))
+  return { messages: Number(counts.get('messages')), quarantined: Number(counts.get('quarantined')) }
 }
 
 function result(
