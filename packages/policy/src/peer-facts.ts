@@ -12,7 +12,7 @@ export interface PeerFacts {
   readonly protocol: 'TLSv1.2' | 'TLSv1.3'
   /** The IANA name, e.g. TLS_AES_256_GCM_SHA384. */
   readonly cipher: string
-  /** The group of an ephemeral key exchange that OpenSSL can name; hybrid groups of TLS 1.3 have none here. */
+  /** The group of the ephemeral key exchange, e.g. X25519MLKEM768; undefined where Node has no name for it. */
   readonly keyExchange: string | undefined
   readonly chain: readonly [PeerCertificate, ...PeerCertificate[]]
   /** More certificates were sent than are kept here. */
