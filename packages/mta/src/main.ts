@@ -7,18 +7,18 @@
  */
 import { err, ok, type Result } from '@hermetic/policy'
 import type { Config } from './config/schema.ts'
-import { openPinoLog } from './observability/adapters/pino-log.ts'
-import { openPromMetrics } from './observability/adapters/prom-metrics.ts'
 import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import { formatDomain } from './smtp/mail-address.ts'
 import { openSqliteSpool } from './spool/adapters/sqlite-spool.ts'
+import type { SqliteSpool } from './spool/adapters/sqlite-spool-port.ts'
 import { openAdmin } from './wiring/admin-services.ts'
-import { type DeliverySide, startDeliverySide } from './wiring/delivery-side.ts'
+import { type DeliverySide, SET_ASIDE_AFTER_DEATHS, startDeliverySide } from './wiring/delivery-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
 import { openSubmissionSide } from './wiring/submission-side.ts'
+import { type Telling, tell } from './wiring/telling.ts'
 
 export type { RelayOptions } from './wiring/relay-options.ts'
 export type { StartProblem } from './wiring/start-problem.ts'
@@ -40,86 +40,100 @@ const SETTLE_GRACE_MS = 5_000
 
 export async function startRelay(config: Config, options: RelayOptions): Promise<Result<Relay, StartProblem>> {
   const startedMono = performance.now()
-  const log = openPinoLog({
-    level: config.log.level,
-    addresses: config.log.addresses,
-    ...(options.logStream === undefined ? {} : { stream: options.logStream }),
-  })
-  let metrics: ReturnType<typeof openPromMetrics> | undefined
-  const emit = (event: LogEvent): void => {
-    log.emit(event)
-    metrics?.emit(event)
-    options.onEvent?.(event)
-  }
+  const telling = tell(config, options)
+  const { emit } = telling
   tellStart(config, options, emit)
-
   const spool = await openSqliteSpool({
     dataDir: config.data_dir,
     maxBytes: config.queue.max_bytes,
+    setAsideAfterDeaths: SET_ASIDE_AFTER_DEATHS,
     emit,
     ...(options.spoolHooks === undefined ? {} : { hooks: options.spoolHooks }),
   })
   if (!spool.ok) {
-    log.flush()
+    telling.flush()
     return err({ kind: 'spool', error: spool.error })
   }
-  const store = spool.value
-  metrics = openPromMetrics({ summary: () => store.admin.summary(), health: () => store.health(), now: Date.now })
+  const opening = new Opening()
+  opening.closesWith(async () => telling.flush())
+  opening.closesWith(() => spool.value.close())
+  const relay = await opened(config, { ...options, spool: spool.value, telling, opening })
+  if (!relay.ok) {
+    await opening.close()
+    return relay
+  }
+  emit({ event: 'relay-ready', durationMs: Math.round(performance.now() - startedMono) })
+  return relay
+}
 
-  /** In the order of the start; closed the other way round. */
-  const closing: (() => Promise<void>)[] = [async () => log.flush(), () => store.close()]
-  const failed = async (problem: StartProblem): Promise<Result<Relay, StartProblem>> => {
-    for (const close of closing.reverse()) await close()
-    return err(problem)
+/** What was opened so far, to be closed the other way round. */
+class Opening {
+  readonly #closes: (() => Promise<void>)[] = []
+
+  closesWith(close: () => Promise<void>): void {
+    this.#closes.push(close)
   }
 
-  const delivery = await startDeliverySide(config, { ...options, spool: store, emit })
-  if (!delivery.ok) return failed(delivery.error)
+  async close(beforeLast: () => void = () => undefined): Promise<void> {
+    while (this.#closes.length > 1) await this.#closes.pop()?.()
+    beforeLast()
+    await this.#closes.pop()?.()
+  }
+}
+
+interface OpenedParts extends RelayOptions {
+  readonly spool: SqliteSpool
+  readonly telling: Telling
+  readonly opening: Opening
+}
+
+async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay, StartProblem>> {
+  const { spool, opening, telling } = parts
+  const { emit } = telling
+  const metrics = telling.count({ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now })
+  const delivery = await startDeliverySide(config, { ...parts, emit })
+  if (!delivery.ok) return delivery
   const { scheduler, guard, resolver, nameServers } = delivery.value
   const stopDelivery = (): Promise<void> => delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS)
 
-  const opened = await openSubmissionSide(config, { ...options, spool: store, scheduler, emit })
-  if (!opened.ok) {
-    closing.push(stopDelivery)
-    return failed(opened.error)
+  let phase: 'starting' | 'running' | 'stopping' = 'starting'
+  const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
+  if (!submission.ok) {
+    await stopDelivery()
+    return submission
   }
-  const listeners = opened.value
+  const listeners = submission.value
   const closeListeners = listeners.map(
     ({ listener }) =>
       () =>
         listener.close(LISTENER_GRACE_MS),
   )
-  // Mail that still arrives is stored and waits for the next start; nobody waits for the other side.
-  closing.push(async () => void (await Promise.all([stopDelivery, ...closeListeners].map((close) => close()))))
   guard.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
 
-  let phase: 'running' | 'stopping' = 'running'
   const admin = await openAdmin(config, {
-    ...{ spool: store, scheduler, listeners, metrics, emit, version: options.version },
+    ...{ spool, scheduler, listeners, metrics, emit, version: parts.version },
     phase: () => phase,
     resolver: () => resolver.state(),
   })
-  if (!admin.ok) return failed(admin.error)
-  const { control, metrics: probes } = admin.value
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
-  closing.splice(2, 0, () => probes.close())
-  closing.push(() => control.close())
+  if (admin.ok) opening.closesWith(() => admin.value.metrics.close())
+  // Mail that still arrives is stored and waits for the next start; neither side waits for the other.
+  opening.closesWith(async () => void (await Promise.all([stopDelivery, ...closeListeners].map((close) => close()))))
+  if (!admin.ok) return admin
+  opening.closesWith(() => admin.value.control.close())
 
-  const { messages: waiting } = await store.admin.summary()
-  emit({ event: 'relay-ready', durationMs: Math.round(performance.now() - startedMono) })
+  const { messages: waiting } = await spool.admin.summary()
+  phase = 'running'
   const stop = async (signal: string): Promise<void> => {
     const since = performance.now()
     phase = 'stopping'
     emit({ event: 'relay-stopping', signal, graceMs: config.delivery.stop_grace })
-    const [flush, ...others] = closing
-    for (const close of others.reverse()) await close()
-    emit({ event: 'relay-stopped', durationMs: Math.round(performance.now() - since) })
-    await flush?.()
+    await opening.close(() => emit({ event: 'relay-stopped', durationMs: Math.round(performance.now() - since) }))
   }
   let stopping: Promise<void> | undefined
   return ok({
     ...{ listeners, nameServers, waiting },
-    metricsPort: probes.port,
+    metricsPort: admin.value.metrics.port,
     stop: (signal) => {
       stopping ??= stop(signal)
       return stopping

@@ -8,7 +8,7 @@ import type { Relay } from '../main.ts'
 import { judgeNodeVersion } from '../observability/node-version.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { coloured } from './colour.ts'
-import type { Login } from './start.ts'
+import type { Login } from './first-login.ts'
 
 export interface StartFacts {
   readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'nameServers' | 'waiting'>

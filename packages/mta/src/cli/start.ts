@@ -2,12 +2,10 @@
  * `hermetic start`: runs the relay until a signal ends it. Without a configuration file it is ready for a first
  * message; `--try` also opens a mailbox of its own, so that the message visibly arrives.
  */
-import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { type Relay, startRelay } from '../main.ts'
-import { type CredentialRecord, generateCredential, writeCredential } from '../submission/credential-file.ts'
-import { CREDENTIALS_NAME } from '../wiring/relay-options.ts'
 import { readArguments } from './arguments.ts'
+import { firstLogin, type Login } from './first-login.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { describeStartProblem } from './start-problem-text.ts'
 import { startText } from './start-text.ts'
@@ -73,36 +71,6 @@ async function started(
   if (relay.ok) return relay.value
   await mailbox?.close()
   throw new UserError(describeStartProblem(relay.error))
-}
-
-/** A login whose secret is known now, so that a line can be printed that works when it is pasted. */
-export interface Login {
-  readonly username: string
-  readonly secret: string
-  readonly record: CredentialRecord
-  readonly lives: 'with-process' | 'in-data-dir'
-}
-
-/**
- * Secrets are kept as hashes only. So the first start without a configuration makes a login that stays; later ones,
- * and `--try`, make one that ends with the process.
- */
-async function firstLogin(
-  config: Config,
-  { isTry, hasFile }: { readonly isTry: boolean; readonly hasFile: boolean },
-): Promise<Login | undefined> {
-  if (hasFile && !isTry) return undefined
-  if (!config.listener.some((listener) => listener.require_auth)) return undefined
-  const { mkdir, stat } = await import('node:fs/promises')
-  const file = join(config.data_dir, CREDENTIALS_NAME)
-  const isFirst = !isTry && (await stat(file).catch(() => undefined)) === undefined
-  const username = isFirst ? 'app' : 'try'
-  const { secret, record } = generateCredential(username)
-  if (!isFirst) return { username, secret, record, lives: 'with-process' }
-  await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
-  const written = await writeCredential(file, record)
-  if (!written.ok) throw new UserError(`the first login could not be stored: ${written.error}`)
-  return { username, secret, record, lives: 'in-data-dir' }
 }
 
 /** The first signal stops in order, a second one at once: everything that was promised is on disk anyway. */

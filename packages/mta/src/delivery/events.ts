@@ -67,6 +67,8 @@ export type DeliveryEvent =
       readonly step: 'claim' | 'renew' | 'release' | 'open'
       readonly detail: string
     }
+  /** A message that was in flight when the relay died was delivered alone in a child process. */
+  | { readonly event: 'suspect-tried'; readonly id: QueueId; readonly lane: LaneId; readonly end: SuspectEnd }
   /** A defect of ours that was contained: the messages concerned are deferred. */
   | { readonly event: 'delivery-defect'; readonly lane: LaneId; readonly detail: string; readonly messages: number }
 
@@ -107,3 +109,6 @@ export interface RecipientSummary {
   readonly failed: number
   readonly ambiguous: number
 }
+
+/** `inconclusive`: the child was stopped, or could not be started; that says nothing about the message. */
+export type SuspectEnd = 'ended' | 'died' | 'inconclusive'

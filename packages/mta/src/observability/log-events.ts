@@ -345,6 +345,11 @@ const delivery = {
     sentence: 'The store did not answer delivery.',
     fields: { step: 'word', detail: 'peer' },
   },
+  'suspect-tried': {
+    level: 'info',
+    sentence: 'A message that was in flight when the relay died was delivered alone in a child process.',
+    fields: { id: 'word', lane: 'word', end: 'word' },
+  },
   'delivery-defect': {
     level: 'error',
     sentence: 'A defect of ours was contained; the messages concerned are deferred.',

@@ -143,6 +143,11 @@ export const METRICS = {
   },
   hermetic_spool_orphans_removed_total: { type: 'counter', help: 'Content files without an envelope.' },
   hermetic_spool_suspects_total: { type: 'counter', help: 'Messages in flight when the relay died.' },
+  hermetic_suspects_tried_total: {
+    type: 'counter',
+    help: 'Messages delivered alone in a child process after a crash, by how the child ended.',
+    labels: ['end'],
+  },
   hermetic_spool_quarantined_total: { type: 'counter', help: 'Messages set aside.' },
   hermetic_spool_unreadable_total: { type: 'counter', help: 'Messages whose content is missing or damaged.' },
   hermetic_spool_thread_restarts_total: { type: 'counter', help: 'Restarts of the store thread.' },
@@ -295,6 +300,7 @@ const UPDATES: Rooms = {
   'claims-released': ({ messages }) => [count('hermetic_claims_released_total', {}, messages)],
   'lease-lost': ({ messages }) => [count('hermetic_leases_lost_total', {}, messages)],
   'delivery-store-failed': ({ step }) => [count('hermetic_store_failures_total', { step })],
+  'suspect-tried': ({ end }) => [count('hermetic_suspects_tried_total', { end })],
   'delivery-defect': () => [count('hermetic_defects_total', { room: 'delivery' })],
 
   'dsn-queued': () => [count('hermetic_dsns_total')],

@@ -4,12 +4,14 @@
 import { readFileSync } from 'node:fs'
 import { createStubResolver, type DnsResolver, err, ok, parseCidr, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
-import { createDelivery } from '../delivery/delivery.ts'
+import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
+import { retrySuspects } from '../delivery/suspect-retry.ts'
 import { createLocalPermits } from '../limits/adapters/local-permits.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import { formatAddress, formatDomain } from '../smtp/mail-address.ts'
+import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
 import { retryOptions, reuseLimits, smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
@@ -17,6 +19,12 @@ import { type NameServers, nameServers } from './name-servers.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
 import type { StartProblem } from './start-problem.ts'
+
+/**
+ * One death says little: a power cut or a kill names everything that was in flight. Mail that was in flight at two
+ * deaths in a row is delivered alone, in a child process, before it can take part in a third.
+ */
+export const SET_ASIDE_AFTER_DEATHS = 2
 
 export interface DeliverySide {
   readonly scheduler: LaneScheduler
@@ -28,7 +36,7 @@ export interface DeliverySide {
 }
 
 export interface DeliveryParts {
-  readonly spool: Spool
+  readonly spool: Spool & { readonly suspects: CrashSuspects }
   readonly resolver?: DnsResolver
   readonly emit: (event: LogEvent) => void
 }
@@ -46,7 +54,7 @@ export async function startDeliverySide(
   const resolver = watchResolver(answering)
   const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
-  const delivery = createDelivery({
+  const options: DeliveryOptions = {
     ...{ spool, scheduler, resolver, emit, ca: ca.value },
     permits: createLocalPermits({ perSite: config.delivery.concurrency_per_site }),
     hostname: formatDomain(config.hostname),
@@ -61,16 +69,37 @@ export async function startDeliverySide(
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,
-  })
+  }
+  const delivery = createDelivery(options)
   await scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
+  const stopping = new AbortController()
+  const suspects = trySuspects(options, { spool, emit, signal: stopping.signal })
   return ok({
     ...{ scheduler, guard, resolver, nameServers: servers },
     stop: async (graceMs) => {
-      await scheduler.stop(graceMs)
+      stopping.abort()
+      await Promise.all([scheduler.stop(graceMs), suspects])
       await delivery.close()
       stub?.close()
     },
   })
+}
+
+/** A defect in here must not end the relay: the suspects stay set aside until the next start. */
+async function trySuspects(
+  delivery: DeliveryOptions,
+  { spool, emit, signal }: Pick<DeliveryParts, 'spool' | 'emit'> & { readonly signal: AbortSignal },
+): Promise<void> {
+  try {
+    await retrySuspects({
+      ...{ spool, delivery, signal },
+      suspects: spool.suspects,
+      setAsideAfterDeaths: SET_ASIDE_AFTER_DEATHS,
+      onTried: ({ id, lane, end }) => emit({ event: 'suspect-tried', id, lane, end: end.kind }),
+    })
+  } catch (error) {
+    emit({ event: 'delivery-store-failed', step: 'claim', detail: String(error) })
+  }
 }
 
 function readRoots({ trust: { ca_file: path } }: Config): Result<readonly string[], StartProblem> {

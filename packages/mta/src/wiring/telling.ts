@@ -1,0 +1,33 @@
+/**
+ * Where events go: the log from the first moment, the metrics as soon as there is a queue to count, and whoever
+ * started the relay.
+ */
+import type { Config } from '../config/schema.ts'
+import { openPinoLog } from '../observability/adapters/pino-log.ts'
+import { openPromMetrics, type QueueSource, type RelayMetrics } from '../observability/adapters/prom-metrics.ts'
+import type { LogEvent } from '../observability/log-events.ts'
+import type { RelayOptions } from './relay-options.ts'
+
+export interface Telling {
+  emit(event: LogEvent): void
+  /** From now on events are counted as well. */
+  count(queue: QueueSource): RelayMetrics
+  flush(): void
+}
+
+export function tell({ log: { level, addresses } }: Config, { logStream, onEvent }: RelayOptions): Telling {
+  const log = openPinoLog({ level, addresses, ...(logStream === undefined ? {} : { stream: logStream }) })
+  let metrics: RelayMetrics | undefined
+  return {
+    emit: (event) => {
+      log.emit(event)
+      metrics?.emit(event)
+      onEvent?.(event)
+    },
+    count: (queue) => {
+      metrics = openPromMetrics(queue)
+      return metrics
+    },
+    flush: () => log.flush(),
+  }
+}
