@@ -20,6 +20,7 @@ export interface DialogueOptions {
     readonly ca?: string
     readonly minVersion?: 'TLSv1' | 'TLSv1.1'
     readonly maxVersion?: 'TLSv1.1' | 'TLSv1.2'
+    readonly ciphers?: string
   }
 }
 

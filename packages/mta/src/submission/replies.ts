@@ -78,6 +78,7 @@ export const replies = {
   tooManyCommands: reply(421, '4.7.0', 'Too many commands without a message, closing the connection'),
   idle: reply(421, '4.4.2', 'Idle for too long, closing the connection'),
   tooSlow: reply(421, '4.4.2', 'Input arrives too slowly, closing the connection'),
+  internalEnd: reply(421, '4.3.0', 'Internal error, closing the connection'),
   shuttingDown: reply(421, '4.3.2', 'Shutting down, closing the connection'),
 } as const satisfies Record<string, Reply>
 

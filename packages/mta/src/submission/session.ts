@@ -369,7 +369,7 @@ export class Session implements WireTarget {
   #guarded(work: () => void | Promise<void>): Promise<void> | undefined {
     const failed = (error: unknown): void => {
       this.#intake.tellError(error)
-      this.close('internal-error', replies.shuttingDown)
+      this.close('internal-error', replies.internalEnd)
     }
     try {
       return work()?.catch(failed)
