@@ -25,22 +25,22 @@ const DEPTH_MAX = 5
 export function logLine(event: LogEvent, options: LogOptions): LogLine {
   const { level, fields: kinds } = LOG_EVENTS[event.event]
   const fields: Record<string, LogValue> = { event: event.event }
-  for (const [name, value] of factsOf(event)) {
-    if (name === 'event' || value === undefined) continue
-    fields[snakeCase(name)] = render(value, { kind: kindOf(kinds, name), options, depth: 0 })
+  const add = (name: string, value: unknown): void => {
+    if (value !== undefined) fields[snakeCase(name)] = render(value, { kind: kindOf(kinds, name), options, depth: 0 })
+  }
+  const facts: object = event.event === 'attempt-finished' ? deliveryRecord(event) : event
+  for (const [name, value] of Object.entries(facts)) {
+    // Facts that every event tells in the same words are fields of the line itself.
+    if (name === 'remote' && 'remote' in event) addAll(event.remote, add)
+    else if (name === 'problem' && 'problem' in event && event.problem !== undefined)
+      addAll(problemWords(event.problem), add)
+    else if (name !== 'event') add(name, value)
   }
   return { level, fields }
 }
 
-/** Facts that every event tells in the same words are fields of the line itself. */
-function factsOf(event: LogEvent): readonly (readonly [string, unknown])[] {
-  if (event.event === 'attempt-finished') return Object.entries(deliveryRecord(event))
-  return Object.entries(event).flatMap(([name, value]): [string, unknown][] => {
-    if (name === 'remote' && 'remote' in event) return Object.entries(event.remote)
-    if (name === 'problem' && 'problem' in event && event.problem !== undefined)
-      return Object.entries(problemWords(event.problem))
-    return [[name, value]]
-  })
+function addAll(facts: object, add: (name: string, value: unknown) => void): void {
+  for (const [name, value] of Object.entries(facts)) add(name, value)
 }
 
 function kindOf(kinds: Readonly<Record<string, FieldKind>>, name: string): FieldKind {
@@ -86,8 +86,12 @@ function masked(text: string, kind: FieldKind, { addresses }: LogOptions): strin
   return text.replace(/(?:"(?:[^"\\]|\\.)*"|[^\s<>@,;:"()]+)@(?=[\w[])/g, '*@')
 }
 
+/** Most of what peers say: nothing to replace. */
+const PLAIN = /^[ -~]*$/
+
 /** Bounded, and on one line: control characters could forge lines or move the cursor of who reads them. */
 export function foreignText(text: string): string {
+  if (text.length <= TEXT_MAX && PLAIN.test(text)) return text
   const cut = text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX).toWellFormed()}…` : text.toWellFormed()
   return cut.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?')
 }

@@ -25,7 +25,7 @@ export function openPinoLog({ level, addresses, stream }: RelayLogOptions): Rela
     {
       level,
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: isoTimestamp(),
       formatters: { level: (label) => ({ level: label }) },
     },
     output,
@@ -40,5 +40,19 @@ export function openPinoLog({ level, addresses, stream }: RelayLogOptions): Rela
     flush() {
       if ('flushSync' in output && typeof output.flushSync === 'function') output.flushSync()
     },
+  }
+}
+
+/** Many lines share a millisecond, and formatting a date costs as much as the rest of a line. */
+function isoTimestamp(): () => string {
+  let at = Number.NaN
+  let text = ''
+  return () => {
+    const now = Date.now()
+    if (now !== at) {
+      at = now
+      text = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return text
   }
 }
