@@ -7,7 +7,7 @@ import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
 import type { QueueDelivery, QueueEntry, QueueRecipient, QueueSummary } from '../spool/spool.ts'
 import { explainProblem } from './problem-text.ts'
-import { formatAge, formatBytes, formatTable } from './table.ts'
+import { counted, formatAge, formatBytes, formatTable } from './table.ts'
 
 export interface Paper {
   readonly now: number
@@ -118,7 +118,7 @@ function recipientText(recipient: QueueRecipient): string {
 export function summaryText(summary: QueueSummary, { now, width }: Paper): string {
   const { messages, recipientsOpen, held, quarantined, bytes, oldestReceivedAt, lanes } = summary
   const oldest = oldestReceivedAt === undefined ? '' : `, the oldest ${formatAge(now - oldestReceivedAt)} old`
-  const head = `${messages} messages (${formatBytes(bytes)}) for ${recipientsOpen} recipients${oldest}; ${held} held, ${quarantined} quarantined\n`
+  const head = `${counted(messages, 'message')} (${formatBytes(bytes)}) for ${counted(recipientsOpen, 'recipient')}${oldest}; ${held} held, ${quarantined} quarantined\n`
   if (lanes.length === 0) return head
   const columns = [
     { title: 'DELIVERIES', align: 'right' },

@@ -11,6 +11,7 @@ import { readArguments } from './arguments.ts'
 import { openQueue } from './open-queue.ts'
 import { listText, messageText, summaryText } from './queue-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
+import { counted } from './table.ts'
 import { EXIT, type Terminal, UsageError, UserError, type Verb } from './verb.ts'
 
 const OPTIONS = {
@@ -292,5 +293,5 @@ const DONE: Readonly<Record<QueueAction['kind'], string>> = {
 function changeText(action: QueueAction, counts: ReadonlyMap<QueueChange['result'], number>): string {
   const done = counts.get('done') ?? 0
   const others = [...counts].filter(([result]) => result !== 'done').map(([result, count]) => `${count} ${result}`)
-  return `${done} ${done === 1 ? 'message' : 'messages'} ${DONE[action.kind]}${others.length > 0 ? ` (${others.join(', ')})` : ''}\n`
+  return `${counted(done, 'message')} ${DONE[action.kind]}${others.length > 0 ? ` (${others.join(', ')})` : ''}\n`
 }

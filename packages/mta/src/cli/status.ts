@@ -4,7 +4,7 @@ import { connectControl } from '../admin/control-client.ts'
 import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
 import { readArguments } from './arguments.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
-import { formatAge, formatBytes } from './table.ts'
+import { counted, formatAge, formatBytes } from './table.ts'
 import { EXIT, type Verb } from './verb.ts'
 
 export const status: Verb = {
@@ -43,7 +43,10 @@ export function statusText(state: RelayStatus, now: number): string {
       return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}`]
     }),
     ['metrics', `http://${urlHost(state.metrics.address)}:${state.metrics.port}/metrics`],
-    ['queue', `${queue.messages} messages (${formatBytes(queue.bytes)}), ${queue.recipientsOpen} recipients${oldest}`],
+    [
+      'queue',
+      `${counted(queue.messages, 'message')} (${formatBytes(queue.bytes)}), ${counted(queue.recipientsOpen, 'recipient')}${oldest}`,
+    ],
     ['set aside', `${queue.held} held, ${queue.quarantined} quarantined`],
     ['store', `${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} in ${state.directory}`],
   ]

@@ -62,3 +62,8 @@ export function formatBytes(bytes: number): string {
   }
   return `${bytes} B`
 }
+
+/** `1 message`, `2 messages`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
