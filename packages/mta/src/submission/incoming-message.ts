@@ -111,13 +111,14 @@ export class IncomingMessage {
   #message(outcome: Extract<ContentOutcome, { kind: 'complete' }>): ReceivedMessage {
     const { id, transaction, origin, receivedAt } = this.#options
     const { facts, eightBitBody, content, size } = outcome
+    const utf8Envelope = needsUtf8(transaction)
     const envelope: Envelope = {
       reversePath: transaction.reversePath,
-      body: eightBitBody || facts.nonAscii ? '8bitmime' : '7bit',
+      // Our trace field, or a Sender that we added, may name an address of the envelope.
+      body: eightBitBody || facts.nonAscii || utf8Envelope ? '8bitmime' : '7bit',
       // RFC 6531 §3.4 and EAI-02: what needs it, not what the client said. UTF-8 may also stand in the header of a
       // part (RFC 6532 §3), where only the client can know it.
-      smtpUtf8:
-        needsUtf8(transaction) || facts.nonAscii || (transaction.smtpUtf8 && eightBitBody && facts.nestsHeaders),
+      smtpUtf8: utf8Envelope || facts.nonAscii || (transaction.smtpUtf8 && eightBitBody && facts.nestsHeaders),
       requireTls: false,
       dsn: transaction.dsn,
       size,

@@ -12,7 +12,7 @@ export interface SubmissionLimits {
   readonly receivedFieldsMax: number
   readonly commandLineBytesMax: number
   readonly authLineBytesMax: number
-  /** Refused commands in a row before the session ends. */
+  /** Refused commands since the last accepted message before the session ends. */
   readonly badCommandsMax: number
   /** Commands since the last accepted message, whatever they were. */
   readonly commandsPerMessageMax: number
@@ -66,7 +66,7 @@ export const DEFAULT_SUBMISSION_LIMITS: SubmissionLimits = {
   contentGraceMs: 5 * MINUTE,
   contentBytesPerSecondMin: 500,
   contentMs: 60 * MINUTE,
-  // Human-made choice of most servers is 5 s and more; clients here are configured, so a hint is enough.
+  // Public exchangers wait for 5 s and more; the clients of a relay are known ones, so a hint is enough.
   earlyTalkerDelayMs: 250,
   // RFC 4954 §4: at least 3.
   authFailuresPerSessionMax: 3,

@@ -14,7 +14,7 @@ import { openCredentials } from './credentials.ts'
 import type { SubmissionEvent } from './events.ts'
 import type { ReceivedMessage } from './incoming-message.ts'
 import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from './limits.ts'
-import { type Listener, type ListenerOptions, startListener } from './listener.ts'
+import { type Listener, type ListenerOptions, type ListenerParts, startListener } from './listener.ts'
 import { hashToken } from './secret-hash.ts'
 
 export const USERNAME = 'app@example.com'
@@ -30,7 +30,6 @@ export interface FixtureOptions {
   readonly stage?: (id: QueueId) => ContentSink
   readonly health?: () => SpoolHealth['intake']
   readonly now?: () => number
-  readonly sweepMs?: number
   readonly hostname?: string
   readonly authFailures?: AuthFailures
 }
@@ -64,21 +63,50 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Fixtur
   const accepted: AcceptedMessage[] = []
   const events: SubmissionEvent[] = []
   let discarded = 0
-  const { cert, key } = await testCertificate()
-  const emit = (event: SubmissionEvent): void => void events.push(event)
+  const { cert } = await testCertificate()
+  const listener = await startListener({
+    ...(await fixtureParts(options, (event) => void events.push(event))),
+    stage:
+      options.stage ??
+      (() =>
+        memorySink(() => {
+          discarded += 1
+        })),
+    accept: async (message) => {
+      const outcome = (await options.accept?.(message)) ?? ({ kind: 'accepted' } as const)
+      if (outcome.kind === 'accepted' && message.content.kind === 'memory') {
+        const octets = Buffer.from(message.content.bytes)
+        accepted.push({ ...message, octets, text: octets.toString('latin1') })
+      }
+      return outcome
+    },
+  })
+  const { port } = listener
+  const tls = options.listener?.tls ?? 'none'
+  const open = (): Promise<SmtpDialogue> =>
+    SmtpDialogue.open({ port, ...(tls === 'implicit' ? { tls: { ca: cert } } : {}) })
+  return {
+    ...{ listener, port, accepted, events, open, ca: cert },
+    discarded: () => discarded,
+    ready: (as) => readyDialogue(open, { tls, ca: cert, ...as }),
+    close: () => listener.close(0),
+  }
+}
+
+async function fixtureParts(
+  options: FixtureOptions,
+  emit: (event: SubmissionEvent) => void,
+): Promise<Omit<ListenerParts, 'stage' | 'accept'>> {
   const postmaster = parseMailbox('postmaster@example.com')
   assert(postmaster.ok)
+  const pem = await testCertificate()
   const tls = options.listener?.tls ?? 'none'
-  const listener = await startListener({
+  return {
     listener: {
-      name: 'test',
-      kind: 'submission',
-      address: '127.0.0.1',
-      port: 0,
-      tls,
+      ...{ name: 'test', kind: 'submission', address: '127.0.0.1', port: 0, tls },
       requireAuth: tls !== 'none',
       allowNetworks: ['127.0.0.0/8'],
-      certificate: () => ({ cert, key }),
+      certificate: () => pem,
       ...options.listener,
     },
     hostname: options.hostname ?? HOSTNAME,
@@ -89,48 +117,29 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Fixtur
       emit,
     }),
     authFailures: options.authFailures ?? new AuthFailures(),
-    stage: options.stage ?? (() => memorySink(() => (discarded += 1))),
-    accept: async (message) => {
-      const outcome = (await options.accept?.(message)) ?? ({ kind: 'accepted' } as const)
-      if (outcome.kind === 'accepted' && message.content.kind === 'memory') {
-        const octets = Buffer.from(message.content.bytes)
-        accepted.push({ ...message, octets, text: octets.toString('latin1') })
-      }
-      return outcome
-    },
     spoolHealth: () => ({ intake: options.health?.() ?? 'open' }),
     emit,
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     ...(options.now === undefined ? {} : { now: options.now }),
-    ...(options.sweepMs === undefined ? {} : { sweepMs: options.sweepMs }),
-  })
-  const { port } = listener
-  const open = (): Promise<SmtpDialogue> =>
-    SmtpDialogue.open({ port, ...(tls === 'implicit' ? { tls: { ca: cert } } : {}) })
-  return {
-    listener,
-    port,
-    accepted,
-    events,
-    discarded: () => discarded,
-    ca: cert,
-    open,
-    ready: async (as) => {
-      const dialogue = await open()
-      await dialogue.reply()
-      await dialogue.command('EHLO client.example.net')
-      if (tls === 'starttls') {
-        await dialogue.startTls(cert)
-        await dialogue.command('EHLO client.example.net')
-      }
-      if (tls !== 'none') {
-        const reply = await dialogue.command(authPlain(as?.username ?? USERNAME, as?.secret ?? SECRET))
-        assert.equal(reply.code, 235)
-      }
-      return dialogue
-    },
-    close: () => listener.close(0),
   }
+}
+
+async function readyDialogue(
+  open: () => Promise<SmtpDialogue>,
+  how: { readonly tls: string; readonly ca: string; readonly username?: string; readonly secret?: string },
+): Promise<SmtpDialogue> {
+  const dialogue = await open()
+  await dialogue.reply()
+  await dialogue.command('EHLO client.example.net')
+  if (how.tls === 'starttls') {
+    await dialogue.startTls(how.ca)
+    await dialogue.command('EHLO client.example.net')
+  }
+  if (how.tls !== 'none') {
+    const reply = await dialogue.command(authPlain(how.username ?? USERNAME, how.secret ?? SECRET))
+    assert.equal(reply.code, 235, reply.text)
+  }
+  return dialogue
 }
 
 export function authPlain(username: string, secret: string): string {

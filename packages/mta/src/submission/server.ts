@@ -1,7 +1,7 @@
 /**
  * Submission and relay listeners on smtp-server: the one file that knows it. The library gives the listening socket,
  * the TLS handshakes and the life of a connection; lines, content, commands, replies and limits are ours
- * (`wire-reader.ts`, `session.ts`), because its own differ from RFC 5321 (docs/decisions, libraries in CONTRIBUTING).
+ * (`wire-reader.ts`, `session.ts`), for its own accept bare LF, drop recipients that differ in case, and bound little.
  *
  * Overridden members that are not its public API are guarded by `server.canary.test.ts`.
  */
@@ -195,7 +195,7 @@ export class SubmissionServer extends SMTPServer {
   readonly #sweeper: NodeJS.Timeout
 
   constructor({ rules, certificate, sweepMs }: ServerOptions) {
-    // The library falls back to a key that is published with it (libraries, gap 8).
+    // Without one the library falls back to a key that is published with it.
     invariant(rules.tls === 'none' || certificate !== undefined, 'a TLS listener has a certificate')
     super({
       name: rules.hostname,

@@ -37,6 +37,7 @@ export class Session implements WireTarget {
   #commands = 0
   #badCommands = 0
   #messages = 0
+  #greeted = false
   #end: SessionEnd | undefined
   #shuttingDown = false
 
@@ -52,6 +53,7 @@ export class Session implements WireTarget {
   }
 
   greet(): void {
+    this.#greeted = true
     this.#emit({ event: 'session-opened' })
     this.#channel.send(greeting(this.#rules.hostname))
   }
@@ -109,6 +111,8 @@ export class Session implements WireTarget {
     this.#end ??= 'client-closed'
     this.#reader.stop()
     this.#intake.abort()
+    // Without a greeting there was a refusal, which has its own event.
+    if (!this.#greeted) return
     const durationMs = Math.round(this.#rules.now() - this.#openedAt)
     this.#emit({ event: 'session-ended', reason: this.#end, messages: this.#messages, durationMs })
   }
