@@ -2,6 +2,7 @@
  * What `hermetic start` tells a person once the relay runs: where it listens, what is off and why, and a line that
  * sends a message when it is pasted. Pure.
  */
+import { join, relative } from 'node:path'
 import { formatSize } from '../config/quantity.ts'
 import type { Config } from '../config/schema.ts'
 import type { Relay } from '../main.ts'
@@ -18,6 +19,8 @@ export interface StartFacts {
   readonly version: string
   readonly node: string
   readonly colours: boolean
+  /** Paths below it are shown from there. */
+  readonly workingDirectory: string
 }
 
 type Row = readonly [label: string, text: string]
@@ -31,7 +34,7 @@ export function startText(config: Config, facts: StartFacts): string {
   return `\n${title}, ${formatDomain(config.hostname)}, Node.js ${node}\n\n${table.join('\n')}\n${sendText(config, facts)}\n`
 }
 
-function onRows(config: Config, { relay, isTry, file }: StartFacts): readonly Row[] {
+function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartFacts): readonly Row[] {
   const listeners = relay.listeners.map(
     ({ config: { kind, tls, require_auth: login, cert_file: certificate }, listener }): Row => {
       const { address, port } = listener
@@ -47,7 +50,10 @@ function onRows(config: Config, { relay, isTry, file }: StartFacts): readonly Ro
   return [
     ...listeners,
     ['settings', file ?? 'none: the defaults (hermetic describe-config prints a file to start from)'],
-    ['queue', `${config.data_dir}, at most ${formatSize(config.queue.max_bytes)}, ${waitingText(relay.waiting)}`],
+    [
+      'queue',
+      `${shown(config.data_dir, workingDirectory)}, at most ${formatSize(config.queue.max_bytes)}, ${waitingText(relay.waiting)}`,
+    ],
     [
       'delivers',
       isTry
@@ -78,7 +84,7 @@ function warningRows({ node, colours }: StartFacts): readonly Row[] {
   return [['warning', coloured(text, 'warning', colours)]]
 }
 
-function sendText(config: Config, { relay, login }: StartFacts): string {
+function sendText(config: Config, { relay, login, workingDirectory }: StartFacts): string {
   const open = relay.listeners.find(({ config: { kind } }) => kind === 'submission') ?? relay.listeners[0]
   if (open === undefined || login === undefined) return ''
   const { address, port } = open.listener
@@ -87,7 +93,9 @@ function sendText(config: Config, { relay, login }: StartFacts): string {
       ? `The login ${login.username} stays; its secret is shown this once (hermetic credential add makes others).`
       : `The login ${login.username} ends with this process (hermetic credential add makes one that stays).`
   const trust =
-    open.config.tls !== 'none' && open.config.cert_file === undefined ? ` --ca ${config.data_dir}/self-signed.pem` : ''
+    open.config.tls !== 'none' && open.config.cert_file === undefined
+      ? ` --ca ${shown(join(config.data_dir, 'self-signed.pem'), workingDirectory)}`
+      : ''
   return `
 Send a message (paste this into another terminal, here):
 
@@ -95,6 +103,12 @@ Send a message (paste this into another terminal, here):
 
 ${stays}
 `
+}
+
+/** The shorter of the two ways to write a path. */
+function shown(path: string, workingDirectory: string): string {
+  const short = relative(workingDirectory, path)
+  return short === '' || short.startsWith('..') ? path : short
 }
 
 function waitingText(messages: number): string {

@@ -44,6 +44,7 @@ Examples:
         ...{ relay, login, isTry: values.try, file: settings.file, colours: terminal.colours },
         version: hermeticVersion(),
         node: process.versions.node,
+        workingDirectory: terminal.workingDirectory,
       }),
     )
     await untilSignalled(relay, terminal)
