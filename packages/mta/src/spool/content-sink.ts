@@ -62,7 +62,8 @@ export class StagedContent implements ContentSink {
 
   async #create(): Promise<FileHandle> {
     this.#spilled = true
-    return await open(this.#place.path, 'wx', FILE_MODE)
+    // Truncates what an attempt that died left under this id: the name has one owner.
+    return await open(this.#place.path, 'w', FILE_MODE)
   }
 
   async #append(chunks: readonly Uint8Array[]): Promise<void> {

@@ -71,6 +71,11 @@ export class SpoolFaults {
     Atomics.store(this.#slots, this.#slotOf(point), 0)
   }
 
+  /** How often the armed fault is still to happen. */
+  left(point: FaultPoint): number {
+    return Atomics.load(this.#slots, this.#slotOf(point) + 2)
+  }
+
   /** Passes the point: throws or dies when a fault is due; answers true when the answer is to be lost. */
   pass(point: FaultPoint): boolean {
     const at = this.#slotOf(point)

@@ -142,6 +142,18 @@ export function contentContract(open: OpenSpool): void {
     assert.equal((await again.open(sent.id)).size, LARGE)
   })
 
+  test('a file that an attempt left half-written under an id does not stop the next attempt', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    const bytes = randomBytes(LARGE)
+    const sent = message([1], { content: { kind: 'memory', bytes } })
+    const abandoned = spool.stage(sent.id)
+    await abandoned.write(randomBytes(LARGE + 5))
+    assert.deepEqual(await spool.accept(sent), { kind: 'accepted' })
+    assert.ok((await read(await spool.open(sent.id))).equals(bytes))
+    await abandoned.discard()
+  })
+
   test('a notice in a settle is kept whatever its size', async (t) => {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()

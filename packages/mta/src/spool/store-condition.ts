@@ -29,8 +29,9 @@ export class StoreCondition {
   }
 
   failed(detail: string): void {
-    if (this.#failing !== undefined) return
-    this.#failing = { detail, since: this.#mono() }
+    const since = this.#failing?.since
+    this.#failing = { detail, since: since ?? this.#mono() }
+    if (since !== undefined) return
     this.#emit({ event: 'spool-failing', detail })
   }
 
