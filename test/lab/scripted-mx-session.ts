@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type SecureContext, TLSSocket } from 'node:tls'
-import type { MxAction, MxAnswer, MxConnection, MxSegment, MxStep, MxVerb, ReceivedMessage } from './scripted-mx.ts'
+import type { MxAction, MxAnswer, MxConnection, MxSegment, MxStep, MxVerb, ReceivedMessage } from './mx-script.ts'
 
 export interface MxSessionOptions {
   readonly number: number

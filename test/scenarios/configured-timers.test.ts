@@ -10,7 +10,8 @@ import { causeWords } from '../../packages/mta/src/observability/delivery-record
 import type { LogEvent } from '../../packages/mta/src/observability/log-events.ts'
 import { covers } from '../conformance/covers.ts'
 import { startDnsServer, zone } from '../lab/dns-server.ts'
-import { type MxVerb, ScriptedMx } from '../lab/scripted-mx.ts'
+import type { MxVerb } from '../lab/mx-script.ts'
+import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { SmtpDialogue } from '../lab/submit.ts'
 
 /** The step at which the other server falls silent, and the timer that must end it. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { covers } from '../conformance/covers.ts'
+import type { MxScript } from '../lab/mx-script.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
-import type { MxScript } from '../lab/scripted-mx.ts'
 
 const MINUTE = 60_000
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { covers } from '../conformance/covers.ts'
+import type { MxScript } from '../lab/mx-script.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
-import type { MxScript } from '../lab/scripted-mx.ts'
 
 function worldWith(script: MxScript, capabilities?: readonly string[]): Promise<RelayWorld> {
   const host = { script, ...(capabilities === undefined ? {} : { capabilities }) }

@@ -1,8 +1,8 @@
 /** Architecture, decision 11: what SIGTERM does to transactions before and after their final dot. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { MxScript } from '../lab/mx-script.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
-import type { MxScript } from '../lab/scripted-mx.ts'
 
 function worldWith(script: MxScript, stopGraceMs: number): Promise<RelayWorld> {
   return RelayWorld.start({

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { tlsRequirement } from '@hermetic/policy'
 import { covers } from '../conformance/covers.ts'
+import type { MxScript } from '../lab/mx-script.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
-import type { MxScript } from '../lab/scripted-mx.ts'
 
 const EXAMPLE = { 'example.test': [[10, 'mx.example.test'] as const] }
 const TWO = { 'example.test': [[10, 'mx.example.test'] as const, [20, 'mx2.example.test'] as const] }

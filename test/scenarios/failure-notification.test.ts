@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import type { Recipient } from '../../packages/mta/src/smtp/envelope.ts'
 import { newQueueId, type QueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import { covers } from '../conformance/covers.ts'
+import type { MxScript, ReceivedMessage } from '../lab/mx-script.ts'
 import { address, RelayWorld, type Submission, type WorldOptions } from '../lab/relay-world.ts'
-import type { MxScript, ReceivedMessage } from '../lab/scripted-mx.ts'
 
 /** A destination that does what the script says, and a sender's host that takes mail. */
 function start(script: MxScript, changes: Partial<WorldOptions> = {}): Promise<RelayWorld> {

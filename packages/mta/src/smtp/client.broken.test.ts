@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { covers } from '../../../../test/conformance/covers.ts'
-import { type MxAnswer, type MxScript, ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
+import type { MxAnswer, MxScript } from '../../../../test/lab/mx-script.ts'
+import { ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
 import { introduced, MODES, mail, once, rcpt, told } from './client.samples.ts'
 
 /** Says 421 and closes its half; what still comes is only put on record. */

@@ -1,6 +1,7 @@
 /** Sessions and transactions for the tests of the client: the happy path, of which each test changes what it is about. */
 import { invariant, parseDomainName } from '@hermetic/policy'
-import { DEFAULT_CAPABILITIES, type MxAnswer, type MxScript, ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
+import type { MxAnswer, MxScript } from '../../../../test/lab/mx-script.ts'
+import { DEFAULT_CAPABILITIES, ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
 import { SmtpConnection } from './client.ts'
 import type { Recipient } from './envelope.ts'
 import { type MailAddress, nullReversePath } from './mail-address.ts'

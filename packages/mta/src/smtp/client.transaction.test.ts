@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { covers } from '../../../../test/conformance/covers.ts'
-import { type MxScript, ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
+import type { MxScript } from '../../../../test/lab/mx-script.ts'
+import { ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
 import { ALONE, introduced, MODES, mail, once, rcpt, told, verbs } from './client.samples.ts'
 import type { SmtpConnection } from './client.ts'
 
