@@ -8,7 +8,7 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import type { MxScript, MxStep, MxVerb, ReceivedMessage } from './mx-script.ts'
+import type { MxConnection, MxScript, MxVerb, ReceivedMessage } from './mx-script.ts'
 import { MxSession, type MxSessionOptions } from './scripted-mx-session.ts'
 
 export interface ScriptedMxOptions {
