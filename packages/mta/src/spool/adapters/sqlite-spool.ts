@@ -166,6 +166,9 @@ function recoveryParts(
       const held = [...leases].map(([token, untilMono]) => ({ token, untilMono }))
       const again = await link.start({ ...start, leases: held, suspects: spool.suspects.list() })
       if (!again.ok) throw new Error(`the store cannot be opened again: ${again.error.kind}`)
+      // Given back while the thread was on its way up, when nobody could be told.
+      const released = held.map(({ token }) => token).filter((token) => !leases.has(token))
+      await link.ask('release', { tokens: released })
       emit({ event: 'spool-thread-restarted', detail: `${held.length} leases carried over` })
     },
     replaySettle: async ({ token, settlement }) => {
