@@ -35,6 +35,7 @@ Examples:
     const { values } = readArguments(args, { ...CONFIG_OPTION, try: { type: 'boolean', default: false } })
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
+    const signalled = firstSignal()
     const mailbox = values.try ? await openTryMailbox(settings.config, terminal) : undefined
     const config = mailbox === undefined ? settings.config : tryConfig(settings.config, mailbox.port)
     const login = await firstLogin(config, { isTry: values.try, hasFile: settings.file !== undefined })
@@ -47,7 +48,9 @@ Examples:
         workingDirectory: terminal.workingDirectory,
       }),
     )
-    await untilSignalled(relay, terminal)
+    const signal = await signalled
+    if (terminal.columns !== undefined) terminal.err('\nStopping; once more to stop at once.\n')
+    await relay.stop(signal)
     await mailbox?.close()
     return EXIT.done
   },
@@ -74,17 +77,19 @@ async function started(
   throw new UserError(describeStartProblem(relay.error))
 }
 
-/** The first signal stops in order, a second one at once: everything that was promised is on disk anyway. */
-async function untilSignalled(relay: Relay, terminal: Terminal): Promise<void> {
-  const signal = await new Promise<string>((resolve) => {
-    process.once('SIGINT', resolve)
-    process.once('SIGTERM', resolve)
+/**
+ * The first signal stops in order, a second one at once: everything that was promised is on disk anyway. Listened
+ * for from the beginning, so that a signal during the start ends it in order too.
+ */
+function firstSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    const onFirst = (signal: string): void => {
+      for (const name of SIGNALS) process.off(name, onFirst).once(name, impatient)
+      resolve(signal)
+    }
+    for (const name of SIGNALS) process.on(name, onFirst)
   })
-  const impatient = (): never => process.exit(EXIT.failed)
-  process.once('SIGINT', impatient)
-  process.once('SIGTERM', impatient)
-  if (terminal.columns !== undefined) terminal.err('\nStopping; once more to stop at once.\n')
-  await relay.stop(signal)
-  process.off('SIGINT', impatient)
-  process.off('SIGTERM', impatient)
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const impatient = (): never => process.exit(EXIT.failed)
