@@ -2,14 +2,14 @@
  * Who may deliver what, and when: claims and due lanes. Reads the indexes only and never walks over what is in
  * flight, so the cost is that of what is handed out, whatever the queue's length. Nothing here waits for a commit.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal, Suspect } from '../claims-journal.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { ClaimToken, DueLane } from '../spool.ts'
 import { formatToken, type Leases, type Position, parseToken } from './sqlite-leases.ts'
 import type { Ask, ClaimRecord } from './sqlite-protocol.ts'
-import { QUEUED } from './sqlite-records.ts'
+import { QUEUED, ROWS_PER_MESSAGE, rowsOf, seqOfRow } from './sqlite-records.ts'
 
 /** Outdated entries looked at per query; they are mended with the next commit, so the next query goes on from there. */
 const OUTDATED_LANES_MAX = 1024
@@ -21,12 +21,12 @@ export interface ClaimOptions {
 }
 
 interface DueRow {
-  readonly message: QueueId
-  readonly n: number
+  readonly row: number
   readonly due_at: number
 }
 
 interface ClaimRow extends DueRow {
+  readonly id: QueueId
   readonly lane: LaneId
   readonly attempts: number
   readonly recipients: string
@@ -41,7 +41,8 @@ export class Claims {
   readonly #journal: ClaimsJournal
   readonly #epoch: string
   readonly #statements: ReturnType<typeof prepare>
-  readonly #setAside: Set<QueueId>
+  /** By their messages' numbers. */
+  readonly #setAside: Set<number>
   /** Lanes whose recorded due time is too early. */
   readonly #outdated = new Set<LaneId>()
   #serial = 0
@@ -52,17 +53,15 @@ export class Claims {
     this.#epoch = options.epoch
     this.#statements = prepare(db)
     const { setAsideAfterDeaths: limit, suspects } = options
-    this.#setAside = new Set(
-      suspects.filter(({ deaths }) => limit !== undefined && deaths >= limit).map(({ id }) => id),
-    )
+    const named = suspects.filter(({ deaths }) => limit !== undefined && deaths >= limit)
+    this.#setAside = new Set(named.map(({ id }) => this.#seqOf(id)))
   }
 
   claim({ lane, limit, leaseMs }: Ask<'claim'>, now: number, mono: number): readonly ClaimRecord[] {
     const claims: ClaimRecord[] = []
     let at = this.#leases.upTo(lane)
     if (limit <= 0) return claims
-    for (const row of this.#statements.due.iterate(lane, now, at.dueAt, at.message, at.n) as Iterable<unknown>) {
-      const due = row as ClaimRow
+    for (const due of inOrder<ClaimRow>(this.#statements.claims, { lane, after: at, before: now })) {
       at = positionOf(due)
       if (!this.#isFree(due)) continue
       claims.push(this.#grant(due, mono + leaseMs))
@@ -74,8 +73,8 @@ export class Claims {
 
   /** Everything of one message that is due, also when it is set aside. */
   claimMessage({ id, leaseMs }: Ask<'claim-message'>, now: number, mono: number): readonly ClaimRecord[] {
-    const rows = this.#statements.dueOfMessage.all(id, now) as unknown as ClaimRow[]
-    return rows.filter((row) => !this.#leases.isHeld(row.message, row.n)).map((row) => this.#grant(row, mono + leaseMs))
+    const rows = this.#statements.dueOfMessage.all(...rowsOf(this.#seqOf(id)), now) as unknown as ClaimRow[]
+    return rows.filter((row) => !this.#leases.isHeld(row.row)).map((row) => this.#grant(row, mono + leaseMs))
   }
 
   renew({ tokens, leaseMs }: Ask<'renew'>, mono: number): readonly ClaimToken[] {
@@ -85,8 +84,8 @@ export class Claims {
   release({ tokens }: Ask<'release'>): void {
     for (const token of tokens) {
       const held = parseToken(token)
-      if (held === undefined || this.#leases.holder(held.message, held.n)?.token !== token) continue
-      this.#leases.drop(held.message, held.n)
+      if (held === undefined || this.#leases.holder(held.row)?.token !== token) continue
+      this.#leases.drop(held.row)
       this.#journal.ended(held.message)
     }
   }
@@ -94,15 +93,15 @@ export class Claims {
   /** A lease that is older than this thread. */
   restore(token: ClaimToken, untilMono: number): void {
     const held = parseToken(token)
-    const row = held === undefined ? undefined : this.#statements.one.get(held.message, held.n)
+    const row = held === undefined ? undefined : this.#statements.one.get(held.row, held.message)
     if (row === undefined) return
-    const { message, n, due_at: dueAt, lane } = row as unknown as ClaimRow
-    this.#leases.grant({ token, lane, at: { dueAt, message, n }, untilMono })
-    this.#journal.began(message)
+    const { id, lane, ...at } = row as unknown as ClaimRow
+    this.#leases.grant({ token, message: id, lane, at: positionOf(at), untilMono })
+    this.#journal.began(id)
   }
 
   clearSuspect(id: QueueId, lanes: readonly { lane: LaneId; dueAt: number }[]): void {
-    this.#setAside.delete(id)
+    this.#setAside.delete(this.#seqOf(id))
     for (const { lane, dueAt } of lanes) this.#leases.lower(lane, dueAt)
   }
 
@@ -142,8 +141,7 @@ export class Claims {
   #earliestFree(lane: LaneId, before: number): number | undefined {
     let at = this.#leases.upTo(lane)
     let dueAt: number | undefined
-    for (const row of this.#statements.dueOnly.iterate(lane, before, at.dueAt, at.message, at.n) as Iterable<unknown>) {
-      const due = row as DueRow
+    for (const due of inOrder<DueRow>(this.#statements.due, { lane, after: at, before })) {
       if (this.#isFree(due)) {
         dueAt = due.due_at
         break
@@ -154,19 +152,24 @@ export class Claims {
     return dueAt
   }
 
+  /** A message that is gone has a number that no message gets. */
+  #seqOf(id: QueueId): number {
+    return (this.#statements.seqOf.get(id) as { seq: number } | undefined)?.seq ?? 0
+  }
+
   #isFree(row: DueRow): boolean {
-    return !this.#leases.isHeld(row.message, row.n) && !this.#setAside.has(row.message)
+    return !this.#leases.isHeld(row.row) && !this.#setAside.has(seqOfRow(row.row))
   }
 
   #grant(row: ClaimRow, untilMono: number): ClaimRecord {
     this.#serial += 1
-    const token = formatToken(row.message, row.n, `${this.#epoch}.${this.#serial.toString(36)}`)
-    this.#journal.began(row.message)
-    if (this.#leases.holder(row.message, row.n) !== undefined) this.#journal.ended(row.message)
-    this.#leases.grant({ token, lane: row.lane, at: positionOf(row), untilMono })
+    const token = formatToken(row.id, row.row, `${this.#epoch}.${this.#serial.toString(36)}`)
+    this.#journal.began(row.id)
+    if (this.#leases.holder(row.row) !== undefined) this.#journal.ended(row.id)
+    this.#leases.grant({ token, message: row.id, lane: row.lane, at: positionOf(row), untilMono })
     return {
       token,
-      id: row.message,
+      id: row.id,
       lane: row.lane,
       envelope: row.envelope,
       recipients: row.recipients,
@@ -178,25 +181,53 @@ export class Claims {
   }
 }
 
-function positionOf(row: DueRow): Position & { readonly message: QueueId } {
-  return { dueAt: row.due_at, message: row.message, n: row.n }
+function positionOf({ due_at: dueAt, row }: DueRow): Position {
+  return { dueAt, row }
+}
+
+interface InOrder {
+  /** More of the same due time. */
+  readonly same: StatementSync
+  /** Later due times. */
+  readonly later: StatementSync
+}
+
+/**
+ * The queued deliveries of a lane after a position. In two steps, because SQLite does not search an index by row
+ * number behind a range: after an order to retry everything, a million deliveries share one due time.
+ */
+function* inOrder<Row>(
+  { same, later }: InOrder,
+  { lane, after, before }: { readonly lane: LaneId; readonly after: Position; readonly before: number },
+): Generator<Row> {
+  if (after.dueAt <= before) yield* same.iterate(lane, after.dueAt, after.row) as Iterable<unknown> as Iterable<Row>
+  yield* later.iterate(lane, after.dueAt, before) as Iterable<unknown> as Iterable<Row>
 }
 
 function prepare(db: DatabaseSync) {
-  const claim = `d.message, d.n, d.due_at, d.lane, d.attempts, d.recipients, d.delay_notice_at, m.envelope, m.received_at, m.expires_at`
+  const claim = `d.row, m.id, d.due_at, d.lane, d.attempts, d.recipients, d.delay_notice_at, m.envelope, m.received_at, m.expires_at`
   // CROSS JOIN keeps the order: first the index of what is due, then each message by its key.
-  const join = 'FROM delivery d CROSS JOIN message m ON m.id = d.message'
+  const join = `FROM delivery d CROSS JOIN message m ON m.seq = d.row / ${ROWS_PER_MESSAGE}`
+  const queued = `d.state = ${QUEUED} AND d.lane = ?`
+  const between = 'd.due_at > ? AND d.due_at <= ?'
   return {
-    due: db.prepare(`
-      SELECT ${claim} ${join} WHERE d.state = ${QUEUED} AND d.lane = ? AND d.due_at <= ?
-      AND (d.due_at, d.message, d.n) > (?, ?, ?) ORDER BY d.due_at, d.message, d.n`),
-    dueOnly: db.prepare(`
-      SELECT message, n, due_at FROM delivery WHERE state = ${QUEUED} AND lane = ? AND due_at <= ?
-      AND (due_at, message, n) > (?, ?, ?) ORDER BY due_at, message, n`),
+    claims: {
+      same: db.prepare(`SELECT ${claim} ${join} WHERE ${queued} AND d.due_at = ? AND d.row > ? ORDER BY d.row`),
+      later: db.prepare(`SELECT ${claim} ${join} WHERE ${queued} AND ${between} ORDER BY d.due_at, d.row`),
+    },
+    due: {
+      same: db.prepare(
+        `SELECT d.row, d.due_at FROM delivery d WHERE ${queued} AND d.due_at = ? AND d.row > ? ORDER BY d.row`,
+      ),
+      later: db.prepare(
+        `SELECT d.row, d.due_at FROM delivery d WHERE ${queued} AND ${between} ORDER BY d.due_at, d.row`,
+      ),
+    },
     dueOfMessage: db.prepare(
-      `SELECT ${claim} ${join} WHERE d.message = ? AND d.state = ${QUEUED} AND d.due_at <= ? ORDER BY d.n`,
+      `SELECT ${claim} ${join} WHERE d.row BETWEEN ? AND ? AND d.state = ${QUEUED} AND d.due_at <= ? ORDER BY d.row`,
     ),
-    one: db.prepare(`SELECT message, n, lane, due_at FROM delivery WHERE message = ? AND n = ? AND state = ${QUEUED}`),
+    one: db.prepare(`SELECT ${claim} ${join} WHERE d.row = ? AND m.id = ? AND d.state = ${QUEUED}`),
+    seqOf: db.prepare('SELECT seq FROM message WHERE id = ?'),
     first: db.prepare(`SELECT due_at FROM delivery WHERE state = ${QUEUED} AND lane = ? ORDER BY due_at LIMIT 1`),
     lanes: db.prepare('SELECT id, due_at FROM lane WHERE due_at <= ? ORDER BY due_at, id'),
     setLane: db.prepare('UPDATE lane SET due_at = ? WHERE id = ? AND due_at <> ?'),

@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { newQueueId, type QueueId } from '../queue-id.ts'
+import { newQueueId } from '../queue-id.ts'
 import { lane } from '../spool.fixture.ts'
 import { formatToken, Leases, type Position, parseToken } from './sqlite-leases.ts'
 
 const LANE = lane()
+const MESSAGE = newQueueId()
 
 /** A lane as the store sees it: what is queued, in order; the lease table must never hide a free delivery. */
 class Queue {
   readonly leases = new Leases()
-  readonly queued: (Position & { readonly message: QueueId })[] = []
+  readonly queued: Position[] = []
   mono = 0
+  #rows = 0
   #serial = 0
 
   add(dueAt: number): void {
-    this.queued.push({ dueAt, message: newQueueId(), n: 0 })
+    this.#rows += 1
+    this.queued.push({ dueAt, row: this.#rows })
     this.queued.sort(inOrder)
     this.leases.lower(LANE, dueAt)
   }
@@ -26,10 +29,10 @@ class Queue {
     let granted = 0
     for (const one of this.queued.filter((candidate) => inOrder(candidate, at) > 0)) {
       at = one
-      if (this.leases.isHeld(one.message, one.n)) continue
+      if (this.leases.isHeld(one.row)) continue
       this.#serial += 1
-      const token = formatToken(one.message, one.n, `e.${this.#serial}`)
-      this.leases.grant({ token, lane: LANE, at: one, untilMono: this.mono + 10 })
+      const token = formatToken(MESSAGE, one.row, `e.${this.#serial}`)
+      this.leases.grant({ token, message: MESSAGE, lane: LANE, at: one, untilMono: this.mono + 10 })
       granted += 1
       if (granted === limit) break
     }
@@ -37,24 +40,22 @@ class Queue {
   }
 
   end(pick: number, keep: boolean): void {
-    const held = this.queued.filter(({ message, n }) => this.leases.isHeld(message, n))
+    const held = this.queued.filter(({ row }) => this.leases.isHeld(row))
     const one = held[pick % Math.max(held.length, 1)]
     if (one === undefined) return
-    this.leases.drop(one.message, one.n)
+    this.leases.drop(one.row)
     if (!keep) this.queued.splice(this.queued.indexOf(one), 1)
   }
 
   hidden(): readonly Position[] {
     this.leases.lapse(this.mono)
     const upTo = this.leases.upTo(LANE)
-    return this.queued.filter((one) => inOrder(one, upTo) <= 0 && !this.leases.isHeld(one.message, one.n))
+    return this.queued.filter((one) => inOrder(one, upTo) <= 0 && !this.leases.isHeld(one.row))
   }
 }
 
 function inOrder(a: Position, b: Position): number {
-  if (a.dueAt !== b.dueAt) return a.dueAt - b.dueAt
-  if (a.message !== b.message) return a.message < b.message ? -1 : 1
-  return a.n - b.n
+  return a.dueAt - b.dueAt || a.row - b.row
 }
 
 test('whatever comes, is claimed, released, settled or lapses: nothing free stands before the position', () => {
@@ -78,7 +79,7 @@ test('whatever comes, is claimed, released, settled or lapses: nothing free stan
 
 test('a token names its delivery, and nothing else is taken for one', () => {
   const id = newQueueId()
-  assert.deepEqual(parseToken(formatToken(id, 3, 'abc.1z')), { message: id, n: 3 })
+  assert.deepEqual(parseToken(formatToken(id, 3, 'abc.1z')), { message: id, row: 3 })
   fc.assert(fc.property(fc.string(), (text) => parseToken(text as never) === undefined))
 })
 

@@ -10,30 +10,29 @@ import type { ClaimToken } from '../spool.ts'
 /** Where a delivery stands in its lane's order. */
 export interface Position {
   readonly dueAt: number
-  readonly message: QueueId | ''
-  readonly n: number
+  readonly row: number
 }
 
 export interface Lease {
   readonly token: ClaimToken
+  readonly message: QueueId
   readonly lane: LaneId
-  readonly at: Position & { readonly message: QueueId }
+  readonly at: Position
   untilMono: number
   /** Its time ended; it still counts until somebody takes over. */
   lapsed: boolean
 }
 
-const BEGINNING: Position = { dueAt: Number.MIN_SAFE_INTEGER, message: '', n: -1 }
+const BEGINNING: Position = { dueAt: Number.MIN_SAFE_INTEGER, row: -1 }
 
 export class Leases {
-  readonly #byDelivery = new Map<string, Lease>()
+  readonly #byRow = new Map<number, Lease>()
   readonly #lanes = new Map<LaneId, { held: number; upTo: Position }>()
   #nextLapse = Number.POSITIVE_INFINITY
 
   grant(lease: Omit<Lease, 'lapsed'>): void {
-    const key = keyOf(lease.at.message, lease.at.n)
-    this.drop(lease.at.message, lease.at.n)
-    this.#byDelivery.set(key, { ...lease, lapsed: false })
+    this.drop(lease.at.row)
+    this.#byRow.set(lease.at.row, { ...lease, lapsed: false })
     this.#nextLapse = Math.min(this.#nextLapse, lease.untilMono)
     const lane = this.#lanes.get(lease.lane)
     if (lane === undefined) this.#lanes.set(lease.lane, { held: 1, upTo: BEGINNING })
@@ -41,12 +40,12 @@ export class Leases {
   }
 
   /** The last to whom the delivery was given, also when the lease has lapsed since. */
-  holder(message: QueueId, n: number): Lease | undefined {
-    return this.#byDelivery.get(keyOf(message, n))
+  holder(row: number): Lease | undefined {
+    return this.#byRow.get(row)
   }
 
-  isHeld(message: QueueId, n: number): boolean {
-    return this.#byDelivery.get(keyOf(message, n))?.lapsed === false
+  isHeld(row: number): boolean {
+    return this.#byRow.get(row)?.lapsed === false
   }
 
   holds(lane: LaneId): boolean {
@@ -66,23 +65,22 @@ export class Leases {
   /** Something in the lane may be free from this time on. */
   lower(lane: LaneId, dueAt: number): void {
     const state = this.#lanes.get(lane)
-    if (state !== undefined && dueAt <= state.upTo.dueAt) state.upTo = { dueAt, message: '', n: -1 }
+    if (state !== undefined && dueAt <= state.upTo.dueAt) state.upTo = { dueAt, row: -1 }
   }
 
   /** False when the lease is no longer the caller's. */
   renew(token: ClaimToken, untilMono: number): boolean {
-    const held = parseToken(token)
-    const lease = held === undefined ? undefined : this.holder(held.message, held.n)
+    const named = parseToken(token)
+    const lease = named === undefined ? undefined : this.holder(named.row)
     if (lease === undefined || lease.token !== token || lease.lapsed) return false
     lease.untilMono = untilMono
     return true
   }
 
-  drop(message: QueueId, n: number): Lease | undefined {
-    const key = keyOf(message, n)
-    const lease = this.#byDelivery.get(key)
+  drop(row: number): Lease | undefined {
+    const lease = this.#byRow.get(row)
     if (lease === undefined) return undefined
-    this.#byDelivery.delete(key)
+    this.#byRow.delete(row)
     if (!lease.lapsed) this.#freed(lease)
     return lease
   }
@@ -91,7 +89,7 @@ export class Leases {
   lapse(mono: number): void {
     if (mono < this.#nextLapse) return
     this.#nextLapse = Number.POSITIVE_INFINITY
-    for (const lease of this.#byDelivery.values()) {
+    for (const lease of this.#byRow.values()) {
       if (lease.lapsed) continue
       if (lease.untilMono > mono) {
         this.#nextLapse = Math.min(this.#nextLapse, lease.untilMono)
@@ -111,18 +109,15 @@ export class Leases {
   }
 }
 
-const TOKEN = /^([0-9a-f-]{36})\/(\d{1,6})\/[0-9a-z.]+$/
+const TOKEN = /^([0-9a-f-]{36})\/(\d{1,16})\/[0-9a-z.]+$/
 
-export function formatToken(message: QueueId, n: number, serial: string): ClaimToken {
-  return `${message}/${n}/${serial}` as ClaimToken
+/** Row numbers come again after a restart, so a token names its message too. */
+export function formatToken(message: QueueId, row: number, serial: string): ClaimToken {
+  return `${message}/${row}/${serial}` as ClaimToken
 }
 
 /** The delivery that a token names; the token itself proves nothing. */
-export function parseToken(token: ClaimToken): { readonly message: QueueId; readonly n: number } | undefined {
-  const [, message, n] = TOKEN.exec(token) ?? []
-  return message === undefined ? undefined : { message: message as QueueId, n: Number(n) }
-}
-
-function keyOf(message: QueueId, n: number): string {
-  return `${message}/${n}`
+export function parseToken(token: ClaimToken): { readonly message: QueueId; readonly row: number } | undefined {
+  const [, message, row] = TOKEN.exec(token) ?? []
+  return message === undefined ? undefined : { message: message as QueueId, row: Number(row) }
 }

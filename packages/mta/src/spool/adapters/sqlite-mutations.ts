@@ -6,13 +6,13 @@ import { assertNever } from '@hermetic/policy'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal } from '../claims-journal.ts'
 import { mergeLateSettle, orderDelivery, settleDelivery } from '../message-state.ts'
-import type { QueueId } from '../queue-id.ts'
 import type { QueueChange, SettleOutcome } from '../spool.ts'
 import { type Leases, parseToken } from './sqlite-leases.ts'
 import type { Answer, Ask, Gone, OperationName, Request } from './sqlite-protocol.ts'
 import type { DeliveryRow, Records } from './sqlite-records.ts'
 
 const MUTATING = ['accept', 'settle', 'change', 'void', 'probe'] as const satisfies readonly OperationName[]
+const NO_ROW = -1
 type MutatingName = (typeof MUTATING)[number]
 export type MutatingRequest = Extract<Request, { readonly op: MutatingName }>
 
@@ -69,10 +69,10 @@ export class Mutations {
 
   #settle(ask: Ask<'settle'>): Applied<'settle'> {
     const named = parseToken(ask.token)
-    const row = named === undefined ? undefined : this.#records.delivery(named.message, named.n)
+    const row = named === undefined ? undefined : this.#records.delivery(named.message, named.row)
     // A delivery that is gone was settled: nothing else removes one.
     if (row === undefined || row.settlements.includes(ask.settlement.id)) return settled({ kind: 'already-done' })
-    const lease = this.#leases.holder(row.message, row.n)
+    const lease = this.#leases.holder(row.row)
     const holds = lease === undefined ? ask.replay && row.delivery.state === 'queued' : lease.token === ask.token
     return holds ? this.#settleHeld(row, ask) : this.#settleLate(row, ask)
   }
@@ -81,9 +81,9 @@ export class Mutations {
     const { deliveries } = settleDelivery(row.delivery, { ...ask.settlement, enqueue: [] })
     const [kept, ...split] = deliveries
     const entered = this.#enqueue(ask)
-    let gone: readonly Gone[] = []
-    if (kept.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.n)) {
-      gone = this.#remove(row.message)
+    const gone: Gone[] = []
+    if (kept.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.row)) {
+      gone.push(this.#records.removeMessage(row.message))
     } else {
       this.#records.updateDelivery(row, kept, ask.settlement.id)
       for (const delivery of split) this.#records.insertDelivery(row.message, delivery)
@@ -105,9 +105,9 @@ export class Mutations {
     const [next] = merged.deliveries
     // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
     const entered = closed > 0 && ignored === 0 ? this.#enqueue(ask) : []
-    let gone: readonly Gone[] = []
-    if (next.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.n)) {
-      gone = this.#remove(row.message)
+    const gone: Gone[] = []
+    if (next.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.row)) {
+      gone.push(this.#records.removeMessage(row.message))
     } else {
       this.#records.updateDelivery(row, next, ask.settlement.id)
     }
@@ -138,7 +138,7 @@ export class Mutations {
       let held = false
       let done = false
       for (const row of rows) {
-        if (!breakLeases && this.#leases.isHeld(row.message, row.n)) {
+        if (!breakLeases && this.#leases.isHeld(row.row)) {
           held ||= row.delivery.state !== 'settled'
           continue
         }
@@ -151,7 +151,15 @@ export class Mutations {
           this.#leases.lower(next.lane, next.dueAt)
         })
       }
-      if (done && action.kind === 'cancel' && !this.#hasUnsettled(id)) gone.push(...this.#remove(id))
+      const [any] = rows
+      if (
+        done &&
+        action.kind === 'cancel' &&
+        any !== undefined &&
+        !this.#records.hasUnsettledBesides(any.message, NO_ROW)
+      ) {
+        gone.push(this.#records.removeMessage(any.message))
+      }
       changes.push({ id, result: changeResult(rows.length > 0, done, held) })
     }
     return {
@@ -167,23 +175,14 @@ export class Mutations {
     const gone: Gone[] = []
     for (const id of ids) {
       this.#records.voidId(id, now)
-      gone.push(...this.#remove(id))
+      const seq = this.#records.seqOf(id)
+      if (seq !== undefined) gone.push(this.#records.removeMessage({ seq, id }))
     }
     return { answer: gone, whenCommitted: () => this.#committed(gone, []) }
   }
 
-  #hasUnsettled(id: QueueId): boolean {
-    const NO_DELIVERY = -1
-    return this.#records.hasUnsettledBesides(id, NO_DELIVERY)
-  }
-
-  #remove(id: QueueId): readonly Gone[] {
-    const gone = this.#records.removeMessage(id)
-    return gone === undefined ? [] : [gone]
-  }
-
   #endLease(row: DeliveryRow): void {
-    if (this.#leases.drop(row.message, row.n) !== undefined) this.#claims.ended(row.message)
+    if (this.#leases.drop(row.row) !== undefined) this.#claims.ended(row.message.id)
   }
 
   #committed(gone: readonly Gone[], entered: readonly { lane: LaneId; dueAt: number }[]): void {

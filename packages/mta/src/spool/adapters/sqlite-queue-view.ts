@@ -8,11 +8,14 @@ import type { QueueId } from '../queue-id.ts'
 import type { QueueFilter } from '../spool.ts'
 import type { Leases } from './sqlite-leases.ts'
 import type { Ask, EntryRecord, SummaryRecord } from './sqlite-protocol.ts'
-import { QUEUED, type Records, SETTLED, stateCode } from './sqlite-records.ts'
+import { QUEUED, type Records, ROWS_PER_MESSAGE, SETTLED, stateCode } from './sqlite-records.ts'
 
 /** Rows looked at before mail is served again: about two milliseconds. */
 const SLICE_ROWS = 1000
 const SUMMARY_LANES_MAX = 200
+/** So many stopped deliveries are sorted at once; of more, the walk over the queue meets enough. */
+const STOPPED_FEW = 5000
+const OF_MESSAGE = `d.row BETWEEN m.seq * ${ROWS_PER_MESSAGE} AND m.seq * ${ROWS_PER_MESSAGE} + ${ROWS_PER_MESSAGE - 1}`
 
 /** Yields between slices, returns the answer. */
 export type Sliced<T> = Generator<undefined, T, undefined>
@@ -38,9 +41,9 @@ export class QueueView {
   show(id: QueueId): EntryRecord | null {
     const row = this.#message.get(id) as unknown as Omit<EntryRecord, 'deliveries'> | undefined
     if (row === undefined) return null
-    const deliveries = this.#records.deliveries(id).map(({ n, delivery }) => ({
+    const deliveries = this.#records.deliveries(id).map(({ row: number, delivery }) => ({
       lane: delivery.lane,
-      state: this.#leases.isHeld(id, n) && delivery.state === 'queued' ? ('in-delivery' as const) : delivery.state,
+      state: this.#leases.isHeld(number) && delivery.state === 'queued' ? ('in-delivery' as const) : delivery.state,
       reason: delivery.reason ?? null,
       attempts: delivery.attempts,
       dueAt: delivery.dueAt,
@@ -51,7 +54,7 @@ export class QueueView {
 
   *list({ filter, limit, after }: Ask<'list'>): Sliced<readonly EntryRecord[]> {
     const entries: EntryRecord[] = []
-    const { sql, values, slice } = candidates(filter, limit)
+    const { sql, values, slice } = candidates(filter, { limit, few: this.#areFew(filter) })
     const walk = this.#db.prepare(sql)
     let last: string = after
     for (;;) {
@@ -65,6 +68,13 @@ export class QueueView {
       if (rows.length < slice) return entries
       yield
     }
+  }
+
+  /** Whether an index leads to a few stopped deliveries, or the walk over the queue finds them soon enough. */
+  #areFew({ state }: QueueFilter): boolean {
+    if (state !== 'held' && state !== 'quarantined') return false
+    const sql = `SELECT 1 FROM delivery INDEXED BY delivery_stopped WHERE state = ? AND state IN (1, 2) LIMIT ?`
+    return this.#db.prepare(sql).all(stateCode(state), STOPPED_FEW + 1).length <= STOPPED_FEW
   }
 
   *summary(): Sliced<SummaryRecord> {
@@ -104,7 +114,10 @@ export class QueueView {
 }
 
 /** The walk over messages in the order of their ids, each with whether it matches. */
-function candidates(filter: QueueFilter, limit: number): { sql: string; values: SQLInputValue[]; slice: number } {
+function candidates(
+  filter: QueueFilter,
+  { limit, few }: { limit: number; few: boolean },
+): { sql: string; values: SQLInputValue[]; slice: number } {
   const wanted: [string, SQLInputValue][] = []
   if (filter.lane !== undefined) wanted.push(['d.lane = ?', filter.lane])
   if (filter.domain !== undefined) wanted.push(['instr(d.domains, ?) > 0', ` ${filter.domain.toLowerCase()} `])
@@ -113,7 +126,7 @@ function candidates(filter: QueueFilter, limit: number): { sql: string; values: 
   const values: SQLInputValue[] = []
   if (wanted.length > 0) {
     const all = wanted.map(([condition]) => condition).join(' AND ')
-    conditions.push(`EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id AND d.state <> ${SETTLED} AND ${all})`)
+    conditions.push(`EXISTS (SELECT 1 FROM delivery d WHERE ${OF_MESSAGE} AND d.state <> ${SETTLED} AND ${all})`)
     values.push(...wanted.map(([, value]) => value))
   }
   if (filter.sender !== undefined) {
@@ -121,22 +134,18 @@ function candidates(filter: QueueFilter, limit: number): { sql: string; values: 
     values.push(filter.sender)
   }
   const matches = conditions.length === 0 ? '1' : conditions.join(' AND ')
-  // Few messages are stopped, so their own index leads to them without a walk over the queue.
-  const stopped = filter.state === 'held' || filter.state === 'quarantined'
-  const source = stopped
-    ? `(SELECT DISTINCT message AS id FROM delivery INDEXED BY delivery_stopped WHERE state = ${stateCode(filter.state)} AND state IN (1, 2)) s
-       CROSS JOIN message m ON m.id = s.id`
-    : 'message m'
+  const stopped = `SELECT DISTINCT row / ${ROWS_PER_MESSAGE} AS seq FROM delivery INDEXED BY delivery_stopped WHERE state IN (1, 2)`
+  const source = few ? `(${stopped}) s CROSS JOIN message m ON m.seq = s.seq` : 'message m'
   const sql = `SELECT m.id, (${matches}) AS matches FROM ${source} WHERE m.id > ? ORDER BY m.id LIMIT ?`
   return { sql, values, slice: conditions.length === 0 ? Math.min(limit, SLICE_ROWS) : SLICE_ROWS }
 }
 
 function* walkMessages(db: DatabaseSync) {
   const statement = db.prepare(`
-    SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes, min(received_at) AS oldest, max(id) AS last
-    FROM (SELECT id, size, received_at FROM message WHERE id > ? ORDER BY id LIMIT ${SLICE_ROWS})`)
-  type Part = { count: number; bytes: number; oldest: number | null; last: string | null }
-  for (let last: string | null = ''; last !== null; ) {
+    SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes, min(received_at) AS oldest, max(seq) AS last
+    FROM (SELECT seq, size, received_at FROM message WHERE seq > ? ORDER BY seq LIMIT ${SLICE_ROWS})`)
+  type Part = { count: number; bytes: number; oldest: number | null; last: number | null }
+  for (let last: number | null = 0; last !== null; ) {
     const part = statement.get(last) as unknown as Part
     yield part
     last = part.last
@@ -145,33 +154,36 @@ function* walkMessages(db: DatabaseSync) {
 
 function* walkDeliveries(db: DatabaseSync) {
   const statement = db.prepare(`
-    SELECT message, n, state, open FROM delivery WHERE (message, n) > (?, ?) ORDER BY message, n LIMIT ${SLICE_ROWS}`)
-  type Row = { message: string; n: number; state: number; open: number }
+    SELECT row, state, open FROM delivery WHERE row > ? ORDER BY row LIMIT ${SLICE_ROWS}`)
+  type Row = { row: number; state: number; open: number }
   const count = (rows: readonly Row[], state: number): number => rows.filter((row) => row.state === state).length
-  for (let last: Pick<Row, 'message' | 'n'> | undefined = { message: '', n: 0 }; last !== undefined; ) {
-    const rows: Row[] = statement.all(last.message, last.n) as unknown as Row[]
+  for (let last: number | undefined = 0; last !== undefined; ) {
+    const rows: Row[] = statement.all(last) as unknown as Row[]
     yield {
       open: rows.reduce((sum, row) => sum + row.open, 0),
       held: count(rows, stateCode('held')),
       quarantined: count(rows, stateCode('quarantined')),
     }
-    last = rows.at(-1)
+    last = rows.at(-1)?.row
   }
 }
 
 function* walkLanes(db: DatabaseSync) {
-  const statement = db.prepare(`
-    SELECT d.lane, d.due_at, d.message, d.n, m.received_at AS oldestReceivedAt
-    FROM delivery d INDEXED BY delivery_due CROSS JOIN message m ON m.id = d.message
-    WHERE d.state = ${QUEUED} AND (d.lane, d.due_at, d.message, d.n) > (?, ?, ?, ?)
-    ORDER BY d.lane, d.due_at, d.message, d.n LIMIT ${SLICE_ROWS}`)
-  type Row = { lane: LaneId; due_at: number; message: string; n: number; oldestReceivedAt: number }
-  let last: Pick<Row, 'due_at' | 'message' | 'n'> & { lane: string } = { lane: '', due_at: 0, message: '', n: 0 }
+  const rows = `
+    SELECT d.lane, d.due_at, d.row, m.received_at AS oldestReceivedAt FROM delivery d INDEXED BY delivery_due
+    CROSS JOIN message m ON m.seq = d.row / ${ROWS_PER_MESSAGE} WHERE d.state = ${QUEUED}`
+  const same = db.prepare(`${rows} AND d.lane = ? AND d.due_at = ? AND d.row > ? ORDER BY d.row LIMIT ${SLICE_ROWS}`)
+  const later = db.prepare(
+    `${rows} AND (d.lane, d.due_at) > (?, ?) ORDER BY d.lane, d.due_at, d.row LIMIT ${SLICE_ROWS}`,
+  )
+  type Row = { lane: LaneId; due_at: number; row: number; oldestReceivedAt: number }
+  let last: Pick<Row, 'due_at' | 'row'> & { lane: string } = { lane: '', due_at: 0, row: 0 }
   for (;;) {
-    const rows = statement.all(last.lane, last.due_at, last.message, last.n) as unknown as Row[]
-    yield rows
-    const end = rows.at(-1)
+    let slice = same.all(last.lane, last.due_at, last.row) as unknown as Row[]
+    if (slice.length === 0) slice = later.all(last.lane, last.due_at) as unknown as Row[]
+    const end = slice.at(-1)
     if (end === undefined) return
+    yield slice
     last = end
   }
 }

@@ -14,19 +14,27 @@ import type { Gone, MessageRecord, NewDeliveryRecord, ReadReply } from './sqlite
 const STATES: readonly DeliveryState[] = ['queued', 'held', 'quarantined', 'settled']
 export const QUEUED = 0
 export const SETTLED = 3
+/** Deliveries of one message stand next to each other: row = seq × 65536 + place. */
+export const ROWS_PER_MESSAGE = 65_536
 /** A repetition follows its original closely; the ids of older attempts cannot come any more. */
 const SETTLEMENT_IDS_MAX = 32
 
+/** The message that a delivery belongs to. */
+export interface MessageKey {
+  readonly seq: number
+  readonly id: QueueId
+}
+
 export interface DeliveryRow {
-  readonly message: QueueId
-  readonly n: number
+  readonly row: number
+  readonly message: MessageKey
   readonly delivery: SpooledDelivery
   readonly settlements: readonly string[]
 }
 
 interface StoredDelivery {
-  readonly message: QueueId
-  readonly n: number
+  readonly row: number
+  readonly id: QueueId
   readonly lane: LaneId
   readonly state: number
   readonly reason: string | null
@@ -40,15 +48,15 @@ interface StoredDelivery {
 export class Records {
   readonly #db: DatabaseSync
   readonly #statements: ReturnType<typeof prepare>
-  #nextContent: number
+  #nextSeq: number
   /** Bytes in content files, which the store's own pages do not show. */
   fileBytes: number
 
   constructor(db: DatabaseSync) {
     this.#db = db
     this.#statements = prepare(db)
-    this.#nextContent = numberOf(db, 'SELECT coalesce(max(seq), 0) + 1 FROM content')
-    this.fileBytes = numberOf(db, 'SELECT coalesce(sum(size), 0) FROM message WHERE content IS NULL')
+    this.#nextSeq = numberOf(db, 'SELECT coalesce(max(seq), 0) + 1 FROM message')
+    this.fileBytes = numberOf(db, 'SELECT coalesce(sum(size), 0) FROM message WHERE in_file = 1')
   }
 
   begin(): void {
@@ -82,10 +90,12 @@ export class Records {
 
   /** False when the id is there already. */
   insertMessage(message: MessageRecord): boolean {
+    invariant(message.deliveries.length < ROWS_PER_MESSAGE, 'a message has room for its deliveries')
     const { content } = message
-    const seq = content.kind === 'inline' ? this.#nextContent : null
-    const sha256 = content.kind === 'inline' ? hash('sha256', content.bytes, 'buffer') : content.sha256
+    const inline = content.kind === 'inline'
+    const seq = this.#nextSeq
     const { changes } = this.#statements.insertMessage.run(
+      seq,
       message.id,
       message.envelope,
       message.sender,
@@ -93,87 +103,72 @@ export class Records {
       message.receivedAt,
       message.expiresAt,
       message.size,
-      sha256,
-      seq,
+      inline ? hash('sha256', content.bytes, 'buffer') : content.sha256,
+      inline ? 0 : 1,
+      inline ? content.bytes : null,
     )
     if (changes === 0) return false
-    if (content.kind === 'inline') this.#statements.insertContent.run(this.#nextContent++, content.bytes)
-    for (const [n, delivery] of message.deliveries.entries()) this.#insertNew(message.id, n, delivery)
+    this.#nextSeq += 1
+    for (const [n, delivery] of message.deliveries.entries()) this.#insertNew(seq * ROWS_PER_MESSAGE + n, delivery)
     return true
   }
 
   hasMessage(id: QueueId): boolean {
-    return this.#statements.hasMessage.get(id) !== undefined
+    return this.seqOf(id) !== undefined
+  }
+
+  seqOf(id: QueueId): number | undefined {
+    return (this.#statements.seqOf.get(id) as { seq: number } | undefined)?.seq
   }
 
   /** Removes the message with everything that belongs to it, except a content file. */
-  removeMessage(id: QueueId): Gone | undefined {
-    const row = this.#statements.removeMessage.get(id) as { content: number | null; size: number } | undefined
-    if (row === undefined) return undefined
-    this.#statements.removeDeliveries.run(id)
-    if (row.content !== null) this.#statements.removeContent.run(row.content)
-    return { id, inFile: row.content === null, size: row.size }
+  removeMessage({ seq, id }: MessageKey): Gone {
+    const row = this.#statements.sizeOf.get(seq) as { in_file: number; size: number } | undefined
+    invariant(row !== undefined, `message ${id} is there to be removed`)
+    this.#statements.removeMessage.run(seq)
+    this.#statements.removeDeliveries.run(...rowsOf(seq))
+    return { id, inFile: row.in_file === 1, size: row.size }
   }
 
   readContent(id: QueueId): ReadReply {
     const row = this.#statements.readContent.get(id) as
-      | { content: number | null; size: number; sha256: Uint8Array; body: Uint8Array | null }
+      | { in_file: number; size: number; sha256: Uint8Array; content: Uint8Array | null }
       | undefined
     if (row === undefined) return { kind: 'missing' }
-    if (row.content === null) return { kind: 'file', size: row.size, sha256: row.sha256 }
-    if (row.body === null || !hash('sha256', row.body, 'buffer').equals(row.sha256)) return { kind: 'damaged' }
-    return { kind: 'inline', bytes: row.body }
+    if (row.in_file === 1) return { kind: 'file', size: row.size, sha256: row.sha256 }
+    if (row.content === null || !hash('sha256', row.content, 'buffer').equals(row.sha256)) return { kind: 'damaged' }
+    return { kind: 'inline', bytes: row.content }
   }
 
-  delivery(message: QueueId, n: number): DeliveryRow | undefined {
-    const row = this.#statements.delivery.get(message, n) as StoredDelivery | undefined
-    return row === undefined ? undefined : deliveryRow(row)
+  /** Undefined as well when the row belongs to another message by now. */
+  delivery(message: QueueId, row: number): DeliveryRow | undefined {
+    const stored = this.#statements.delivery.get(row) as StoredDelivery | undefined
+    return stored === undefined || stored.id !== message ? undefined : deliveryRow(stored)
   }
 
   deliveries(message: QueueId): readonly DeliveryRow[] {
-    return (this.#statements.deliveries.all(message) as unknown as StoredDelivery[]).map(deliveryRow)
+    const seq = this.seqOf(message)
+    if (seq === undefined) return []
+    return (this.#statements.deliveries.all(...rowsOf(seq)) as unknown as StoredDelivery[]).map(deliveryRow)
   }
 
-  updateDelivery(row: DeliveryRow, next: SpooledDelivery, settlement?: string): void {
-    const settlements = settlement === undefined ? row.settlements : [...row.settlements, settlement]
-    this.#statements.updateDelivery.run(
-      next.lane,
-      STATES.indexOf(next.state),
-      next.reason ?? null,
-      next.dueAt,
-      next.attempts,
-      next.delayNoticeAt ?? null,
-      JSON.stringify(next.recipients),
-      next.recipients.filter((recipient) => recipient.state === 'open').length,
-      domainsOf(next.recipients),
-      JSON.stringify(settlements.slice(-SETTLEMENT_IDS_MAX)),
-      row.message,
-      row.n,
-    )
+  updateDelivery({ row, settlements }: DeliveryRow, next: SpooledDelivery, settlement?: string): void {
+    const ids = settlement === undefined ? settlements : [...settlements, settlement]
+    const remembered = JSON.stringify(ids.slice(-SETTLEMENT_IDS_MAX))
+    this.#statements.updateDelivery.run(...columnsOf(next), remembered, row)
     if (next.state === 'queued') this.lowerLane(next.lane, next.dueAt)
   }
 
   /** A delivery that split off another of the same message. */
-  insertDelivery(message: QueueId, next: SpooledDelivery): void {
-    this.#statements.insertSplit.run(
-      message,
-      message,
-      next.lane,
-      STATES.indexOf(next.state),
-      next.reason ?? null,
-      next.dueAt,
-      next.attempts,
-      next.delayNoticeAt ?? null,
-      JSON.stringify(next.recipients),
-      next.recipients.filter((recipient) => recipient.state === 'open').length,
-      domainsOf(next.recipients),
-    )
+  insertDelivery({ seq }: MessageKey, next: SpooledDelivery): void {
+    const [first, last] = rowsOf(seq)
+    this.#statements.insertSplit.run(first, last, ...columnsOf(next))
     if (next.state === 'queued') this.lowerLane(next.lane, next.dueAt)
   }
 
-  /** Whether a delivery other than `n` still waits for something. */
-  hasUnsettledBesides(message: QueueId, n: number): boolean {
-    return this.#statements.unsettledBesides.get(message, n) !== undefined
+  /** Whether a delivery other than this one still waits for something. */
+  hasUnsettledBesides({ seq }: MessageKey, row: number): boolean {
+    return this.#statements.unsettledBesides.get(...rowsOf(seq), row) !== undefined
   }
 
   lowerLane(lane: LaneId, dueAt: number): void {
@@ -192,28 +187,51 @@ export class Records {
     this.#statements.probe.run(now)
   }
 
-  #insertNew(message: QueueId, n: number, delivery: NewDeliveryRecord): void {
+  #insertNew(row: number, delivery: NewDeliveryRecord): void {
     const { lane, dueAt, recipients, open, domains } = delivery
-    this.#statements.insertDelivery.run(message, n, lane, dueAt, recipients, open, domains)
+    this.#statements.insertDelivery.run(row, lane, dueAt, recipients, open, domains)
     this.lowerLane(lane, dueAt)
   }
 }
 
-export function deliveryRow(row: StoredDelivery): DeliveryRow {
-  const state = STATES[row.state]
-  invariant(state !== undefined, `delivery state ${row.state}`)
+/** The first and the last row that a message's deliveries can have. */
+export function rowsOf(seq: number): readonly [number, number] {
+  return [seq * ROWS_PER_MESSAGE, (seq + 1) * ROWS_PER_MESSAGE - 1]
+}
+
+export function seqOfRow(row: number): number {
+  return Math.floor(row / ROWS_PER_MESSAGE)
+}
+
+function columnsOf(next: SpooledDelivery) {
+  return [
+    next.lane,
+    STATES.indexOf(next.state),
+    next.reason ?? null,
+    next.dueAt,
+    next.attempts,
+    next.delayNoticeAt ?? null,
+    JSON.stringify(next.recipients),
+    next.recipients.filter((recipient) => recipient.state === 'open').length,
+    domainsOf(next.recipients),
+  ] as const
+}
+
+function deliveryRow(stored: StoredDelivery): DeliveryRow {
+  const state = STATES[stored.state]
+  invariant(state !== undefined, `delivery state ${stored.state}`)
   return {
-    message: row.message,
-    n: row.n,
-    settlements: JSON.parse(row.settlements) as readonly string[],
+    row: stored.row,
+    message: { seq: seqOfRow(stored.row), id: stored.id },
+    settlements: JSON.parse(stored.settlements) as readonly string[],
     delivery: {
-      lane: row.lane,
+      lane: stored.lane,
       state,
-      dueAt: row.due_at,
-      attempts: row.attempts,
-      recipients: JSON.parse(row.recipients) as readonly SpooledRecipient[],
-      ...(row.reason === null ? {} : { reason: row.reason }),
-      ...(row.delay_notice_at === null ? {} : { delayNoticeAt: row.delay_notice_at }),
+      dueAt: stored.due_at,
+      attempts: stored.attempts,
+      recipients: JSON.parse(stored.recipients) as readonly SpooledRecipient[],
+      ...(stored.reason === null ? {} : { reason: stored.reason }),
+      ...(stored.delay_notice_at === null ? {} : { delayNoticeAt: stored.delay_notice_at }),
     },
   }
 }
@@ -224,8 +242,7 @@ export function stateCode(state: DeliveryState): number {
 
 /** The recipients' domains, each between spaces, for `queue list` by domain. */
 export function domainsOf(recipients: readonly Pick<SpooledRecipient, 'address'>[]): string {
-  const names = new Set(recipients.map(({ address }) => formatDomain(address.domain)))
-  return ` ${[...names].join(' ')} `
+  return ` ${[...new Set(recipients.map(({ address }) => formatDomain(address.domain)))].join(' ')} `
 }
 
 export function numberOf(db: DatabaseSync, sql: string): number {
@@ -233,7 +250,10 @@ export function numberOf(db: DatabaseSync, sql: string): number {
 }
 
 function prepare(db: DatabaseSync) {
-  const columns = 'message, n, lane, state, reason, due_at, attempts, delay_notice_at, recipients, settlements'
+  const delivery = `
+    SELECT d.row, m.id, d.lane, d.state, d.reason, d.due_at, d.attempts, d.delay_notice_at, d.recipients, d.settlements
+    FROM delivery d CROSS JOIN message m ON m.seq = d.row / ${ROWS_PER_MESSAGE}`
+  const columns = 'lane, state, reason, due_at, attempts, delay_notice_at, recipients, open, domains'
   return {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
@@ -242,27 +262,27 @@ function prepare(db: DatabaseSync) {
     releaseSavepoint: db.prepare('RELEASE operation'),
     rollbackSavepoint: db.prepare('ROLLBACK TO operation'),
     insertMessage: db.prepare(`
-      INSERT INTO message (id, envelope, sender, message_id_header, received_at, expires_at, size, sha256, content)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`),
-    insertContent: db.prepare('INSERT INTO content (seq, body) VALUES (?, ?)'),
+      INSERT INTO message (seq, id, envelope, sender, message_id_header, received_at, expires_at, size, sha256, in_file, content)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`),
     insertDelivery: db.prepare(`
-      INSERT INTO delivery (message, n, lane, state, due_at, attempts, recipients, open, domains, settlements)
-      VALUES (?, ?, ?, ${QUEUED}, ?, 0, ?, ?, ?, '[]')`),
+      INSERT INTO delivery (row, lane, state, due_at, attempts, recipients, open, domains, settlements)
+      VALUES (?, ?, ${QUEUED}, ?, 0, ?, ?, ?, '[]')`),
     insertSplit: db.prepare(`
-      INSERT INTO delivery (message, n, lane, state, reason, due_at, attempts, delay_notice_at, recipients, open, domains, settlements)
-      VALUES (?, (SELECT max(n) + 1 FROM delivery WHERE message = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`),
+      INSERT INTO delivery (row, ${columns}, settlements)
+      VALUES ((SELECT max(row) + 1 FROM delivery WHERE row BETWEEN ? AND ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`),
     updateDelivery: db.prepare(`
       UPDATE delivery SET lane = ?, state = ?, reason = ?, due_at = ?, attempts = ?, delay_notice_at = ?,
-        recipients = ?, open = ?, domains = ?, settlements = ? WHERE message = ? AND n = ?`),
-    hasMessage: db.prepare('SELECT 1 FROM message WHERE id = ?'),
-    removeMessage: db.prepare('DELETE FROM message WHERE id = ? RETURNING content, size'),
-    removeDeliveries: db.prepare('DELETE FROM delivery WHERE message = ?'),
-    removeContent: db.prepare('DELETE FROM content WHERE seq = ?'),
-    readContent: db.prepare(`
-      SELECT m.content, m.size, m.sha256, c.body FROM message m LEFT JOIN content c ON c.seq = m.content WHERE m.id = ?`),
-    delivery: db.prepare(`SELECT ${columns} FROM delivery WHERE message = ? AND n = ?`),
-    deliveries: db.prepare(`SELECT ${columns} FROM delivery WHERE message = ? ORDER BY n`),
-    unsettledBesides: db.prepare(`SELECT 1 FROM delivery WHERE message = ? AND n <> ? AND state <> ${SETTLED} LIMIT 1`),
+        recipients = ?, open = ?, domains = ?, settlements = ? WHERE row = ?`),
+    seqOf: db.prepare('SELECT seq FROM message WHERE id = ?'),
+    sizeOf: db.prepare('SELECT in_file, size FROM message WHERE seq = ?'),
+    removeMessage: db.prepare('DELETE FROM message WHERE seq = ?'),
+    removeDeliveries: db.prepare('DELETE FROM delivery WHERE row BETWEEN ? AND ?'),
+    readContent: db.prepare('SELECT in_file, size, sha256, content FROM message WHERE id = ?'),
+    delivery: db.prepare(`${delivery} WHERE d.row = ?`),
+    deliveries: db.prepare(`${delivery} WHERE d.row BETWEEN ? AND ? ORDER BY d.row`),
+    unsettledBesides: db.prepare(
+      `SELECT 1 FROM delivery WHERE row BETWEEN ? AND ? AND row <> ? AND state <> ${SETTLED} LIMIT 1`,
+    ),
     lowerLane: db.prepare(`
       INSERT INTO lane (id, due_at) VALUES (?, ?)
       ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at`),
