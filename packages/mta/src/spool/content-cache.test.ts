@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ContentCache } from './content-cache.ts'
+import { ContentCache, ENTRY_BYTES } from './content-cache.ts'
 import { newQueueId } from './queue-id.ts'
 
 test('the oldest content makes room, and what was removed no longer counts', () => {
-  const cache = new ContentCache(10)
+  const cache = new ContentCache(10 + 2 * ENTRY_BYTES)
   const [a, b, c, d] = [newQueueId(), newQueueId(), newQueueId(), newQueueId()]
   cache.put(a, Buffer.alloc(4))
   cache.put(b, Buffer.alloc(4))
@@ -22,7 +22,7 @@ test('the oldest content makes room, and what was removed no longer counts', () 
 })
 
 test('content larger than the cache displaces nothing', () => {
-  const cache = new ContentCache(10)
+  const cache = new ContentCache(10 + ENTRY_BYTES)
   const [a, b] = [newQueueId(), newQueueId()]
   cache.put(a, Buffer.alloc(4))
   cache.put(b, Buffer.alloc(11))

@@ -4,6 +4,9 @@
  */
 import type { QueueId } from './queue-id.ts'
 
+/** What an entry costs besides its bytes, roughly, so that a cache of tiny messages is bounded too. */
+export const ENTRY_BYTES = 512
+
 export class ContentCache {
   readonly #bytesMax: number
   readonly #contents = new Map<QueueId, Uint8Array>()
@@ -19,9 +22,9 @@ export class ContentCache {
 
   put(id: QueueId, content: Uint8Array): void {
     this.delete(id)
-    if (content.byteLength > this.#bytesMax) return
+    if (cost(content) > this.#bytesMax) return
     this.#contents.set(id, content)
-    this.#bytes += content.byteLength
+    this.#bytes += cost(content)
     for (const oldest of this.#contents.keys()) {
       if (this.#bytes <= this.#bytesMax) break
       this.delete(oldest)
@@ -32,6 +35,10 @@ export class ContentCache {
     const content = this.#contents.get(id)
     if (content === undefined) return
     this.#contents.delete(id)
-    this.#bytes -= content.byteLength
+    this.#bytes -= cost(content)
   }
+}
+
+function cost(content: Uint8Array): number {
+  return content.byteLength + ENTRY_BYTES
 }

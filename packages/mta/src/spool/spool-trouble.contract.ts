@@ -72,6 +72,18 @@ export function troubleContract(open: OpenSpool): void {
     assert.equal((await claimAll(spool)).length, 1)
   })
 
+  test('a full store gives its reserve to the outcomes, and takes it back when there is room', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    await spool.accept(message())
+    const claim = await claimOne(spool)
+    world.place.faults.arm('before-commit', { act: 'full' })
+    assert.deepEqual(await spool.settle(claim.token, settlement('a', [delivered()])), { kind: 'settled' })
+    await recovered(spool)
+    await eventually('the reserve is back', () => world.place.events.at(-1) === 'spool-reserve-restored')
+    assert.equal(world.place.events.filter((event) => event === 'spool-reserve-released').length, 1)
+  })
+
   test('a failing store stops intake and claims, says why, and recovers by itself', async (t) => {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()

@@ -22,6 +22,8 @@ export interface RecoveryParts {
   /** Applies one outcome from the journal. */
   replaySettle(entry: Extract<UnsettledEntry, { kind: 'settle' }>): Promise<void>
   replayVoid(ids: readonly QueueId[]): Promise<void>
+  /** Gives the reserve back when room is what is missing. */
+  makeRoom(): Promise<void>
   /** Called once mail moves again. */
   onRecovered(): void
 }
@@ -85,6 +87,7 @@ export class SqliteRecovery {
       this.#parts.onRecovered()
     } catch (error) {
       condition.failed(String(error))
+      if (error instanceof StoreFailed && error.failure.full) await this.#parts.makeRoom().catch(() => undefined)
       this.schedule()
     }
   }

@@ -184,6 +184,11 @@ export class SqliteSpool implements Spool {
     return outcome
   }
 
+  /** The reserve is for outcomes: given back once the store says that it is full. */
+  async makeRoom(): Promise<void> {
+    if (await this.#parts.reserve.release()) this.#parts.emit({ event: 'spool-reserve-released' })
+  }
+
   async #accept(message: NewMessage): Promise<AcceptOutcome> {
     const { contents, link, now } = this.#parts
     let answer: Answer<'accept'>
@@ -222,8 +227,8 @@ export class SqliteSpool implements Spool {
     try {
       return await this.settleInStore(token, settlement, false)
     } catch (error) {
-      if (!(error instanceof StoreFailed) || !error.failure.full || !(await this.#parts.reserve.release())) throw error
-      this.#parts.emit({ event: 'spool-reserve-released' })
+      if (!(error instanceof StoreFailed) || !error.failure.full) throw error
+      await this.makeRoom()
       return await this.settleInStore(token, settlement, false)
     }
   }

@@ -179,6 +179,7 @@ function recoveryParts(
       spool.forget(await link.ask('void', { ids }))
       await Promise.all(ids.map((id) => contents.discard(id)))
     },
+    makeRoom: () => spool.makeRoom(),
     onRecovered: () => void restoreReserve(ground),
   }
 }
