@@ -5,10 +5,10 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { access, open, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { INLINE_BYTES_MAX, StagedContent, type StagingPlace } from './content-sink.ts'
-import { DIRECTORY_MODE, FILE_MODE, fsyncDirectory, isErrno, unlinkIfThere } from './durable-file.ts'
+import { FILE_MODE, fsyncDirectory, isErrno, makeDurableDirectory, unlinkIfThere } from './durable-file.ts'
 import type { SpoolHooks } from './faults.ts'
 import { parseQueueId, type QueueId } from './queue-id.ts'
 import { type Content, ContentUnreadable, type NewContent } from './spool.ts'
@@ -38,8 +38,7 @@ export class ContentStore {
   }
 
   async prepare(): Promise<void> {
-    await mkdir(join(this.#root, 'incoming'), { recursive: true, mode: DIRECTORY_MODE })
-    await fsyncDirectory(this.#root, this.#hooks)
+    await makeDurableDirectory(join(this.#root, 'incoming'), this.#hooks)
   }
 
   stage(id: QueueId): StagedContent {
@@ -107,8 +106,7 @@ export class ContentStore {
   /** A time-ordered id begins like all of its week, so its random end spreads the files. */
   async #directory(id: QueueId): Promise<string> {
     const path = join(this.#root, id.slice(-2))
-    const created = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
-    if (created !== undefined) await fsyncDirectory(this.#root, this.#hooks)
+    await makeDurableDirectory(path, this.#hooks)
     return path
   }
 

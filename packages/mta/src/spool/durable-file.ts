@@ -2,7 +2,8 @@
  * The few file operations whose order makes a promise: a name that survives a power cut is written, fsynced,
  * renamed, and then its directory is fsynced. Knows nothing of what the bytes mean.
  */
-import { open, unlink } from 'node:fs/promises'
+import { mkdir, open, unlink } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import type { SpoolHooks } from './faults.ts'
 
 /** Owner only: contents and envelopes are other people's mail. */
@@ -19,6 +20,14 @@ export async function fsyncDirectory(path: string, hooks: SpoolHooks): Promise<v
   } finally {
     await directory.close()
   }
+}
+
+/** A directory, and those above it that are missing; all of them survive a power cut. */
+export async function makeDurableDirectory(path: string, hooks: SpoolHooks): Promise<void> {
+  const created = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+  if (created === undefined) return
+  const top = dirname(resolve(created))
+  for (let at = resolve(path); at !== top; at = dirname(at)) await fsyncDirectory(dirname(at), hooks)
 }
 
 /** Removes a name; that it is gone already is the same to the caller. */

@@ -11,6 +11,7 @@ export class StoreCondition {
   readonly #mono: () => number
   #space: SpaceFacts
   #capacity: Capacity
+  #told: Pick<Capacity, 'intake' | 'claims'> = { intake: 'open', claims: 'open' }
   #failing: { readonly detail: string; readonly since: number } | undefined
 
   constructor(maxBytes: number, mono: () => number, emit: (event: SpoolEvent) => void) {
@@ -41,17 +42,20 @@ export class StoreCondition {
     this.#failing = undefined
   }
 
-  space(facts: Partial<SpaceFacts>): void {
-    const before = this.#capacity
+  /** What the store and the disk say. */
+  space(facts: Partial<Omit<SpaceFacts, 'pendingBytes'>>): void {
     this.#space = { ...this.#space, ...facts }
     this.#capacity = capacity(this.#space)
-    const { intake, claims, limitBytes } = this.#capacity
-    if (intake === before.intake && claims === before.claims) return
+    // Told without what is under way, or every message near the limit would be news.
+    const { intake, claims, limitBytes } = capacity({ ...this.#space, pendingBytes: 0 })
+    if (intake === this.#told.intake && claims === this.#told.claims) return
+    this.#told = { intake, claims }
     this.#emit({ event: 'spool-room-changed', intake, claims, limitBytes, usedBytes: this.#space.usedBytes })
   }
 
   pending(bytes: number): void {
-    this.space({ pendingBytes: this.#space.pendingBytes + bytes })
+    this.#space = { ...this.#space, pendingBytes: this.#space.pendingBytes + bytes }
+    this.#capacity = capacity(this.#space)
   }
 
   health(): SpoolHealth {

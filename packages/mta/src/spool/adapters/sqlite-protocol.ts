@@ -136,7 +136,6 @@ export type Answer<K extends OperationName> = Operations[K]['answer']
 export type Request = {
   [K in OperationName]: { readonly op: K; readonly seq: number; readonly ask: Ask<K> }
 }[OperationName]
-export type RequestOf<K extends OperationName> = Extract<Request, { readonly op: K }>
 
 export interface Batch {
   /** UTC milliseconds. */

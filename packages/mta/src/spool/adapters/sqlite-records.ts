@@ -18,6 +18,7 @@ export const SETTLED = 3
 export const ROWS_PER_MESSAGE = 65_536
 /** A repetition follows its original closely; the ids of older attempts cannot come any more. */
 const SETTLEMENT_IDS_MAX = 32
+const VOID_KEPT_MS = 7 * 24 * 60 * 60 * 1000
 
 /** The message that a delivery belongs to. */
 export interface MessageKey {
@@ -179,7 +180,9 @@ export class Records {
     return this.#statements.isVoid.get(id) !== undefined
   }
 
+  /** A refused id never comes again by design; after a week it is forgotten. */
   voidId(id: QueueId, now: number): void {
+    this.#statements.forgetVoid.run(now - VOID_KEPT_MS)
     this.#statements.voidId.run(id, now)
   }
 
@@ -287,6 +290,7 @@ function prepare(db: DatabaseSync) {
       INSERT INTO lane (id, due_at) VALUES (?, ?)
       ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at`),
     isVoid: db.prepare('SELECT 1 FROM tombstone WHERE id = ?'),
+    forgetVoid: db.prepare('DELETE FROM tombstone WHERE at < ?'),
     voidId: db.prepare('INSERT INTO tombstone (id, at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING'),
     probe: db.prepare('INSERT INTO probe (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at'),
   } as const satisfies Record<string, StatementSync>

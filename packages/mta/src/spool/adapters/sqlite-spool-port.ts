@@ -59,7 +59,9 @@ export class SqliteSpool implements Spool {
   readonly #cache = new ContentCache(CACHE_BYTES_MAX)
   readonly #suspects: Map<QueueId, Suspect>
   #recovery: SqliteRecovery | undefined
+  readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
+  #closed = false
 
   constructor(parts: SqliteSpoolParts) {
     this.#parts = parts
@@ -82,7 +84,11 @@ export class SqliteSpool implements Spool {
     return this.#parts.contents.stage(id)
   }
 
-  async accept(message: NewMessage): Promise<AcceptOutcome> {
+  accept(message: NewMessage): Promise<AcceptOutcome> {
+    return this.#whileOpen(() => this.#admit(message))
+  }
+
+  async #admit(message: NewMessage): Promise<AcceptOutcome> {
     assertPartition(message)
     const health = this.health()
     if (this.#closing !== undefined) return { kind: 'unavailable', detail: 'the spool is closing' }
@@ -108,7 +114,12 @@ export class SqliteSpool implements Spool {
     return new Set(ours)
   }
 
-  async settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome> {
+  settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable('the spool is closed'))
+    return this.#whileOpen(() => this.#settle(token, settlement))
+  }
+
+  async #settle(token: ClaimToken, settlement: Settlement): Promise<SettleOutcome> {
     for (const message of settlement.enqueue) assertPartition(message)
     try {
       const outcome = await this.#settleOrMakeRoom(token, settlement)
@@ -153,9 +164,26 @@ export class SqliteSpool implements Spool {
     return { ...health, intake: 'failing', claims: 'stopped', detail: 'the store does not answer' }
   }
 
+  /** No new mail; what is under way ends first, so that nothing is left between its steps. */
   close(): Promise<void> {
-    this.#closing ??= this.#parts.onClose()
+    this.#closing ??= this.#end()
     return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+    this.#closed = true
+    await this.#parts.onClose()
+  }
+
+  async #whileOpen<T>(step: () => Promise<T>): Promise<T> {
+    const running = step()
+    this.#underWay.add(running)
+    try {
+      return await running
+    } finally {
+      this.#underWay.delete(running)
+    }
   }
 
   /** What left the spool needs no content any more; a file that resists is swept later. */

@@ -3,13 +3,13 @@
  * claim, and keeps watch over the disk while it is open. The one place where its parts meet.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, realpath, statfs } from 'node:fs/promises'
+import { realpath, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { reserveBytes } from '../capacity.ts'
 import { ContentStore } from '../content-store.ts'
 import type { Suspect } from '../crash-suspects.ts'
-import { DIRECTORY_MODE, errorCode, fsyncDirectory } from '../durable-file.ts'
+import { errorCode, fsyncDirectory, makeDurableDirectory } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
 import type { SpoolHooks } from '../faults.ts'
 import { sweepOrphans } from '../orphan-sweep.ts'
@@ -51,7 +51,7 @@ const openDirectories = new Set<string>()
 export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Result<SqliteSpool, SpoolOpenError>> {
   let path: string
   try {
-    await mkdir(options.dataDir, { recursive: true, mode: DIRECTORY_MODE })
+    await makeDurableDirectory(options.dataDir, options.hooks ?? {})
     path = await realpath(options.dataDir)
   } catch (error) {
     return err({ kind: 'unusable-directory', path: options.dataDir, detail: errorCode(error) })
