@@ -167,11 +167,9 @@ export class SinkSession {
     const taken = contentEnd === undefined ? chunk : chunk.subarray(0, contentEnd)
     this.#contentBytes += taken.length
     this.#keepHead(taken)
-    if (this.#dropInContent) {
-      this.#drop()
-      return undefined
-    }
     if (contentEnd === undefined) {
+      // Only while the end has not been seen: behind the final dot the client could not know whether we have it.
+      if (this.#dropInContent) this.#drop()
       this.#carry = lastOctets(this.#carry, chunk)
       return undefined
     }
@@ -243,10 +241,11 @@ export class SinkSession {
     else write()
   }
 
+  /** Replies that were due before still leave: they belong to earlier messages. */
   #drop(): void {
     this.#ended = true
-    this.#out = ''
-    this.#socket.destroy()
+    this.#flush()
+    this.#socket.end()
   }
 }
 

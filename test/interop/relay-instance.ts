@@ -7,6 +7,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { greets } from './greeting.ts'
@@ -19,6 +20,8 @@ export interface RelayOptions {
   readonly readyPort: number
   /** Put before the command line. */
   readonly wrap?: readonly string[]
+  /** Every line it writes on standard output. */
+  readonly onLine?: (line: string) => void
   /** In place of `hermetic start`: a script that takes the same arguments. */
   readonly command?: readonly string[]
 }
@@ -34,9 +37,10 @@ export class RelayInstance {
   readonly #exited: Promise<unknown>
   #output = ''
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, onLine?: (line: string) => void) {
     this.#child = child
     this.#exited = once(child, 'exit')
+    if (onLine !== undefined && child.stdout !== null) createInterface({ input: child.stdout }).on('line', onLine)
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         this.#output = (this.#output + chunk.toString('utf8')).slice(-LOG_BYTES_KEPT)
@@ -55,7 +59,7 @@ export class RelayInstance {
     const configFile = await writeConfig(options)
     const command = options.command ?? [`${ROOT}hermetic`, 'start']
     const [file = '', ...args] = [...(options.wrap ?? []), ...command, '--config', configFile]
-    return new RelayInstance(spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: options.dir }))
+    return new RelayInstance(spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: options.dir }), options.onLine)
   }
 
   get pid(): number | undefined {

@@ -10,7 +10,7 @@ export interface KillSoakResult {
   readonly kills: number
   readonly accepted: number
   /** Submissions that a kill or a refusal ended; each was tried again under another serial. */
-  readonly failedTries: number
+  readonly cutOff: number
   readonly ledger: LedgerReport
   readonly mx: MxCounts
   readonly leftInQueue: number
@@ -18,9 +18,6 @@ export interface KillSoakResult {
   readonly seconds: number
   readonly machine: string
 }
-
-/** The documented window reaches from the peer's 250 to the settle's commit; a commit takes milliseconds, a busy machine more. */
-export const DUPLICATE_WINDOW_MS = 1_000
 
 /** What is wrong; empty: the soak passed. */
 export function verdictOf({ accepted, messages, ledger, quarantined, leftInQueue }: KillSoakResult): readonly string[] {
@@ -31,14 +28,17 @@ export function verdictOf({ accepted, messages, ledger, quarantined, leftInQueue
     [ledger.contradictory.length > 0, `delivered and bounced: ${examples(ledger.contradictory)}`],
     [quarantined > 0, `${quarantined} quarantined`],
     [leftInQueue > 0, `${leftInQueue} messages left in the queue`],
-    [outside.length > 0, `duplicates outside the window: ${examples(outside.map(({ address }) => address))}`],
+    [
+      outside.length > 0,
+      `duplicates outside the window: ${examples(outside.map(({ address, cause }) => `${address} (${cause})`))}`,
+    ],
   ]
   return problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []))
 }
 
 export function killSoakReport(result: KillSoakResult, date: string): string {
   const { ledger, mx } = result
-  const gaps = ledger.duplicates.flatMap(({ gapMs }) => (gapMs === undefined ? [] : [gapMs]))
+  const gaps = ledger.duplicates.map(({ gapMs }) => Math.max(0, gapMs))
   const problems = verdictOf(result)
   return `${[
     `# kill -9 soak of ${date}`,
@@ -49,7 +49,7 @@ export function killSoakReport(result: KillSoakResult, date: string): string {
     '|---|---|',
     `| kills | ${result.kills} |`,
     `| messages answered 250 | ${result.accepted} |`,
-    `| submissions cut off and tried again | ${result.failedTries} |`,
+    `| submissions cut off and tried again | ${result.cutOff} |`,
     `| recipients promised | ${ledger.promised} |`,
     `| delivered | ${ledger.delivered} |`,
     `| returned to the sender | ${ledger.bounced} |`,
@@ -57,7 +57,7 @@ export function killSoakReport(result: KillSoakResult, date: string): string {
     `| **quarantined** | **${result.quarantined}** |`,
     `| left in the queue | ${result.leftInQueue} |`,
     `| duplicates | ${ledger.duplicates.length}, of them notifications ${ledger.duplicates.filter(({ kind }) => kind === 'bounce').length} |`,
-    `| duplicates outside the window (250 of the peer → commit of the settle) | ${outsideWindow(ledger).length} |`,
+    `| duplicates outside the window (250 of the peer → commit of the settle, or from one life) | ${outsideWindow(ledger).length} |`,
     `| longest time between the peer's 250 and the kill, of a duplicate | ${gaps.length === 0 ? 'none' : `${Math.max(...gaps).toFixed(1)} ms`} |`,
     `| arrived without a promise (the 250 was lost) | ${ledger.unpromised} |`,
     `| transactions the peer took | ${mx.transactions}, in clear ${mx.inClear} |`,
@@ -70,7 +70,7 @@ export function killSoakReport(result: KillSoakResult, date: string): string {
 }
 
 function outsideWindow({ duplicates }: LedgerReport): LedgerReport['duplicates'] {
-  return duplicates.filter(({ gapMs }) => gapMs === undefined || gapMs > DUPLICATE_WINDOW_MS)
+  return duplicates.filter(({ cause }) => cause !== 'in-window')
 }
 
 function examples(addresses: readonly string[]): string {

@@ -15,10 +15,11 @@ import { freePort, hermetic, RelayInstance, type RelayOptions } from '../interop
 import { selfSigned } from '../lab/ca.ts'
 import { startDnsServer, zone } from '../lab/dns-server.ts'
 import { type KillSoakResult, killSoakReport, verdictOf } from './kill-report.ts'
-import { Ledger } from './ledger.ts'
+import { Ledger, wallClock } from './ledger.ts'
 import { DOMAINS, planMessages } from './message-plan.ts'
 import { SeededRandom } from './random.ts'
 import { ReceivingMx } from './receiving-mx.ts'
+import { parseSettled } from './settle-log.ts'
 import { readSoakOptions, type SoakOptions } from './soak-options.ts'
 import { Submitter } from './submitter.ts'
 
@@ -30,6 +31,7 @@ const KILLED_IN_START_SHARE = 0.15
 const START_MS = { min: 30, max: 700 }
 const LIFE_MS_MAX = 3_000
 const POLL_MS = 1
+const LAST_WORDS_MS = 25
 const DRAIN_TIMEOUT_MS = 240_000
 const DRAIN_POLL_MS = 100
 
@@ -61,7 +63,8 @@ async function main(): Promise<number> {
   const submitter = new Submitter({ port: readyPort, messages, sessions: SESSIONS, ledger })
   const random = new SeededRandom(options.seed + 2)
   try {
-    const result = await run({ options, size, random, ledger, mx, submitter, relay: { dir, settings, readyPort } })
+    const relay: RelayOptions = { dir, settings, readyPort, onLine: (line) => noteSettle(ledger, line) }
+    const result = await run({ options, size, random, ledger, mx, submitter, relay })
     return await present(options, result)
   } finally {
     submitter.stop()
@@ -84,9 +87,10 @@ async function run(soak: Soak): Promise<KillSoakResult> {
   }
   soak.submitter.allow(soak.size.messages)
   soak.mx.calmDown()
+  soak.ledger.launch(wallClock())
   const relay = await RelayInstance.start(soak.relay)
   try {
-    await Promise.race([submitting, sleep(DRAIN_TIMEOUT_MS)])
+    await Promise.race([submitting, sleep(DRAIN_TIMEOUT_MS, undefined, { ref: false })])
     await drained(soak)
     const queue = await queueState(soak.relay.dir)
     return result(soak, { queue, seconds: (performance.now() - startedAt) / 1000 })
@@ -95,8 +99,14 @@ async function run(soak: Soak): Promise<KillSoakResult> {
   }
 }
 
+function noteSettle(ledger: Ledger, line: string): void {
+  const settle = parseSettled(line)
+  if (settle !== undefined) ledger.settle(settle)
+}
+
 /** Starts the relay and kills it at a random moment of its start, or of its work. */
 async function oneLife({ random, ledger, mx, submitter, relay: options, size }: Soak): Promise<void> {
+  ledger.launch(wallClock())
   const relay = await RelayInstance.launch(options)
   if (random.chance(KILLED_IN_START_SHARE)) {
     await sleep(random.between(START_MS.min, START_MS.max))
@@ -109,8 +119,10 @@ async function oneLife({ random, ledger, mx, submitter, relay: options, size }: 
     while (work() < target && performance.now() < until) await sleep(POLL_MS)
   }
   if (!relay.running) throw new Error(`the relay ended by itself: ${relay.output}`)
-  ledger.kill(performance.now())
+  ledger.kill(wallClock())
   await relay.kill()
+  // What it had written to its sockets is still read, and counts for this life.
+  await sleep(LAST_WORDS_MS)
 }
 
 async function drained({ ledger, relay }: Soak): Promise<void> {
@@ -142,7 +154,7 @@ function result(
     seed: options.seed,
     ...size,
     accepted: submitter.accepted,
-    failedTries: submitter.failedTries,
+    cutOff: submitter.cutOff,
     ledger: ledger.report(),
     mx: mx.counts,
     leftInQueue: end.queue.messages,
@@ -188,5 +200,7 @@ retry_interval_max = "2s"
 smtp_networks = ["127.0.0.0/8"]
 [metrics]
 listen = "127.0.0.1:0"
+[log]
+level = "debug"
 `
 }

@@ -1,9 +1,10 @@
 /**
  * What was promised and what came: the accounts of a soak, by recipient address (each used once). Pure; times are
- * monotonic milliseconds of the caller.
+ * milliseconds of one clock, UTC because the relay's log lines count too.
  *
- * A duplicate is inside the documented window (ARCHITECTURE, spool promises) when the relay was killed after the
- * peer's 250 and before it can have committed the settle.
+ * The documented window for a duplicate (ARCHITECTURE, spool promises) reaches from the peer's 250 to the commit of
+ * the settle. So a second arrival is inside it when it came from another life of the relay, and the earlier life had
+ * not said that the delivery was settled. What a killed relay had written may still arrive until the next launch.
  */
 export interface LedgerReport {
   readonly promised: number
@@ -20,30 +21,50 @@ export interface LedgerReport {
 export interface Duplicate {
   readonly address: string
   readonly kind: 'message' | 'bounce'
-  /** From the first arrival to the kill that hid it; undefined when no kill lies between the two. */
-  readonly gapMs: number | undefined
+  readonly cause: 'in-window' | 'same-life' | 'settled-before-kill'
+  /** From the earlier arrival to the end of the life that sent it; less than nothing when it arrived after that. */
+  readonly gapMs: number
+}
+
+export interface Settle {
+  readonly id: string
+  /** Of the lane. */
+  readonly domain: string
+  readonly at: number
 }
 
 export class Ledger {
-  readonly #promised = new Set<string>()
+  /** Address → queue id of the message. */
+  readonly #promised = new Map<string, string>()
   readonly #arrivals = new Map<string, number[]>()
   readonly #bounces = new Map<string, number[]>()
-  readonly #kills: number[] = []
+  /** `<queue id> <domain>` → when a settle was logged. */
+  readonly #settles = new Map<string, number[]>()
+  readonly #lives: { readonly from: number; until: number }[] = []
 
-  promise(addresses: readonly string[]): void {
-    for (const address of addresses) this.#promised.add(address)
+  promise(addresses: readonly string[], id: string): void {
+    for (const address of addresses) this.#promised.set(address, id)
   }
 
   arrive(addresses: readonly string[], at: number): void {
-    for (const address of addresses) append(this.#arrivals, { address, at })
+    for (const address of addresses) append(this.#arrivals, { key: address, at })
   }
 
   bounce(addresses: readonly string[], at: number): void {
-    for (const address of addresses) append(this.#bounces, { address, at })
+    for (const address of addresses) append(this.#bounces, { key: address, at })
+  }
+
+  settle({ id, domain, at }: Settle): void {
+    append(this.#settles, { key: `${id} ${domain}`, at })
+  }
+
+  launch(at: number): void {
+    this.#lives.push({ from: at, until: Number.POSITIVE_INFINITY })
   }
 
   kill(at: number): void {
-    this.#kills.push(at)
+    const life = this.#lives.at(-1)
+    if (life !== undefined) life.until = at
   }
 
   get promised(): number {
@@ -52,11 +73,11 @@ export class Ledger {
 
   /** Promised recipients of whom nothing was heard yet. */
   open(): readonly string[] {
-    return [...this.#promised].filter((address) => !this.#arrivals.has(address) && !this.#bounces.has(address))
+    return [...this.#promised.keys()].filter((address) => !this.#arrivals.has(address) && !this.#bounces.has(address))
   }
 
   report(): LedgerReport {
-    const promised = [...this.#promised]
+    const promised = [...this.#promised.keys()]
     return {
       promised: promised.length,
       delivered: promised.filter((address) => this.#arrivals.has(address)).length,
@@ -70,17 +91,40 @@ export class Ledger {
 
   #repeated(arrivals: ReadonlyMap<string, readonly number[]>, kind: Duplicate['kind']): readonly Duplicate[] {
     return [...arrivals].flatMap(([address, times]) =>
-      times.slice(1).map((later, index) => {
-        const earlier = times[index] ?? later
-        const kill = this.#kills.find((at) => at >= earlier && at <= later)
-        return { address, kind, gapMs: kill === undefined ? undefined : kill - earlier }
-      }),
+      times
+        .slice(1)
+        .map((later, index) => this.#duplicate({ address, kind }, { earlier: times[index] ?? later, later })),
     )
+  }
+
+  #duplicate(
+    of: Pick<Duplicate, 'address' | 'kind'>,
+    { earlier, later }: { readonly earlier: number; readonly later: number },
+  ): Duplicate {
+    const life = this.#lives.findLast(({ from }) => from <= earlier)
+    const gapMs = (life?.until ?? earlier) - earlier
+    if (life === undefined || life === this.#lives.findLast(({ from }) => from <= later)) {
+      return { ...of, cause: 'same-life', gapMs }
+    }
+    // Of a notification we know the time, but not its own queue id.
+    const settles = of.kind === 'bounce' ? [] : this.#settlesOf(of.address)
+    const settled = settles.some((at) => at > earlier && at < life.until)
+    return { ...of, cause: settled ? 'settled-before-kill' : 'in-window', gapMs }
+  }
+
+  #settlesOf(address: string): readonly number[] {
+    const domain = address.slice(address.lastIndexOf('@') + 1)
+    return this.#settles.get(`${this.#promised.get(address) ?? ''} ${domain}`) ?? []
   }
 }
 
-function append(map: Map<string, number[]>, arrival: { readonly address: string; readonly at: number }): void {
-  const times = map.get(arrival.address)
-  if (times === undefined) map.set(arrival.address, [arrival.at])
-  else times.push(arrival.at)
+function append(map: Map<string, number[]>, entry: { readonly key: string; readonly at: number }): void {
+  const times = map.get(entry.key)
+  if (times === undefined) map.set(entry.key, [entry.at])
+  else times.push(entry.at)
+}
+
+/** UTC milliseconds with a fraction that never goes back within this process. */
+export function wallClock(): number {
+  return performance.timeOrigin + performance.now()
 }

@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { type SinkAnswer, type SinkMessage, type SinkScript, SinkSession } from '../bench/sink-session.ts'
 import type { IssuedCertificate } from '../lab/ca.ts'
-import type { Ledger } from './ledger.ts'
+import { type Ledger, wallClock } from './ledger.ts'
 import { SENDER } from './message-plan.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -27,7 +27,7 @@ export interface MxCounts {
 
 /** Enough of a notification to see its delivery-status part, which comes before the returned content. */
 const HEAD_BYTES = 64 * 1024
-const SHARES = { recipientLater: 0.08, contentLater: 0.05, dropAtRcpt: 0.005, dropInContent: 0.005 }
+const SHARES = { recipientLater: 0.08, contentLater: 0.05, dropAtRcpt: 0.01, dropInContent: 0.05 }
 
 export class ReceivingMx {
   readonly #options: ReceivingMxOptions
@@ -100,7 +100,7 @@ export class ReceivingMx {
     }
     this.#counts.transactions += 1
     if (message.tlsProtocol === null) this.#counts.inClear += 1
-    const at = performance.now()
+    const at = wallClock()
     if (message.forwardPaths.includes(SENDER)) this.#options.ledger.bounce(failedRecipients(message.head), at)
     else this.#options.ledger.arrive(message.forwardPaths, at)
     return { kind: 'reply', line: '250 2.0.0 taken' }

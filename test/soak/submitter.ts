@@ -17,6 +17,7 @@ export interface SubmitterOptions {
 const PAUSE_MS = 25
 const LINE = 'All the mail that was answered with 250 arrives or comes back to its sender.\r\n'
 const LINES = Buffer.from(LINE.repeat(6_000))
+const QUEUED = /queued as (\S+)/
 const FINAL_DOT = Buffer.from('.\r\n')
 
 export class Submitter {
@@ -25,7 +26,7 @@ export class Submitter {
   readonly #tries = new Map<number, number>()
   #allowed = 0
   #accepted = 0
-  #failedTries = 0
+  #cutOff = 0
   #stopped = false
 
   constructor(options: SubmitterOptions) {
@@ -42,8 +43,9 @@ export class Submitter {
     return this.#accepted
   }
 
-  get failedTries(): number {
-    return this.#failedTries
+  /** Submissions that a kill or a refusal ended. */
+  get cutOff(): number {
+    return this.#cutOff
   }
 
   /** Resolves when every message was accepted. */
@@ -67,9 +69,9 @@ export class Submitter {
         session ??= await LoadSession.open({ host: '127.0.0.1', port: this.#options.port, pipelining: true })
         await this.#submit(session, message)
       } catch {
-        // Killed, or refused for now: the same message is tried again as a new submission.
-        this.#failedTries += 1
+        // Not there, killed, or refused for now: the same message is tried again as a new submission.
         this.#queue.push(message)
+        if (session !== undefined) this.#cutOff += 1
         session?.destroy()
         session = undefined
         await sleep(PAUSE_MS)
@@ -94,8 +96,9 @@ export class Submitter {
     ].join('\r\n')
     const whole = Math.max(1, Math.floor((message.contentBytes - head.length) / LINE.length)) * LINE.length
     const body = Buffer.concat([LINES.subarray(0, whole), FINAL_DOT])
-    await session.submit({ reversePath: SENDER, forwardPaths, head, body })
+    const reply = await session.submit({ reversePath: SENDER, forwardPaths, head, body })
+    const [, id = ''] = QUEUED.exec(reply) ?? []
     this.#accepted += 1
-    this.#options.ledger.promise(forwardPaths)
+    this.#options.ledger.promise(forwardPaths, id)
   }
 }
