@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durabilityFindings, type Finding, type Submitted } from '../anomaly/durable-before-250/durability.ts'
 import { parseStraceLog, STRACE_OPTIONS } from '../anomaly/durable-before-250/strace-log.ts'
 import { LoadSession } from '../bench/load-session.ts'
+import { covers } from '../conformance/covers.ts'
 import { freePort, RelayInstance } from './relay-instance.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
@@ -23,7 +24,8 @@ const FILE_MESSAGES = 3
 const TRACE_TIMEOUT_MS = 20_000
 
 describe('durable before 250', () => {
-  it('SMTP-50: every 250 follows the sync of its bytes, in the store and in files', async () => {
+  it('SMTP-52: every 250 follows the sync of its bytes, in the store and in files', async () => {
+    covers('SMTP-52', { observe: 'store' })
     assert.deepEqual(await findingsOf([]), [])
   })
 

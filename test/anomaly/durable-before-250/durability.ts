@@ -1,5 +1,5 @@
 /**
- * Was every 250 written after the sync that covers its message (SMTP-50)? Pure: a trace and what was submitted in,
+ * Was every 250 written after the sync that covers its message (SMTP-52)? Pure: a trace and what was submitted in,
  * findings out; no finding is the proof.
  *
  * Inline content: every mark of the message is in a write to the store's log, a commit frame follows it (or holds
