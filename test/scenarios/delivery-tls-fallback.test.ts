@@ -80,7 +80,38 @@ test('TLS-09: 454 to STARTTLS skips the host where TLS is demanded', async () =>
   assert.equal(world.mx('mx2.example.test').messages[0]?.inTls, true)
 })
 
+test('SMTP-04: a host that answers EHLO with 502 gets HELO and the mail in clear when nothing demands TLS', async () => {
+  covers('SMTP-04', { observe: 'smtp' })
+  await using world = await RelayWorld.start({
+    hosts: { 'mx.example.test': { script: { EHLO: '502 5.5.1 what' } } },
+    mx: EXAMPLE,
+  })
+  await world.settled(await world.submit({ to: ['bob@example.test'] }))
+  const { connection, messages } = world.mx('mx.example.test')
+  assert.deepEqual(connection.commands.slice(0, 5), [
+    'EHLO relay.lab.test',
+    'HELO relay.lab.test',
+    'MAIL FROM:<alice@sender.test>',
+    'RCPT TO:<bob@example.test>',
+    'DATA',
+  ])
+  assert.equal(messages[0]?.inTls, false)
+})
+
+test('SMTP-04: a host that answers EHLO with 502 hears no HELO where TLS is demanded, and the next one gets the mail', async () => {
+  covers('SMTP-04', { observe: 'smtp' })
+  await using world = await RelayWorld.start({
+    hosts: { 'mx.example.test': { script: { EHLO: '502 5.5.1 what' } }, 'mx2.example.test': {} },
+    mx: TWO,
+    delivery: demanded,
+  })
+  await world.settled(await world.submit({ to: ['bob@example.test'] }))
+  assert.deepEqual(world.mx('mx.example.test').connection.commands, ['EHLO relay.lab.test', 'QUIT'])
+  assert.equal(world.mx('mx2.example.test').messages[0]?.inTls, true)
+})
+
 for (const [what, host, status] of [
+  ['a host that knows no EHLO', { script: { EHLO: '502 5.5.1 what' } }, '4.7.10'],
   ['a host without STARTTLS', { tls: 'none' }, '4.7.10'],
   ['a host that breaks the handshake', { script: broken('garbage') }, '4.7.5'],
   ['a host that resets the handshake', { script: broken('reset') }, '4.7.5'],

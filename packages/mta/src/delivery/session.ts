@@ -21,6 +21,7 @@ import {
   type VerdictReason,
 } from '@hermetic/policy'
 import { SmtpConnection } from '../smtp/client.ts'
+import { replyClass } from '../smtp/reply.ts'
 import type { SessionProblem } from '../smtp/session-problem.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { ChannelRecord } from './events.ts'
@@ -115,8 +116,9 @@ async function open(target: SessionTarget, options: SessionOptions, { mode, sign
     })
     if (!connected.ok) return { kind: 'failed', cause: causeOfSession(connected.error, 'greeting') }
     const connection = connected.value
-    const greeted = await connection.ehlo(options.hostname, { allowHelo: requirement.floor === 'opportunistic' })
-    if (!greeted.ok) return giveUp(connection, causeOfSession(greeted.error, 'ehlo'))
+    const allowHelo = requirement.floor === 'opportunistic'
+    const greeted = await connection.ehlo(options.hostname, { allowHelo })
+    if (!greeted.ok) return giveUp(connection, greetingCause(greeted.error, { allowHelo, target }))
     const seed = { connection, target, abort }
     if (mode === 'clear') return inClear(seed, 'handshake-failed')
     if (!greeted.value.startTls) return inClear(seed, 'starttls-not-offered')
@@ -124,6 +126,16 @@ async function open(target: SessionTarget, options: SessionOptions, { mode, sign
   } finally {
     signal.removeEventListener('abort', abort)
   }
+}
+
+/** SMTP-04: a host that knows only HELO has no STARTTLS; where TLS is demanded, that is what is wrong with it. */
+function greetingCause(
+  problem: SessionProblem,
+  { allowHelo, target }: { readonly allowHelo: boolean; readonly target: SessionTarget },
+): DeliveryCause {
+  const withoutEhlo = problem.kind === 'reply' && replyClass(problem.reply) === 'permanent'
+  if (allowHelo || !withoutEhlo) return causeOfSession(problem, 'ehlo')
+  return { kind: 'tls-policy', reason: 'starttls-not-offered', policyDomain: target.policyDomain }
 }
 
 interface Seed {

@@ -86,6 +86,47 @@ describe('RFC 5321 §4.5.2 dots and line ends', () => {
   })
 })
 
+describe('SMTP-25, EXT-09, EXT-13: no line over 998 octets ever leaves', () => {
+  const long = `Subject: a\r\n\r\nx\r\n${'\xe9'.repeat(1200)}\r\nafter\r\n`
+  const most = `Subject: a\r\n\r\n.${'x'.repeat(997)}\r\n${'x'.repeat(998)}\r\n`
+
+  test('SMTP-25, EXT-09, EXT-13: 1200 octets from memory: nothing of the message is sent, the session lives', async () => {
+    covers(['SMTP-25', 'EXT-09', 'EXT-13'], { observe: 'smtp' })
+    const { told, mx } = await sendOnce({ content: Buffer.from(long, 'latin1'), envelope: { body: '8bitmime' } })
+    assert.deepEqual(told, ['not-sent {"kind":"content-unreadable","detail":"line-too-long"}'])
+    assert.deepEqual(
+      mx.connection.commands.map((line) => line.slice(0, 4)),
+      ['EHLO', 'QUIT'],
+    )
+  })
+
+  test('SMTP-25, EXT-09, EXT-13: 1200 octets from a file: no such line, no dot, and the connection ends', async () => {
+    covers(['SMTP-25', 'EXT-09', 'EXT-13'], { observe: 'smtp' })
+    for (const chunks of [[long], long.split(''), [long.slice(0, 500), long.slice(500)]]) {
+      const { told, mx, said } = await sendOnce({ content: asFile(chunks), envelope: { body: '8bitmime' } })
+      assert.deepEqual(told, ['unsettled', 'content-unreadable in content'])
+      assert.equal(mx.messages.length, 0)
+      assert.ok(
+        said
+          .toString('latin1')
+          .split('\r\n')
+          .every((line) => line.length <= 998),
+      )
+      assert.ok(!said.includes('after') && !said.includes('\r\n.\r\n'))
+    }
+  })
+
+  test('SMTP-25: 998 octets travel, and a stuffed dot does not count', async () => {
+    covers('SMTP-25', { observe: 'smtp' })
+    for (const content of [most, asFile([most])]) {
+      const { told, message } = await sendOnce({ content })
+      assert.deepEqual(told, ['accepted'])
+      assert.equal(message?.content.toString(), most)
+      assert.ok(message?.wire.includes(`\r\n..${'x'.repeat(997)}\r\n`))
+    }
+  })
+})
+
 describe('SMUG-03, SMTP-22 nothing bare ever leaves', () => {
   const variants = [
     '\n.\n',

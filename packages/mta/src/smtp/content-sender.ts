@@ -4,7 +4,7 @@
  * measures progress and memory stays flat (SMTP-31). The dot leaves only while the message is ours to send.
  */
 import type { Result } from '@hermetic/policy'
-import { DotStuffer, type LineEndFault } from './dot-stuffing.ts'
+import { DotStuffer, type LineFault } from './dot-stuffing.ts'
 import type { PreparedContent } from './prepared-transaction.ts'
 import type { SessionProblem } from './session-problem.ts'
 import type { Wire } from './wire.ts'
@@ -82,7 +82,7 @@ async function writeSlices(
   return end
 }
 
-/** The spool promises the bytes; here they are believed only as far as line ends and their number go. */
+/** The spool promises the bytes; here they are believed only once lines and size are seen. */
 async function writeFile(
   { size, open }: Extract<PreparedContent, { readonly kind: 'file' }>,
   wire: Wire,
@@ -103,7 +103,7 @@ async function writeFile(
     return unreadable(cause instanceof Error ? cause.message : 'read failed')
   }
   if (octets !== size) return unreadable(`${octets} octets where ${size} were stored`)
-  const end: Result<Buffer, LineEndFault> = stuffer.finish()
+  const end: Result<Buffer, LineFault> = stuffer.finish()
   return end.ok ? end.value : unreadable(end.error)
 }
 

@@ -54,6 +54,24 @@ describe('RFC 5321 §4.5.2 transparency', () => {
     })
   }
 
+  for (const [rule, content, passes] of [
+    ['998 octets', 'x'.repeat(998), true],
+    ['998 octets and a stuffed dot', `.${'x'.repeat(997)}`, true],
+    ['999 octets', 'x'.repeat(999), false],
+    ['1200 octets', 'x'.repeat(1200), false],
+  ] as const) {
+    test(`RFC 5321 §4.5.3.1.6: a line of ${rule} ${passes ? 'travels' : 'does not travel'}, wherever it is cut`, () => {
+      for (const text of [content, `${content}\r\n`, `a\r\n${content}\r\nb\r\n`, `a\r\n\r\n${content}`]) {
+        for (const size of [1, 2, 7, 499, 998, 999, 1000, 1001, text.length]) {
+          const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, n) =>
+            text.slice(n * size, (n + 1) * size),
+          )
+          assert.equal(wireForm(...chunks) !== 'line-too-long', passes, `${text.length} in pieces of ${size}`)
+        }
+      }
+    })
+  }
+
   test('many dots cost one copy, few dots none', () => {
     const slicesOf = (content: string) => new DotStuffer().push(Buffer.from(content))
     const few = slicesOf('x\r\n.x\r\n'.repeat(3))
@@ -101,6 +119,27 @@ describe('properties', () => {
               whole === '.\r\n' ? 0 : 2,
             )
           }
+        },
+      ),
+    )
+  })
+
+  test('exactly the contents whose lines have at most 998 octets travel, in any chunking', () => {
+    const line = fc.oneof(fc.nat({ max: 40 }), fc.integer({ min: 990, max: 1005 }))
+    fc.assert(
+      fc.property(
+        fc.array(line, { maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 1200 }), { minLength: 1 }),
+        (lengths, sizes) => {
+          const content = Buffer.from(lengths.map((length) => `${'x'.repeat(length)}\r\n`).join(''))
+          const chunks: Buffer[] = []
+          for (let at = 0, turn = 0; at < content.length; turn += 1) {
+            const size = sizes[turn % sizes.length] ?? 1
+            chunks.push(content.subarray(at, at + size))
+            at += size
+          }
+          const travels = lengths.every((length) => length <= 998)
+          assert.equal(wireForm(...chunks) !== 'line-too-long', travels)
         },
       ),
     )

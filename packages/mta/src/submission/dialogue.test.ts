@@ -292,7 +292,7 @@ describe('size and number', () => {
   })
 
   test('SUB-23, EXT-13: a line of 1200 octets: 550 5.6.0; NUL: 550 5.6.0', async () => {
-    covers(['SUB-23'], { observe: 'smtp' })
+    covers(['SUB-23', 'EXT-13'], { observe: 'smtp' })
     const dialogue = await fixture.ready()
     assert.match(await submit(dialogue, { content: `${MESSAGE}${'x'.repeat(1200)}\r\n` }), /^550 5\.6\.0 /)
     assert.match(await submit(dialogue, { content: `${MESSAGE}a\0b\r\n` }), /^550 5\.6\.0 /)

@@ -182,6 +182,22 @@ describe('what submission repairs', () => {
   })
 })
 
+describe('long lines', () => {
+  test('SMTP-25, EXT-13: a line of 998 octets arrives as it was sent; 999 are refused with 550 5.6.0', async () => {
+    covers(['SMTP-25', 'EXT-13'], { observe: 'smtp' })
+    const longest = `${FIELDS}X-Long: ${'h'.repeat(990)}\r\n\r\n${'x'.repeat(998)}\r\n.${'y'.repeat(997)}\r\n`
+    for (const fixture of [submission, relay]) {
+      const { text } = await onward(fixture, { content: longest.replace('\r\n.', '\r\n..') })
+      assert.equal(below(text), longest)
+      const dialogue = await fixture.ready()
+      for (const content of [longest.replace('xx', 'xxx'), longest.replace('hh', 'hhh')]) {
+        assert.match(await submit(dialogue, { content, to: ['bob@example.test'] }), /^550 5\.6\.0 /)
+      }
+      await dialogue.quit()
+    }
+  })
+})
+
 describe('what a relay leaves alone', () => {
   const defective =
     'Bcc: hidden@example.test\r\nReturn-Path: <x@example.com>\r\nSubject: a\r\nSubject: b\r\nX-Odd  : \t folded\r\n\tline  \r\n\r\n.\r\n..two\r\n \r\nend\r\n\r\n'
