@@ -86,6 +86,7 @@ export type SessionEnd =
   | 'too-many-commands'
   | 'too-many-auth-failures'
   | 'bare-line-feed'
+  | 'bdat-not-offered'
   | 'unauthorised-pipelining'
   | 'socket-error'
   | 'shutdown'

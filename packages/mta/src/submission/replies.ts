@@ -40,6 +40,7 @@ export const replies = {
   notUtf8: reply(500, '5.5.2', 'A command line is neither ASCII nor UTF-8'),
   unknownCommand: reply(500, '5.5.1', 'Command not recognised'),
   notImplemented: reply(502, '5.5.1', 'Command not implemented'),
+  bdatNotOffered: reply(502, '5.5.1', 'CHUNKING is not offered, closing the connection'),
   noArguments: reply(501, '5.5.4', 'This command takes no argument'),
   needsArgument: reply(501, '5.5.4', 'This command needs an argument'),
   badEhlo: bare(501, 'Syntax: EHLO followed by a host name or an address literal'),

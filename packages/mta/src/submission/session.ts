@@ -2,7 +2,9 @@
  * The server side of one SMTP session: RFC 5321 §4.1, §4.3 with STARTTLS (RFC 3207), AUTH (RFC 4954) and the
  * rules of submission (RFC 6409 §4). Takes octets, gives replies; sockets and TLS are behind `SessionChannel`.
  *
- * Nobody relays who is not authenticated or in an allowed network. Whatever throws in here ends this session only.
+ * Nobody relays who is not authenticated or in an allowed network. CHUNKING (RFC 3030) is not offered: BDAT ends the
+ * session, so that the octets of a chunk are never read as commands (SMUG-06). Whatever throws in here ends this
+ * session only.
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { newQueueId } from '../spool/queue-id.ts'
@@ -170,6 +172,8 @@ export class Session implements WireTarget {
   }
 
   #command({ verb, argument, text, more }: Command): LineVerdict | Promise<LineVerdict> {
+    // In any state and however it goes on: the client takes what it sends next for content.
+    if (verb.startsWith('BDAT')) return this.#endWith('bdat-not-offered', replies.bdatNotOffered)
     if (this.#demandsTls() && !BEFORE_TLS.has(verb)) {
       return this.#refuse(verb === 'AUTH' ? replies.authNeedsTls : replies.tlsRequired)
     }

@@ -136,6 +136,68 @@ describe('SMUG-05: unauthorised pipelining', () => {
   })
 })
 
+describe('SMUG-06: BDAT is not offered', () => {
+  /** What would be executed if the octets of the chunk were read as commands. */
+  const chunk = `${MESSAGE}\r\n${HIDDEN}QUIT\r\n`
+  const bdat = (command: string): string => `${command} ${chunk.length} LAST\r\n${chunk}`
+  const envelope = 'MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n'
+
+  for (const [name, octets, codes] of [
+    ['behind RCPT', `${envelope}${bdat('BDAT')}`, ['250 2.1.0', '250 2.1.5', '502 5.5.1']],
+    ['in lower case', `${envelope}${bdat('bdat')}`, ['250 2.1.0', '250 2.1.5', '502 5.5.1']],
+    ['with a tab', `${envelope}${bdat('BDAT\t')}`, ['250 2.1.0', '250 2.1.5', '502 5.5.1']],
+    ['outside of a transaction', bdat('BDAT'), ['502 5.5.1']],
+  ] as const) {
+    test(`SMUG-06: BDAT ${name} ends the session in every cut; nothing of its chunk is executed`, async () => {
+      covers('SMUG-06', { observe: 'smtp' })
+      for (const cut of CUTS) {
+        const before = fixture.accepted.length
+        const dialogue = await fixture.ready()
+        if (cut === 0) dialogue.send(octets)
+        else await dialogue.sendCut(Buffer.from(octets), cut)
+        const replies = await dialogue.rest()
+        assert.deepEqual(
+          replies.map(({ text }) => text.slice(0, 9)),
+          codes,
+          `cut ${cut}`,
+        )
+        assert.equal(fixture.accepted.length, before, `cut ${cut}`)
+      }
+    })
+  }
+
+  test('SMUG-06: a chunk sent after the reply to BDAT, or larger than all buffers, is not executed either', async () => {
+    covers('SMUG-06', { observe: 'smtp' })
+    const before = fixture.accepted.length
+    const patient = await fixture.ready()
+    assert.match((await patient.command(`BDAT ${chunk.length} LAST`)).text, /^502 5\.5\.1 /)
+    patient.send(chunk)
+    assert.deepEqual(await patient.rest(), [])
+    const large = await fixture.ready()
+    large.send(`BDAT ${chunk.length * 20_000} LAST\r\n${chunk.repeat(20_000)}`)
+    assert((await large.rest()).length <= 1)
+    assert.equal(fixture.accepted.length, before)
+  })
+
+  test('SMUG-06: where STARTTLS must come first, and on a relay port, it is the same', async () => {
+    covers('SMUG-06', { observe: 'smtp' })
+    for (const listener of [{ tls: 'starttls' }, { kind: 'relay' }] as const) {
+      const other = await startFixture({ listener, limits: { earlyTalkerDelayMs: 0 } })
+      const dialogue = await other.open()
+      await dialogue.reply()
+      assert.doesNotMatch((await dialogue.command('EHLO client.example.net')).text, /CHUNKING|BINARYMIME/)
+      dialogue.send(bdat('BDAT'))
+      const replies = await dialogue.rest()
+      assert.deepEqual(
+        replies.map(({ text }) => text.slice(0, 9)),
+        ['502 5.5.1'],
+      )
+      assert.equal(other.accepted.length, 0)
+      await other.close()
+    }
+  })
+})
+
 test('SMUG-07: with the switch on, LF lines are stored as CRLF; off, they are refused; the end of data stays strict', async () => {
   const unix =
     'From: a@example.com\r\nDate: Sun, 22 Nov 2026 08:37:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\none\ntwo\n.\nthree\r\n'
