@@ -1,6 +1,7 @@
 /** SMTP-55: a next hop that cannot be reached costs few connections, however many messages wait for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { FIRST_BATCH } from '../../packages/mta/src/delivery/batch-size.ts'
 import { covers } from '../conformance/covers.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
 
@@ -20,7 +21,7 @@ test('SMTP-55: two hundred messages for a host that slams the door are two conne
   const { connections } = world.mx('mx.example.test')
   assert.ok(connections.length <= 2, `${connections.length} connections`)
   const [failed] = world.eventsOf('next-hop-failed')
-  assert.equal(failed?.messages, 50)
+  assert.equal(failed?.messages, FIRST_BATCH)
   assert.ok((failed?.backoffUntil ?? 0) >= Date.now() + 30_000)
 })
 

@@ -27,7 +27,7 @@ export interface AttemptOptions {
   readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped'>
   readonly emit: (event: DeliveryEvent) => void
   readonly monotonic: () => number
-  /** A host answered a transaction. */
+  /** A host answered a transaction; called for each. */
   readonly onAnswer: () => void
   /** New connections per attempt: a long list of dead hosts must not hold a slot for an hour. */
   readonly connectionsMax: number
@@ -161,7 +161,10 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
     return await runTransactions(session, queue, {
       ...options.transactions,
       onTransaction: (record) => {
-        acceptedNow ||= record.result.kind === 'answered'
+        if (record.result.kind === 'answered') {
+          acceptedNow = true
+          options.onAnswer()
+        }
         options.transactions.onTransaction(record)
       },
       mayBegin: () => !signal.aborted && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),

@@ -9,6 +9,7 @@ import type { TurnContext, TurnEnd } from '../schedule/lane-scheduler.ts'
 import { laneBackoffMs } from '../schedule/retry-schedule.ts'
 import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
 import { type AttemptOptions, attempt } from './attempt.ts'
+import { FIRST_BATCH, nextBatchSize } from './batch-size.ts'
 import { ClaimProgress } from './claim-progress.ts'
 import type { PooledSession } from './connection-pool.ts'
 import type { DeliveryEvent } from './events.ts'
@@ -32,7 +33,7 @@ export interface TurnWorld {
   readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'connectionsMax'>
   readonly transactions: Omit<AttemptOptions['transactions'], 'onDone'>
   readonly leaseMs: number
-  /** Claims at once. */
+  /** Claims at once, at the most. */
   readonly batch: number
   /** What a transaction behind its final dot may still take when we stop. */
   readonly stopGraceMs: number
@@ -53,7 +54,9 @@ interface TurnState {
   readonly settler: Settler
   readonly using: Set<PooledSession>
   feedback: 'good' | 'failed' | 'unused'
-  /** The last claim was a full batch, and nobody was called for the rest yet. */
+  readonly site: SiteId | undefined
+  batch: number
+  /** The last claim was a full batch. */
   moreIsDue: boolean
 }
 
@@ -66,7 +69,11 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   const permit = await permitFor(destination, (site) => world.waiting.acquire(id, site, { wait: first }))
   if (permit === 'none') return { kind: 'parked', retryAfterMs: PARKED_MS }
   const settler = new Settler(world.settler)
-  const state: TurnState = { world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false }
+  const state: TurnState = {
+    ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false },
+    site: permit?.site,
+    batch: Math.min(FIRST_BATCH, world.batch),
+  }
   const disarm = destroyAfterGrace(state)
   try {
     return await batches(state)
@@ -109,20 +116,22 @@ async function batches(state: TurnState): Promise<TurnEnd> {
     const claims = await claimBatch(state)
     if (claims === 'store-failed') return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
     if (claims.length === 0) return { kind: 'idle' }
-    const full = claims.length >= world.batch
+    const full = claims.length >= state.batch
     state.moreIsDue = full
     world.leases.hold(claims)
+    const startedAt = world.monotonic()
     const end = await deliverBatch(claims, state)
     if (end !== undefined) return end
+    state.batch = nextBatchSize(state.batch, { tookMs: world.monotonic() - startedAt, max: world.batch })
     // What arrived since has woken the lane again.
     if (!full) return { kind: 'idle' }
     if (context.othersWaiting()) return { kind: 'more' }
   }
 }
 
-async function claimBatch({ world, id }: TurnState): Promise<readonly Claim[] | 'store-failed'> {
+async function claimBatch({ world, id, batch }: TurnState): Promise<readonly Claim[] | 'store-failed'> {
   try {
-    return await world.spool.claim(id, { limit: world.batch, leaseMs: world.leaseMs })
+    return await world.spool.claim(id, { limit: batch, leaseMs: world.leaseMs })
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error
     world.emit({ event: 'delivery-store-failed', step: 'claim', detail: error.message })
@@ -268,8 +277,7 @@ function attemptOptions(state: TurnState, done: Done): AttemptOptions {
       world.health.answered(id)
       context.progressed()
       // Not before the host has answered: a dead one would get a connection from every worker.
-      if (state.moreIsDue) context.wakeAnother()
-      state.moreIsDue = false
+      if (state.moreIsDue && world.waiting.hasRoom(state.site)) context.wakeAnother()
     },
   }
 }

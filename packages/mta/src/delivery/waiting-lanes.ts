@@ -15,9 +15,16 @@ export interface WaitingLanesOptions {
 /** A call can be lost with the lane that got it; nobody waits longer than this. */
 export const PARKED_MS = 5_000
 
+/** Every answer of a busy site would ask for one more worker; so often a full one is asked in vain. */
+const FULL_MS = 250
+const FULL_SITES_MAX = 10_000
+
 export class WaitingLanes {
   readonly #options: WaitingLanesOptions
   readonly #waiting = new Map<LaneId, { until: number; readonly onFree: () => void }>()
+
+  /** Sites that had no permit for one more worker, until when that is believed (monotonic). */
+  readonly #full = new Map<SiteId, number>()
 
   constructor(options: WaitingLanesOptions) {
     this.#options = options
@@ -32,7 +39,7 @@ export class WaitingLanes {
   /** A permit, or undefined: then the lane waits, unless it only wanted one more worker. */
   async acquire(lane: LaneId, site: SiteId, options: { readonly wait: boolean }): Promise<Permit | undefined> {
     const { permits, monotonic } = this.#options
-    if (!options.wait) return permits.acquire(site)
+    if (!options.wait) return this.#another(site)
     const entry = this.#waiting.get(lane) ?? { until: 0, onFree: () => this.#called(lane) }
     const permit = await permits.acquire(site, entry.onFree)
     if (permit !== undefined) {
@@ -42,6 +49,22 @@ export class WaitingLanes {
     entry.until = monotonic() + PARKED_MS
     this.#waiting.set(lane, entry)
     return undefined
+  }
+
+  /** Is it worth asking for one more worker? Not right after one was refused. */
+  hasRoom(site: SiteId | undefined): boolean {
+    const full = site === undefined ? undefined : this.#full.get(site)
+    if (site === undefined || full === undefined) return true
+    if (this.#options.monotonic() < full) return false
+    this.#full.delete(site)
+    return true
+  }
+
+  async #another(site: SiteId): Promise<Permit | undefined> {
+    const permit = await this.#options.permits.acquire(site)
+    if (permit === undefined && this.#full.size < FULL_SITES_MAX)
+      this.#full.set(site, this.#options.monotonic() + FULL_MS)
+    return permit
   }
 
   #called(lane: LaneId): void {
