@@ -6,9 +6,9 @@
  * remote host took part (DSN-12), `smtp;` diagnostics only for what an SMTP server really said.
  */
 import type { DeliveryProblem } from '../delivery/outcome.ts'
+import { formatDateTime } from '../smtp/date-time.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
-import { formatDateTime } from '../submission/date-time.ts'
 import { actualCause, explainActual, PEER_TEXT_LIMIT } from './cause-text.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { field, foldField, isAscii, printable, singleLine, utf8AddressInAscii } from './header-text.ts'

@@ -6,10 +6,10 @@
  * for octet as intended: seven bits, no line over 998 octets, and no text of a peer outside its place.
  */
 import { createHash } from 'node:crypto'
+import { formatDateTime } from '../smtp/date-time.ts'
 import type { Envelope } from '../smtp/envelope.ts'
 import { formatAddress, type MailAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import { formatDateTime } from '../submission/date-time.ts'
 import { deliveryStatusPart } from './delivery-status.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { failureText } from './failure-text.ts'

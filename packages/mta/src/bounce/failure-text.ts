@@ -4,9 +4,10 @@
  * Recipients that failed for the same reason are told together; after `RECIPIENTS_TOLD` the rest is left to
  * the machine-readable part, which always names all.
  */
+
+import { formatDateTime } from '../smtp/date-time.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import { formatDateTime } from '../submission/date-time.ts'
 import { type Explanation, explainWithHistory } from './cause-text.ts'
 import type { FailedRecipient } from './dsn-decision.ts'
 import { printable, singleLine, wrap } from './header-text.ts'

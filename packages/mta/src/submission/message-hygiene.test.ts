@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ok } from '@hermetic/policy'
+import { correctedZone } from '../smtp/date-time.ts'
 import { nullReversePath } from '../smtp/mail-address.ts'
 import { parseMailbox } from './address.ts'
-import { correctedZone } from './date-time.ts'
 import { countMailboxes } from './mailbox-list.ts'
 import { cleanHeader, type HygieneContext } from './message-hygiene.ts'
 

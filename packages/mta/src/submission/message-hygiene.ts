@@ -7,8 +7,8 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { err, ok, type Result } from '@hermetic/policy'
+import { correctedZone, formatDateTime } from '../smtp/date-time.ts'
 import { formatReversePath, nullReversePath, type ReversePath } from '../smtp/mail-address.ts'
-import { correctedZone, formatDateTime } from './date-time.ts'
 import { type HeaderField, type ParsedHeader, parseHeader, unfold } from './header.ts'
 import { countMailboxes } from './mailbox-list.ts'
 import type { ContentProblem } from './replies.ts'

@@ -7,8 +7,8 @@
 
 import { isIPv6 } from 'node:net'
 import { parseDomainName } from '@hermetic/policy'
+import { formatDateTime } from '../smtp/date-time.ts'
 import { parseLiteral } from '../smtp/mail-address.ts'
-import { formatDateTime } from './date-time.ts'
 
 export interface TraceFacts {
   /** The argument of EHLO or HELO, as sent. */
