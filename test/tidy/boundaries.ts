@@ -50,10 +50,6 @@ const VENDORS: readonly VendorRule[] = [
   { vendor: 'dns-packet', owners: /^packages\/policy\/src\/dns\/[\w-]+\.ts$/ },
   { vendor: 'toml-eslint-parser', owners: /^packages\/mta\/src\/config\/toml-document\.ts$/ },
   { vendor: 'zod', owners: /^packages\/mta\/src\/config\/[\w-]+\.ts$/ },
-  {
-    vendor: 'ipaddr.js',
-    owners: /^packages\/(?:policy\/src\/egress\/(?:address-guard|cidr)|mta\/src\/config\/[\w-]+)\.ts$/,
-  },
   { vendor: '@peculiar/x509', owners: /^packages\/mta\/src\/[\w-]+\/self-signed[\w-]*\.ts$/ },
   { vendor: 'reflect-metadata', owners: /^packages\/mta\/src\/[\w-]+\/self-signed[\w-]*\.ts$/ },
 ]

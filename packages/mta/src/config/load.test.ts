@@ -14,7 +14,15 @@ describe('without a file', () => {
   test('submission listens on 127.0.0.1:2587 with STARTTLS and a login', () => {
     const { listener } = configOf(undefined)
     assert.deepEqual(listener, [
-      { kind: 'submission', address: '127.0.0.1', port: 2587, tls: 'starttls', require_auth: true, allow_networks: [] },
+      {
+        kind: 'submission',
+        address: '127.0.0.1',
+        port: 2587,
+        tls: 'starttls',
+        require_auth: true,
+        allow_networks: [],
+        repair_line_ends: false,
+      },
     ])
   })
 
@@ -160,10 +168,26 @@ describe('problems, as they are told', () => {
         'hermetic.toml:2:47: egress.smtp_networks[2] is not a network: "::1"; write an address with a prefix length, e.g. "192.0.2.0/24" or "2001:db8::/32"',
       ],
     ],
+    [
+      'the network of an IPv6 address is named in its shortest form',
+      '[egress]\nsmtp_networks = ["2001:DB8:0:0:1::1/44", "::8.8.8.8/100"]\n',
+      [
+        'hermetic.toml:2:18: egress.smtp_networks[0] has address bits behind its prefix: "2001:DB8:0:0:1::1/44"; write "2001:db8::/44"',
+        'hermetic.toml:2:42: egress.smtp_networks[1] has address bits behind its prefix: "::8.8.8.8/100"; write "::/100"',
+      ],
+    ],
   ]
   for (const [rule, toml, problems] of rows) {
     test(rule, () => assert.deepEqual(problemsOf(toml), problems))
   }
+
+  test('addresses and networks have one form, whoever wrote them', () => {
+    const { egress, dns } = configOf(
+      '[egress]\nsmtp_networks = ["2001:DB8:0::/032", "::8.8.8.8/128", "10.0.0.0/08"]\n[dns]\nservers = ["2001:0DB8::0001"]\n',
+    )
+    assert.deepEqual(egress.smtp_networks, ['2001:db8::/32', '::8.8.8.8/128', '10.0.0.0/8'])
+    assert.deepEqual(dns.servers, [{ address: '2001:db8::1', port: 53 }])
+  })
 })
 
 describe('listeners', () => {
@@ -213,6 +237,13 @@ describe('listeners', () => {
       [
         'hermetic.toml:4:33: listener[0].allow_networks[1] is so wide that this would be an open relay: "0.0.0.0/1"; write the networks of your own senders',
         'hermetic.toml:4:46: listener[0].allow_networks[2] is so wide that this would be an open relay: "::/0"; write the networks of your own senders',
+      ],
+    ],
+    [
+      'a relay listener repairs nothing',
+      '[[listener]]\nkind = "relay"\nport = 2525\nallow_networks = ["10.0.0.0/8"]\nrepair_line_ends = true\n',
+      [
+        'hermetic.toml:5:1: listener[0].repair_line_ends is for submission; a relay listener changes no message; remove it, or write kind = "submission"',
       ],
     ],
     [

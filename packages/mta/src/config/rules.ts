@@ -44,7 +44,12 @@ export function requiresAuth(listener: {
 
 function listenerFindings(listener: ReadableListener, index: number): readonly Finding[] {
   const at = (field: string): ConfigPath => ['listener', index, field]
-  return [...certificateFindings(listener, at), ...loginFindings(listener, at), ...openRelayFindings(listener, at)]
+  return [
+    ...certificateFindings(listener, at),
+    ...loginFindings(listener, at),
+    ...openRelayFindings(listener, at),
+    ...repairFindings(listener, at),
+  ]
 }
 
 type At = (field: string) => ConfigPath
@@ -92,6 +97,14 @@ function openRelayFindings(listener: ReadableListener, at: At): readonly Finding
     const remedy = 'write the networks of your own senders'
     return [{ path, wrong, remedy, read: [at('kind'), at('require_auth'), path] }]
   })
+}
+
+/** RFC 5321 §6.4: a relay passes on what it gets; SMUG-02: what it cannot pass on as it is, it refuses. */
+function repairFindings({ kind, repair_line_ends: repairs }: ReadableListener, at: At): readonly Finding[] {
+  if (kind !== 'relay' || repairs !== true) return []
+  const read = [at('kind'), at('repair_line_ends')]
+  const wrong = 'is for submission; a relay listener changes no message'
+  return [{ path: at('repair_line_ends'), wrong, remedy: 'remove it, or write kind = "submission"', read }]
 }
 
 /** RFC 5321 §4.1.4: strangers see this name; a literal is for a relay that only this machine talks to. */

@@ -4,9 +4,8 @@
  * Addresses, networks and names are checked here in the strict forms that the rest of the relay uses, so
  * that nothing behind the configuration reads them a second way.
  */
-import { isIP, isIPv4 } from 'node:net'
-import { err, ok, parseDomainName, type Result } from '@hermetic/policy'
-import ipaddr from 'ipaddr.js'
+import { isIP, isIPv4, SocketAddress } from 'node:net'
+import { addressBytes, err, ok, parseCidr, parseDomainName, type Result } from '@hermetic/policy'
 import { type MailAddress, type MailDomain, parseLiteral } from '../smtp/mail-address.ts'
 import { parseMailbox } from '../submission/address.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './quantity.ts'
@@ -93,24 +92,36 @@ function found<T>(value: T | undefined): Result<T, ValueProblem> | undefined {
   return value === undefined ? undefined : ok(value)
 }
 
+/** As the system writes it, RFC 5952 for IPv6. */
 function canonicalAddress(text: string): string | undefined {
-  return isIP(text) === 0 || text.includes('%') ? undefined : ipaddr.parse(text).toString()
+  if (isIP(text) === 0 || text.includes('%')) return undefined
+  return new SocketAddress({ address: text, family: isIPv4(text) ? 'ipv4' : 'ipv6' }).address
 }
 
 export const network: ValueType<Cidr> = textType(
   'network',
   'an address with a prefix length, e.g. "192.0.2.0/24" or "2001:db8::/32"',
   (text) => {
-    const [, address, prefix] = /^([^/%]+)\/(\d{1,3})$/.exec(text) ?? []
-    if (address === undefined || prefix === undefined || isIP(address) === 0) return undefined
-    const length = Number(prefix)
-    if (length > (isIPv4(address) ? 32 : 128)) return undefined
-    const family = isIPv4(address) ? ipaddr.IPv4 : ipaddr.IPv6
-    const base = `${family.networkAddressFromCIDR(text).toString()}/${length}`
-    if (base === `${ipaddr.parse(address).toString()}/${length}`) return ok(base as Cidr)
+    const [, address = '', length] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? []
+    const parsed = length === undefined ? undefined : parseCidr(text)
+    if (parsed === undefined) return undefined
+    if (parsed.ok) return ok(`${canonicalAddress(address)}/${Number(length)}` as Cidr)
+    if (parsed.error.kind !== 'host-bits-set') return undefined
+    const base = `${baseAddress(address, Number(length))}/${Number(length)}`
     return err({ wrong: `has address bits behind its prefix: ${quote(text)}`, write: `"${base}"` })
   },
 )
+
+/** The first address of the network that an address is in. */
+function baseAddress(address: string, prefixLength: number): string | undefined {
+  const bytes = (addressBytes(address) ?? []).map((byte, index) => {
+    const bits = Math.min(8, Math.max(0, prefixLength - index * 8))
+    return byte & (0xff00 >> bits)
+  })
+  if (bytes.length === 4) return bytes.join('.')
+  const groups = bytes.flatMap((byte, index) => (index % 2 === 0 ? [(byte << 8) | (bytes[index + 1] ?? 0)] : []))
+  return canonicalAddress(groups.map((group) => group.toString(16)).join(':'))
+}
 
 /** `192.0.2.1:53`, `[2001:db8::1]:53`. */
 export const endpoint: ValueType<Endpoint> = textType(

@@ -77,6 +77,11 @@ export const listeners = tableList(
         'Networks whose clients may connect; with require_auth = false they may relay, so keep them small. Empty: any client may connect, and must log in.',
       source: 'architecture, decision 7',
     }),
+    repair_line_ends: defaulted(boolean, false, {
+      sentence:
+        'Submission only: whether a line of a message that ends with LF alone is completed to CRLF; otherwise such a message is refused.',
+      source: 'RFC 6409 §8, RFC 5321 §2.3.8',
+    }),
   },
 )
 
