@@ -9,7 +9,7 @@ export interface CpuAccount {
   readonly wrap: readonly string[]
   readonly version: 1 | 2
   seconds(): number
-  /** Kills what is left in the group and removes it. */
+  /** Kills what is left in the group and removes it; a second call does nothing. */
   remove(): void
 }
 
@@ -41,6 +41,7 @@ const REMOVE_ATTEMPTS = 50
 const REMOVE_PAUSE_MS = 20
 
 function remove(path: string): void {
+  if (!existsSync(path)) return
   for (let attempt = 0; attempt < REMOVE_ATTEMPTS; attempt += 1) {
     for (const pid of readFileSync(`${path}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)) kill(Number(pid))
     try {

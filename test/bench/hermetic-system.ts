@@ -6,7 +6,6 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addCredential } from '../interop/relay-instance.ts'
-import { createCpuAccount } from './cpu-account.ts'
 import { NETWORK, PEER_ADDRESS, SYSTEM_ADDRESS } from './network.ts'
 import { enterSystem, type SystemOptions, type SystemUnderTest } from './system.ts'
 
@@ -16,6 +15,8 @@ const SECURED_PORT = 2587
 const METRICS_PORT = 9125
 const USERNAME = 'bench'
 const START_TIMEOUT_MS = 20_000
+/** Of what it says to people on standard error: shown when it does not start. */
+const WORDS_KEPT = 4096
 const STOP_TIMEOUT_MS = 40_000
 
 export async function startHermetic(options: SystemOptions): Promise<SystemUnderTest> {
@@ -25,28 +26,25 @@ export async function startHermetic(options: SystemOptions): Promise<SystemUnder
   const settings = configuration(options, dir)
   await writeFile(configFile, settings.join('\n'))
   const secret = await addCredential(dir, USERNAME)
-  const cpu = createCpuAccount('hermetic')
-  const enter = enterSystem(options, cpu)
+  const enter = enterSystem(options)
   const [file = 'sh', ...args] = enter([`${ROOT}hermetic`, 'start', '--config', configFile])
-  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: dir })
-  try {
-    await untilReady(options, child)
-  } catch (error) {
-    cpu.remove()
-    throw error
-  }
+  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: dir })
+  let words = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    words = (words + chunk.toString('utf8')).slice(-WORDS_KEPT)
+  })
+  await untilReady(options, child).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${words}`)
+  })
   return {
     name: 'hermetic',
     version: `Hermetic ${revision()} on Node.js ${nodeVersion()}`,
     plainPort: PLAIN_PORT,
     securedPort: SECURED_PORT,
     credential: { username: USERNAME, secret },
-    cpu,
+    cpu: options.cpu,
     settings: settings.filter((line) => !line.includes(options.dir)),
-    stop: async () => {
-      await stopped(child)
-      cpu.remove()
-    },
+    stop: () => stopped(child),
   }
 }
 

@@ -18,17 +18,20 @@
  * Load generator and sink share the cores with the system under test: on few cores msg/s understates the faster
  * system, CPU does not. Prints, writes docs/measurements/bench-<date>.md with --write, asserts nothing.
  */
+
+import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { selfSigned } from '../lab/ca.ts'
 import { BenchChild } from './child.ts'
+import { createCpuAccount } from './cpu-account.ts'
 import { startHermetic } from './hermetic-system.ts'
 import { type BenchNetwork, createNetwork, PEER_ADDRESS } from './network.ts'
 import { startPostfix } from './postfix-system.ts'
 import { type BenchResult, markdownReport, plainTable, ratioRows, resultRows, type ScenarioResult } from './report.ts'
 import { type Scenario, scenariosNamed } from './scenarios.ts'
-import { DOMAIN, type SystemOptions, type SystemUnderTest } from './system.ts'
+import { DOMAIN, type SystemUnderTest } from './system.ts'
 import { runTrial, type TrialResult } from './trial.ts'
 
 const CHILD_START_MS = 10_000
@@ -54,6 +57,13 @@ interface Options {
   readonly write: boolean
 }
 
+/** What has to go when the bench ends, however it ends; in the order of making. */
+const cleanups: (() => void)[] = []
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+process.once('exit', () => {
+  for (const cleanup of cleanups.reverse()) cleanup()
+})
+
 await main()
 
 async function main(): Promise<void> {
@@ -62,19 +72,15 @@ async function main(): Promise<void> {
   const dir = await mkdtemp(`${tmpdir()}/hermetic-bench-`)
   // Postfix' daemons run as another user and must reach their queue.
   await chmod(dir, 0o755)
+  cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
   const network = createNetwork()
-  const children: BenchChild[] = []
-  try {
-    const bench = await startPeers({ dir, network, options }, children)
-    const results: ScenarioResult[] = []
-    const versions = new Set<string>()
-    for (const scenario of options.scenarios) results.push(await runScenario(bench, { scenario, versions }))
-    await present(options, { ...(await circumstances(dir, options)), versions: [...versions], scenarios: results })
-  } finally {
-    for (const child of children) child.kill()
-    network.remove()
-    await rm(dir, { recursive: true, force: true })
-  }
+  cleanups.push(() => network.remove())
+  const bench = await startPeers({ dir, network, options })
+  const results: ScenarioResult[] = []
+  const versions = new Set<string>()
+  for (const scenario of options.scenarios) results.push(await runScenario(bench, { scenario, versions }))
+  await present(options, { ...(await circumstances(dir, options)), versions: [...versions], scenarios: results })
+  process.exit(0)
 }
 
 function readOptions(): Options {
@@ -98,7 +104,7 @@ function readOptions(): Options {
   }
 }
 
-async function startPeers(world: Pick<Bench, 'dir' | 'network' | 'options'>, children: BenchChild[]): Promise<Bench> {
+async function startPeers(world: Pick<Bench, 'dir' | 'network' | 'options'>): Promise<Bench> {
   const { dir, network } = world
   const certFile = `${dir}/cert.pem`
   const keyFile = `${dir}/key.pem`
@@ -108,7 +114,7 @@ async function startPeers(world: Pick<Bench, 'dir' | 'network' | 'options'>, chi
   await writeFile(`${dir}/resolv.conf`, `nameserver ${PEER_ADDRESS}\n`)
   const start = (script: string, args: readonly string[]): BenchChild => {
     const child = BenchChild.start(script, { wrap: network.inPeer, args })
-    children.push(child)
+    cleanups.push(() => child.kill())
     return child
   }
   const dns = start('./dns.ts', [PEER_ADDRESS, '53', DOMAIN, PEER_ADDRESS])
@@ -142,7 +148,10 @@ async function runScenario(
     }
     return { scenario, rounds, settings: systems.map(({ name, settings }) => ({ system: name, lines: settings })) }
   } finally {
-    for (const system of systems) await system.stop()
+    for (const system of systems) {
+      await system.stop()
+      system.cpu.remove()
+    }
     await Promise.all(
       ['postfix', 'hermetic'].map((name) => rm(`${bench.dir}/${name}`, { recursive: true, force: true })),
     )
@@ -150,16 +159,17 @@ async function runScenario(
 }
 
 async function startSystems(bench: Bench, scenario: Scenario): Promise<readonly SystemUnderTest[]> {
-  const options: SystemOptions = { ...bench, scenario, domain: DOMAIN }
   const systems: SystemUnderTest[] = []
-  try {
-    if (bench.options.only !== 'hermetic') systems.push(await startPostfix(options))
-    if (bench.options.only !== 'postfix') systems.push(await startHermetic(options))
-    return systems
-  } catch (error) {
-    for (const system of systems) await system.stop()
-    throw error
+  for (const [name, start] of [
+    ['postfix', startPostfix],
+    ['hermetic', startHermetic],
+  ] as const) {
+    if (bench.options.only !== undefined && bench.options.only !== name) continue
+    const cpu = createCpuAccount(name)
+    cleanups.push(() => cpu.remove())
+    systems.push(await start({ ...bench, cpu, scenario, domain: DOMAIN }))
   }
+  return systems
 }
 
 function trial(

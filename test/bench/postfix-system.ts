@@ -8,7 +8,6 @@ import { execFile } from 'node:child_process'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { PostfixInstance } from '../interop/postfix-instance.ts'
-import { createCpuAccount } from './cpu-account.ts'
 import { NETWORK, SYSTEM_ADDRESS } from './network.ts'
 import { enterSystem, type SystemOptions, type SystemUnderTest } from './system.ts'
 
@@ -21,37 +20,28 @@ export async function startPostfix(options: SystemOptions): Promise<SystemUnderT
   await mkdir(dir, { recursive: true })
   await makeSaslDatabase(dir)
   const settings = tuning(options)
-  const cpu = createCpuAccount('postfix')
-  try {
-    const instance = await PostfixInstance.start({
-      dir,
-      settings: { ...settings, ...plumbing(options, dir) },
-      listeners: [
-        `${SYSTEM_ADDRESS}:${PLAIN_PORT} inet n - n - - smtpd`,
-        `${SYSTEM_ADDRESS}:${SECURED_PORT} inet n - n - - smtpd`,
-        '  -o smtpd_tls_security_level=may',
-        '  -o smtpd_sasl_auth_enable=yes',
-        '  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject',
-        '  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject',
-      ],
-      wrap: enterSystem(options, cpu),
-    })
-    return {
-      name: 'postfix',
-      version: `Postfix ${(await promisify(execFile)('postconf', ['-dh', 'mail_version'])).stdout.trim()}`,
-      plainPort: PLAIN_PORT,
-      securedPort: SECURED_PORT,
-      credential: CREDENTIAL,
-      cpu,
-      settings: Object.entries(settings).map(([name, value]) => `${name} = ${value}`),
-      stop: async () => {
-        await instance.stop()
-        cpu.remove()
-      },
-    }
-  } catch (error) {
-    cpu.remove()
-    throw error
+  const instance = await PostfixInstance.start({
+    dir,
+    settings: { ...settings, ...plumbing(options, dir) },
+    listeners: [
+      `${SYSTEM_ADDRESS}:${PLAIN_PORT} inet n - n - - smtpd`,
+      `${SYSTEM_ADDRESS}:${SECURED_PORT} inet n - n - - smtpd`,
+      '  -o smtpd_tls_security_level=may',
+      '  -o smtpd_sasl_auth_enable=yes',
+      '  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject',
+      '  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject',
+    ],
+    wrap: enterSystem(options),
+  })
+  return {
+    name: 'postfix',
+    version: `Postfix ${(await promisify(execFile)('postconf', ['-dh', 'mail_version'])).stdout.trim()}`,
+    plainPort: PLAIN_PORT,
+    securedPort: SECURED_PORT,
+    credential: CREDENTIAL,
+    cpu: options.cpu,
+    settings: Object.entries(settings).map(([name, value]) => `${name} = ${value}`),
+    stop: () => instance.stop(),
   }
 }
 

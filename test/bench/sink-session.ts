@@ -21,8 +21,11 @@ export interface SinkScript {
   rcpt(forwardPath: string): SinkAnswer
   /** Asked when the final dot has arrived; a 2xx answer means the message counts as received. */
   finalDot(message: SinkMessage): SinkAnswer
-  /** Asked when DATA is accepted: true drops the connection in the middle of the content. */
-  dropsInContent(): boolean
+  /**
+   * Asked at DATA: true hangs up in place of 354. Later would be unfair: a client that has written its final dot
+   * into a socket cannot know whether it was read.
+   */
+  dropsAtData(): boolean
 }
 
 export interface SinkOptions {
@@ -45,7 +48,6 @@ export class SinkSession {
   #reversePath = ''
   #forwardPaths: string[] = []
   #inContent = false
-  #dropInContent = false
   #head: Buffer[] = []
   #headBytes = 0
   #contentBytes = 0
@@ -152,8 +154,11 @@ export class SinkSession {
       this.#reply('554 5.5.1 no valid recipients')
       return
     }
+    if (this.#options.script.dropsAtData()) {
+      this.#drop()
+      return
+    }
     this.#inContent = true
-    this.#dropInContent = this.#options.script.dropsInContent()
     this.#head = []
     this.#headBytes = 0
     this.#contentBytes = 0
@@ -168,8 +173,6 @@ export class SinkSession {
     this.#contentBytes += taken.length
     this.#keepHead(taken)
     if (contentEnd === undefined) {
-      // Only while the end has not been seen: behind the final dot the client could not know whether we have it.
-      if (this.#dropInContent) this.#drop()
       this.#carry = lastOctets(this.#carry, chunk)
       return undefined
     }

@@ -31,7 +31,7 @@ const server = createServer((socket) => {
     headBytes: HEAD_BYTES,
     script: {
       rcpt: () => RCPT_OK,
-      dropsInContent: () => false,
+      dropsAtData: () => false,
       finalDot: (message) => {
         arrivals.add(serialOf(message.head) ?? '', { at: monotonicMs(), tlsProtocol: message.tlsProtocol })
         if (arrivals.complete && !told) {

@@ -21,6 +21,8 @@ export interface SystemUnderTest {
 }
 
 export interface SystemOptions {
+  /** Of this system alone; whoever made it removes it. */
+  readonly cpu: CpuAccount
   readonly dir: string
   readonly network: BenchNetwork
   readonly scenario: Scenario
@@ -32,10 +34,7 @@ export interface SystemOptions {
 export const DOMAIN = 'bench.test'
 
 /** Enters the namespace with a resolv.conf of its own; `ip netns exec` has a private mount namespace. */
-export function enterSystem(
-  options: SystemOptions,
-  cpu: CpuAccount,
-): (command: readonly string[]) => readonly string[] {
+export function enterSystem(options: SystemOptions): (command: readonly string[]) => readonly string[] {
   const bindResolver = `mount --bind ${options.dir}/resolv.conf /etc/resolv.conf && exec "$@"`
-  return (command) => [...cpu.wrap, ...options.network.inSystem, 'sh', '-c', bindResolver, 'sh', ...command]
+  return (command) => [...options.cpu.wrap, ...options.network.inSystem, 'sh', '-c', bindResolver, 'sh', ...command]
 }

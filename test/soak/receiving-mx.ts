@@ -27,7 +27,7 @@ export interface MxCounts {
 
 /** Enough of a notification to see its delivery-status part, which comes before the returned content. */
 const HEAD_BYTES = 64 * 1024
-const SHARES = { recipientLater: 0.08, contentLater: 0.05, dropAtRcpt: 0.01, dropInContent: 0.05 }
+const SHARES = { recipientLater: 0.08, contentLater: 0.05, dropAtRcpt: 0.01, dropAtData: 0.01 }
 
 export class ReceivingMx {
   readonly #options: ReceivingMxOptions
@@ -78,7 +78,7 @@ export class ReceivingMx {
   #script(): SinkScript {
     return {
       rcpt: (forwardPath) => this.#answerRcpt(forwardPath),
-      dropsInContent: () => this.#drops(SHARES.dropInContent),
+      dropsAtData: () => this.#drops(SHARES.dropAtData),
       finalDot: (message) => this.#answerContent(message),
     }
   }
