@@ -1,0 +1,103 @@
+/**
+ * The whole relay in this process, as `hermetic start` runs it: settings from a file, a DNS server of its own, mail
+ * exchangers on loopback; and everything that it told. Only ports, addresses and directories are not a user's.
+ */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadConfig } from '../../packages/mta/src/config/load.ts'
+import { formatProblem } from '../../packages/mta/src/config/problem.ts'
+import { type Relay, startRelay } from '../../packages/mta/src/main.ts'
+import type { LogEvent } from '../../packages/mta/src/observability/log-events.ts'
+import type { SpoolHooks } from '../../packages/mta/src/spool/faults.ts'
+import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
+import { SmtpDialogue } from './submit.ts'
+
+export interface WholeRelayOptions {
+  /** TOML: the listeners, and what a test changes in other tables than `[dns]`, `[egress]` and `[metrics]`. */
+  readonly settings: string
+  readonly records: Readonly<Record<string, NameRecords>>
+  /** Tests of faults only. */
+  readonly spoolHooks?: SpoolHooks
+}
+
+const WAIT_MS = 10_000
+
+export class WholeRelay implements AsyncDisposable {
+  readonly relay: Relay
+  readonly events: readonly LogEvent[]
+  readonly #dns: DnsServer
+  readonly #directory: string
+
+  static async start({ settings, records, spoolHooks }: WholeRelayOptions): Promise<WholeRelay> {
+    const dns = await startDnsServer({ zones: [zone(records)] })
+    const directory = await mkdtemp(join(tmpdir(), 'whole-relay-'))
+    const file = join(directory, 'hermetic.toml')
+    await writeFile(file, `hostname = "relay.example.test"\n${settings}\n${surroundings(dns)}`)
+    const config = loadConfig({ file, env: {} })
+    assert.ok(config.ok, config.ok ? '' : config.error.map(formatProblem).join('\n'))
+    const events: LogEvent[] = []
+    const relay = await startRelay(config.value, {
+      version: 'test',
+      logStream: { write: () => undefined },
+      onEvent: (event) => void events.push(event),
+      ...(spoolHooks === undefined ? {} : { spoolHooks }),
+    })
+    assert.ok(relay.ok)
+    return new WholeRelay(relay.value, { events, dns, directory })
+  }
+
+  /** Use `start`. */
+  private constructor(
+    relay: Relay,
+    parts: { readonly events: readonly LogEvent[]; readonly dns: DnsServer; readonly directory: string },
+  ) {
+    this.relay = relay
+    this.events = parts.events
+    this.#dns = parts.dns
+    this.#directory = parts.directory
+  }
+
+  eventsOf<E extends LogEvent['event']>(event: E): readonly (LogEvent & { readonly event: E })[] {
+    return this.events.filter((one): one is LogEvent & { readonly event: E } => one.event === event)
+  }
+
+  /** A session with the listener at this place of the settings, EHLO said. */
+  async greeted(listener = 0): Promise<SmtpDialogue> {
+    const port = this.relay.listeners[listener]?.listener.port
+    assert.ok(port !== undefined, `no listener ${listener}`)
+    const dialogue = await SmtpDialogue.open({ port })
+    await dialogue.reply()
+    await dialogue.command('EHLO client.example.test')
+    return dialogue
+  }
+
+  async until(condition: () => boolean, what = condition.toString()): Promise<void> {
+    const giveUpAt = performance.now() + WAIT_MS
+    while (!condition()) {
+      assert.ok(
+        performance.now() < giveUpAt,
+        `${what}\n${this.events.map((event) => JSON.stringify(event)).join('\n')}`,
+      )
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.relay.stop('test')
+    await this.#dns.close()
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+function surroundings(dns: DnsServer): string {
+  return `
+[dns]
+servers = ["${dns.address}:${dns.port}"]
+[egress]
+smtp_networks = ["127.0.0.0/8"]
+[metrics]
+listen = "127.0.0.1:0"
+`
+}
