@@ -25,6 +25,11 @@ export {
   type RefusalReason,
 } from './egress/address-guard.ts'
 export { addressBytes, type Cidr, type CidrError, cidrContains, parseCidr } from './egress/cidr.ts'
+export { GuardedHttps, type GuardedHttpsOptions, type HttpsDocument } from './egress/guarded-https.ts'
+export type { HttpsFailure } from './egress/https-failure.ts'
+export { TARGET_LIMIT_SIZES, type TargetLimitSizes, TargetLimits } from './egress/target-limits.ts'
+export { type FetchedPolicy, type FetchWorld, fetchPolicy } from './mta-sts/fetch.ts'
+export { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './mta-sts/fetch-error.ts'
 export {
   type AddressQuestion,
   type FailedLookup,
