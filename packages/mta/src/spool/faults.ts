@@ -27,8 +27,12 @@ export type FaultAct =
   | 'fail'
   | 'kill'
   | 'lose-answer'
+  /** Waits until it is disarmed, as a disk does that hangs. Only in the store's thread: it blocks. */
+  | 'hang'
 
-const ACTS = ['none', 'full', 'fail', 'kill', 'lose-answer'] as const
+const ACTS = ['none', 'full', 'fail', 'kill', 'lose-answer', 'hang'] as const
+/** A test that forgets to disarm fails instead of hanging too. */
+const HANG_MS_MAX = 30_000
 const SLOTS_PER_POINT = 3
 
 export interface FaultPlan {
@@ -69,6 +73,7 @@ export class SpoolFaults {
 
   disarm(point: FaultPoint): void {
     Atomics.store(this.#slots, this.#slotOf(point), 0)
+    Atomics.notify(this.#slots, this.#slotOf(point))
   }
 
   /** How often the armed fault is still to happen. */
@@ -88,6 +93,10 @@ export class SpoolFaults {
     if (Atomics.load(this.#slots, at + 2) <= 0) return false
     Atomics.sub(this.#slots, at + 2, 1)
     if (act === 'lose-answer') return true
+    if (act === 'hang') {
+      Atomics.wait(this.#slots, at, ACTS.indexOf(act), HANG_MS_MAX)
+      return false
+    }
     if (act === 'kill') process.kill(process.pid, 'SIGKILL')
     throw new InjectedFault(act === 'full' ? 'full' : 'fail', point)
   }
@@ -106,6 +115,8 @@ export interface SpoolHooks {
   readonly diskFreeBytes?: () => number
   /** How often a failing store is tried; production: once a second. */
   readonly probeIntervalMs?: number
+  /** How long an accept may take; production: a minute. */
+  readonly acceptMs?: number
   /** `performance.now()` in production. */
   readonly monotonicNow?: () => number
 }

@@ -146,6 +146,36 @@ export function troubleContract(open: OpenSpool): void {
     })
   }
 
+  for (const point of ['thread', 'before-write', 'before-commit', 'after-commit'] as const) {
+    test(`an accept that takes too long is answered "no", and its late commit is undone (${point})`, async (t) => {
+      const world = new SpoolWorld(t, open, { acceptMs: 200 })
+      const spool = await world.open()
+      const { faults } = world.place
+      const late = message()
+      faults.arm(point, { act: 'hang' })
+      const accepting = spool.accept(late)
+      await eventually('the store hangs', () => faults.left(point) === 0)
+      // Asked before anybody gives up, answered after the late commit.
+      const claiming = claimAll(spool)
+      assert.equal((await accepting).kind, 'unavailable')
+      assert.deepEqual([spool.health().intake, spool.health().claims], ['failing', 'stopped'])
+      assert.ok(world.place.events.includes('spool-accept-voided'))
+      assert.deepEqual(await claimAll(spool), [])
+
+      faults.disarm(point)
+      assert.deepEqual(await claiming, [])
+      await recovered(spool)
+      assert.deepEqual(await claimAll(spool), [])
+      assert.equal((await spool.admin.summary()).messages, 0)
+      assert.equal((await spool.accept(late)).kind, 'unavailable')
+      const next = message()
+      assert.deepEqual(await spool.accept(next), { kind: 'accepted' })
+      const restarted = await world.open()
+      assert.equal((await restarted.accept(late)).kind, 'unavailable')
+      assert.deepEqual((await claimOne(restarted)).id, next.id)
+    })
+  }
+
   test('an outcome that cannot be committed is replayed before the first claim of the next run', async (t) => {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()

@@ -27,6 +27,8 @@ export interface SpoolPlace {
   readonly clock: { now: number; mono: number }
   readonly disk: { freeBytes: number }
   readonly faults: SpoolFaults
+  /** How long an accept may take; a test that names none never waits for it. */
+  readonly acceptMs: number | undefined
   /** Event names in the order in which they were emitted. */
   readonly events: string[]
 }
@@ -39,7 +41,11 @@ export class SpoolWorld {
   readonly #open: OpenSpool
   #spool: Spool | undefined
 
-  constructor(t: TestContext, open: OpenSpool, options: { readonly maxBytes?: number } = {}) {
+  constructor(
+    t: TestContext,
+    open: OpenSpool,
+    options: { readonly maxBytes?: number; readonly acceptMs?: number } = {},
+  ) {
     this.#open = open
     this.place = {
       dataDir: mkdtempSync(join(tmpdir(), 'spool-')),
@@ -47,6 +53,7 @@ export class SpoolWorld {
       clock: { now: NOON, mono: 1000 },
       disk: { freeBytes: DEFAULT_MAX_BYTES },
       faults: new SpoolFaults(),
+      acceptMs: options.acceptMs,
       events: [],
     }
     t.after(async () => {

@@ -4,7 +4,7 @@
  * Adapters: `adapters/sqlite-spool.ts` (the reference); Redis comes later. Both pass `spool.contract.ts`,
  * which is the full meaning of the promises below.
  *
- * - `accept` answers after a commit that a power cut cannot undo.
+ * - `accept` answers after a commit that a power cut cannot undo; within a minute in any case, then with `unavailable`.
  * - Every mutating call carries an id made by the caller; repeating it answers `already-done`.
  * - `settle` is one transaction: recipient states, next due, marks and the messages it causes (DSNs, with
  *   deterministic ids) commit or fail together.

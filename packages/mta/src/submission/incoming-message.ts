@@ -7,6 +7,7 @@ import type { Envelope, Origin, Recipient } from '../smtp/envelope.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { AcceptOutcome, ContentSink, NewContent } from '../spool/spool.ts'
+import { boundedSink } from './bounded-sink.ts'
 import { type ContentOutcome, ContentReceiver } from './content-receiver.ts'
 import type { SubmissionLimits } from './limits.ts'
 import { type MailTransaction, needsUtf8 } from './mail-transaction.ts'
@@ -33,7 +34,7 @@ export interface IncomingOptions {
   readonly transaction: MailTransaction
   readonly origin: Origin
   readonly trace: Omit<TraceFacts, 'id' | 'receivedAt' | 'forwardPath' | 'smtpUtf8'>
-  readonly limits: Pick<SubmissionLimits, 'messageBytesMax' | 'headerBytesMax' | 'receivedFieldsMax'>
+  readonly limits: Pick<SubmissionLimits, 'messageBytesMax' | 'headerBytesMax' | 'receivedFieldsMax' | 'stagingStepMs'>
   readonly receivedAt: number
 }
 
@@ -74,7 +75,7 @@ export class IncomingMessage {
         messageBytesMax: limits.messageBytesMax,
         headerBytesMax: limits.headerBytesMax,
       },
-      sink,
+      boundedSink(sink, limits.stagingStepMs),
     )
   }
 

@@ -332,6 +332,50 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
     })
   }
 
+  const never = (): Promise<never> => new Promise(() => undefined)
+  for (const [rule, stage] of [
+    ['takes no octets', { write: never, finish: never, discard: never }],
+    ['does not finish', { write: () => Promise.resolve(), finish: never, discard: never }],
+  ] as const) {
+    test(`SUB-15: a client of a store that ${rule} gets 451 in time, and the session lives`, async () => {
+      covers('SUB-15', { observe: 'smtp' })
+      const fixture = await startFixture({ limits: { stagingStepMs: 30 }, stage: () => stage })
+      const dialogue = await fixture.ready()
+      const large = MESSAGE + 'x'.repeat(70).concat('\r\n').repeat(5_000)
+      assert.match(await submit(dialogue, { content: large }), /^451 4\.3\.0 /)
+      assert.equal((await dialogue.command('NOOP')).code, 250)
+      await dialogue.quit()
+      await fixture.close()
+    })
+  }
+
+  test('SUB-15: content that is stored too late is discarded', async () => {
+    covers('SUB-15', { observe: 'smtp' })
+    let finished: (() => void) | undefined
+    let discarded = 0
+    const fixture = await startFixture({
+      limits: { stagingStepMs: 30 },
+      stage: () => ({
+        write: () => Promise.resolve(),
+        finish: () =>
+          new Promise((resolve) => {
+            finished = () => resolve({ kind: 'memory', bytes: Buffer.from('late') })
+          }),
+        discard: async () => {
+          discarded += 1
+        },
+      }),
+    })
+    const dialogue = await fixture.ready()
+    assert.match(await submit(dialogue), /^451 4\.3\.0 /)
+    assert.equal(discarded, 0)
+    finished?.()
+    await until(() => discarded === 1)
+    assert.equal(fixture.accepted.length, 0)
+    await dialogue.quit()
+    await fixture.close()
+  })
+
   test('a port that throws in the middle of the dialogue ends that session with 421, and no other', async () => {
     let broken = true
     const fixture = await startFixture({

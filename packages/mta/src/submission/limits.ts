@@ -26,6 +26,8 @@ export interface SubmissionLimits {
   readonly contentBytesPerSecondMin: number
   /** From DATA to the final dot. */
   readonly contentMs: number
+  /** For each step of the content sink that a client waits for. */
+  readonly stagingStepMs: number
   /** Relay listeners wait this long before they greet; who talks earlier is refused. */
   readonly earlyTalkerDelayMs: number
   /** AUTH failures that one session sees answered; the next AUTH ends it. */
@@ -66,6 +68,8 @@ export const DEFAULT_SUBMISSION_LIMITS: SubmissionLimits = {
   contentGraceMs: 5 * MINUTE,
   contentBytesPerSecondMin: 500,
   contentMs: 60 * MINUTE,
+  // RFC 6409 §5.3 gives an answer 2 minutes: the last write, the sync of the file and the spool's minute fit in.
+  stagingStepMs: 25 * SECOND,
   // Public exchangers wait for 5 s and more; the clients of a relay are known ones, so a hint is enough.
   earlyTalkerDelayMs: 250,
   // RFC 4954 §4: at least 3.

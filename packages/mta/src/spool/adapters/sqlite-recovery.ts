@@ -52,6 +52,11 @@ export class SqliteRecovery {
     return this.#parts.journal.append(entry)
   }
 
+  /** Answered "no" while the store may have it: it must not leave before the store was told. */
+  isRefused(id: QueueId): boolean {
+    return this.#entries.some((entry) => entry.kind === 'tombstone' && entry.id === id)
+  }
+
   /** Tries at once, e.g. at a start, and again and again while the store fails. */
   async recover(): Promise<void> {
     this.#attempt ??= this.#try().finally(() => {

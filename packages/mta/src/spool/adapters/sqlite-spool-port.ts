@@ -9,6 +9,7 @@ import type { ContentStore } from '../content-store.ts'
 import type { CrashSuspects, Suspect } from '../crash-suspects.ts'
 import { errorCode, isErrno } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
+import { inTime, NotInTime } from '../in-time.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { ReserveFile } from '../reserve-file.ts'
 import {
@@ -37,6 +38,10 @@ import { idInToken, StoreFailed, type StoreLink } from './sqlite-store-link.ts'
 const CACHE_BYTES_MAX = 32 * 1024 * 1024 // constant, whatever the queue's length
 /** An answer this late means a disk that hangs: no more mail until it moves. */
 const UNANSWERED_MS_MAX = 30_000
+/** Half of the two minutes in which RFC 6409 §5.3 wants a client to have its answer. */
+const ACCEPT_MS_MAX = 60_000
+/** Of that, what is kept for the tombstone, which goes to the same disk. */
+const TOMBSTONE_SHARE = 1 / 4
 
 export interface SqliteSpoolParts {
   readonly now: () => number
@@ -49,6 +54,8 @@ export interface SqliteSpoolParts {
   /** Leases given out, so that they survive a restart of the store's thread. */
   readonly leases: Map<ClaimToken, number>
   readonly suspects: readonly Suspect[]
+  /** How long an accept may take, when it is not the constant. */
+  readonly acceptMs: number | undefined
   readonly onClose: () => Promise<void>
 }
 
@@ -58,6 +65,8 @@ export class SqliteSpool implements Spool {
   readonly #parts: SqliteSpoolParts
   readonly #cache = new ContentCache(CACHE_BYTES_MAX)
   readonly #suspects: Map<QueueId, Suspect>
+  readonly #storeMs: number
+  readonly #tombstoneMs: number
   #recovery: SqliteRecovery | undefined
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
@@ -65,6 +74,9 @@ export class SqliteSpool implements Spool {
 
   constructor(parts: SqliteSpoolParts) {
     this.#parts = parts
+    const { acceptMs = ACCEPT_MS_MAX } = parts
+    this.#tombstoneMs = acceptMs * TOMBSTONE_SHARE
+    this.#storeMs = acceptMs - this.#tombstoneMs
     this.#suspects = new Map(parts.suspects.map((suspect) => [suspect.id, suspect]))
     this.admin = new SqliteSpoolAdmin(parts.link, parts.emit, (gone) => this.forget(gone))
     this.suspects = {
@@ -218,17 +230,28 @@ export class SqliteSpool implements Spool {
   }
 
   async #accept(message: NewMessage): Promise<AcceptOutcome> {
-    const { contents, link, now } = this.#parts
     let answer: Answer<'accept'>
     try {
-      const content = await contents.place(message.id, message.content)
-      answer = await link.ask('accept', { message: messageRecord(message, content, now()) })
+      answer = await inTime(this.#store(message), this.#storeMs)
     } catch (error) {
-      return await this.#notAccepted(message, error)
+      return await this.#notAccepted(message, error instanceof NotInTime ? this.#gaveUp(error) : error)
     }
     if (answer === 'void') return { kind: 'unavailable', detail: 'this id was refused before' }
     if (answer === 'accepted' && message.content.kind === 'memory') this.#cache.put(message.id, message.content.bytes)
     return { kind: answer }
+  }
+
+  async #store(message: NewMessage): Promise<Answer<'accept'>> {
+    const { contents, link, now } = this.#parts
+    const content = await contents.place(message.id, message.content)
+    return await link.ask('accept', { message: messageRecord(message, content, now()) })
+  }
+
+  /** The store may still commit it: claims stop until its tombstone is in the store, and so behind that commit. */
+  #gaveUp({ message: detail }: NotInTime): StoreFailed {
+    this.#parts.condition.failed(detail)
+    this.#recovery?.schedule()
+    return new StoreFailed({ scope: 'store', full: false, detail, outcomeUnknown: true })
   }
 
   async #notAccepted(message: NewMessage, error: unknown): Promise<AcceptOutcome> {
@@ -241,13 +264,15 @@ export class SqliteSpool implements Spool {
       return await this.#refused(message, refusal)
     }
     this.#parts.emit({ event: 'spool-accept-voided', id: message.id, detail: String(error) })
+    const kept = this.#recovery?.keep({ kind: 'tombstone', id: message.id }) ?? Promise.resolve()
     // Also when the journal cannot be written: it was answered "no", and this process remembers.
-    await this.#recovery?.keep({ kind: 'tombstone', id: message.id }).catch(() => undefined)
+    await inTime(kept, this.#tombstoneMs).catch(() => undefined)
     return refusal
   }
 
   async #refused(message: NewMessage, outcome: AcceptOutcome): Promise<AcceptOutcome> {
-    if (message.content.kind === 'staged') await this.#parts.contents.discard(message.id).catch(() => undefined)
+    if (message.content.kind !== 'staged') return outcome
+    await inTime(this.#parts.contents.discard(message.id), this.#tombstoneMs).catch(() => undefined)
     return outcome
   }
 
@@ -277,7 +302,11 @@ export class SqliteSpool implements Spool {
     if (this.#closing !== undefined || this.health().claims === 'stopped') return []
     // Before the question goes out, so that the caller's deadline is never later than the store's.
     const until = this.#parts.mono() + leaseMs
-    const records = await ask().catch(noneWhenFailed)
+    const given = await ask().catch(noneWhenFailed)
+    const refused = given.filter(({ id }) => this.#recovery?.isRefused(id) === true)
+    // Asked for before the store hung, and answered with mail that was refused meanwhile.
+    if (refused.length > 0) await this.release(refused.map(({ token }) => token)).catch(noneWhenFailed)
+    const records = given.filter((record) => !refused.includes(record))
     for (const record of records) this.#parts.leases.set(record.token, until)
     return records.map((record) => claimOf(record, until))
   }

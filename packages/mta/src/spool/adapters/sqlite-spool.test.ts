@@ -15,6 +15,7 @@ async function open(place: SpoolPlace): Promise<SqliteSpool> {
       monotonicNow: () => place.clock.mono,
       diskFreeBytes: () => place.disk.freeBytes,
       probeIntervalMs: 10,
+      ...(place.acceptMs === undefined ? {} : { acceptMs: place.acceptMs }),
     },
   })
   assert.ok(opened.ok, JSON.stringify(opened))

@@ -137,7 +137,7 @@ async function build(ground: Ground, suspects: readonly Suspect[]): Promise<Sqli
     await link.close()
     openDirectories.delete(dataDir)
   }
-  const spool = new SqliteSpool({ ...ground, contents, suspects, onClose })
+  const spool = new SqliteSpool({ ...ground, contents, suspects, acceptMs: hooks.acceptMs, onClose })
   ground.recovery = new SqliteRecovery(recoveryParts(ground, spool, { contents, journal }), left)
   spool.recoverWith(ground.recovery)
 
