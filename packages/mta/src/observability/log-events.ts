@@ -10,6 +10,7 @@ import type { DeliveryEvent } from '../delivery/events.ts'
 import type { ScheduleEvent } from '../schedule/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
+import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 
 export type LogEvent =
@@ -263,18 +264,7 @@ const schedule = {
   },
 } as const satisfies { readonly [N in ScheduleEvent['event']]: LogEventEntry<N> }
 
-const policy = {
-  'dns-server-failed': {
-    level: 'debug',
-    sentence: 'One name server failed one question; another server or attempt may still answer.',
-    fields: { server: 'word', name: 'peer', type: 'word', reason: 'facts', durationMs: 'number' },
-  },
-  'dns-message-ignored': {
-    level: 'warn',
-    sentence: 'A DNS message did not belong to the question: a late answer, or somebody guessing.',
-    fields: { server: 'word', name: 'peer', type: 'word' },
-  },
-} as const satisfies { readonly [N in PolicyEvent['event']]: LogEventEntry<N> }
+const policy = POLICY_LOG_EVENTS satisfies { readonly [N in PolicyEvent['event']]: LogEventEntry<N> }
 
 const delivery = {
   'attempt-finished': {

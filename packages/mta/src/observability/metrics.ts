@@ -124,6 +124,36 @@ export const METRICS = {
     labels: ['reason'],
   },
 
+  hermetic_sts_fetches_total: {
+    type: 'counter',
+    help: 'Fetches of MTA-STS policies, by what they were for and how they ended.',
+    labels: ['occasion', 'outcome'],
+  },
+  hermetic_sts_unobtainable_total: {
+    type: 'counter',
+    help: 'Announced MTA-STS policies that could not be had while none was cached.',
+    labels: ['result_type'],
+  },
+  hermetic_sts_record_failures_total: {
+    type: 'counter',
+    help: 'MTA-STS records that DNS could not give while no policy was cached.',
+  },
+  hermetic_sts_not_renewed_total: {
+    type: 'counter',
+    help: 'Cached MTA-STS policies whose successor or renewal could not be fetched.',
+    labels: ['mode', 'result_type'],
+  },
+  hermetic_sts_alarms_total: {
+    type: 'counter',
+    help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened.',
+    labels: ['alarm'],
+  },
+  hermetic_sts_cache_failures_total: {
+    type: 'counter',
+    help: 'Times that the cache of MTA-STS policies did not work.',
+    labels: ['operation'],
+  },
+
   hermetic_spool_commits_total: { type: 'counter', help: 'Commits of the store.' },
   hermetic_spool_operations_total: { type: 'counter', help: 'Operations in these commits.' },
   hermetic_spool_commit_seconds: { type: 'histogram', help: 'Duration of commits.', buckets: COMMIT_SECONDS },
@@ -277,6 +307,20 @@ const UPDATES: Rooms = {
 
   'dns-server-failed': ({ reason }) => [count('hermetic_dns_failures_total', { reason: reason.kind })],
   'dns-message-ignored': () => [count('hermetic_dns_ignored_total')],
+  'sts-fetch-ended': ({ occasion, outcome }) => [count('hermetic_sts_fetches_total', { occasion, outcome })],
+  'sts-policy-unobtainable': ({ resultType }) => [
+    count('hermetic_sts_unobtainable_total', { result_type: resultType }),
+  ],
+  'sts-record-lookup-failed': () => [count('hermetic_sts_record_failures_total')],
+  'sts-policy-not-renewed': ({ mode, resultType }) => [
+    count('hermetic_sts_not_renewed_total', { mode, result_type: resultType }),
+  ],
+  'sts-refresh-alarm': () => [count('hermetic_sts_alarms_total', { alarm: 'refresh' })],
+  'sts-policy-expiring': () => [count('hermetic_sts_alarms_total', { alarm: 'expiring' })],
+  'sts-policy-expired': () => [count('hermetic_sts_alarms_total', { alarm: 'expired' })],
+  'sts-record-trouble': () => [count('hermetic_sts_alarms_total', { alarm: 'record' })],
+  'sts-policy-weakened': () => [count('hermetic_sts_alarms_total', { alarm: 'weakened' })],
+  'sts-cache-failed': ({ operation }) => [count('hermetic_sts_cache_failures_total', { operation })],
 
   'attempt-finished': ({ recipients, channel, cause, durationMs }) => [
     count('hermetic_delivery_attempts_total', {

@@ -34,9 +34,16 @@ export class AnswerCache {
     this.#now = now
   }
 
-  /** The kept answer with what is left of its TTL, or the outcome of `lookup`, shared with whoever asks meanwhile. */
-  async through<T>(key: string, lookup: () => Promise<DnsAnswer<T>>): Promise<DnsAnswer<T>> {
-    const kept = this.#kept(key)
+  /**
+   * The kept answer with what is left of its TTL, or the outcome of `lookup`, shared with whoever asks meanwhile.
+   * `afresh` passes over the kept answer.
+   */
+  async through<T>(
+    key: string,
+    lookup: () => Promise<DnsAnswer<T>>,
+    { afresh = false }: { readonly afresh?: boolean } = {},
+  ): Promise<DnsAnswer<T>> {
+    const kept = afresh ? undefined : this.#kept(key)
     const answer = kept ?? (await (this.#running.get(key) ?? this.#start(key, lookup)))
     // A key is always asked for with the same lookup, which gives its answers their type.
     return answer as DnsAnswer<T>

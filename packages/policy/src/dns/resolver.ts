@@ -12,8 +12,11 @@ export interface DnsResolver {
   mx(name: DomainName): Promise<DnsAnswer<MxRecord>>
   /** A or AAAA records. The families are asked apart: one may fail while the other answers. */
   address(name: DomainName, family: 4 | 6): Promise<DnsAnswer<string>>
-  /** Each record is its list of character-strings, decoded as latin1 (one byte, one character). */
-  txt(name: OwnerName): Promise<DnsAnswer<readonly string[]>>
+  /**
+   * Each record is its list of character-strings, decoded as latin1 (one byte, one character). `afresh` asks the
+   * servers even when an earlier answer is still valid (RFC 8461 §5.1 wants that before mail is given up).
+   */
+  txt(name: OwnerName, options?: { readonly afresh?: boolean }): Promise<DnsAnswer<readonly string[]>>
   /** The alias target, without following it further. */
   cname(name: DomainName): Promise<DnsAnswer<DomainName>>
   /** TLSA records (RFC 6698 §2.1) at `_port._tcp.name`. */

@@ -294,6 +294,15 @@ describe('the cache', () => {
     assert.equal((await asking.address(name('a.example.test'), 4)).kind, 'records')
   })
 
+  test('is passed over when asked to, and keeps what that brings', async () => {
+    const asking = resolver()
+    await asking.txt(name('example.test'))
+    await asking.txt(name('example.test'), { afresh: true })
+    assert.equal(server.queries.length, 2)
+    await asking.txt(name('example.test'), { afresh: false })
+    assert.equal(server.queries.length, 2)
+  })
+
   test('is bounded, in entries and in time', async () => {
     const asking = resolver({ cache: { entries: 1, positiveTtlSeconds: 10, negativeTtlSeconds: 5 } })
     const first = await asking.mx(name('example.test'))

@@ -62,14 +62,18 @@ export function createStubResolver(options: StubResolverOptions): StubResolver {
     signal: stopping.signal,
     emit: options.emit ?? (() => undefined),
   }
-  const ask = <T>(name: OwnerName, reader: RecordReader<T>): Promise<DnsAnswer<T>> =>
-    cache.through(`${reader.type} ${name}`, () =>
-      gate.run(() => lookUp({ name, reader, query, believeAd: options.trust === 'ad' })),
-    )
+  const ask = <T>(
+    name: OwnerName,
+    reader: RecordReader<T>,
+    how?: { readonly afresh?: boolean },
+  ): Promise<DnsAnswer<T>> => {
+    const lookup = () => gate.run(() => lookUp({ name, reader, query, believeAd: options.trust === 'ad' }))
+    return cache.through(`${reader.type} ${name}`, lookup, how)
+  }
   return {
     mx: (name) => ask(name, readMx),
     address: (name, family) => ask(name, family === 4 ? readA : readAaaa),
-    txt: (name) => ask(name, readTxt),
+    txt: (name, how) => ask(name, readTxt, how),
     cname: (name) => ask(name, readCname),
     tlsa: (owner) => ask(owner, readTlsa),
     reverse: (address) => ask(reverseName(address), readPtr),

@@ -36,6 +36,7 @@ export type PolicyFileError =
 /** RFC 8461 §3.2: about one year. Larger values are cut, not refused (erratum 7282). */
 export const MAX_AGE_SECONDS = 31_557_600
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const BYTE_ORDER_MARK = '\ufeff'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are looked for; the tab is white space here
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
@@ -59,7 +60,7 @@ export function printPolicyFile({ lines }: Pick<StsPolicy, 'lines'>): string {
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return UTF8.decode(bytes)
   } catch {
     return undefined
   }

@@ -3,8 +3,10 @@
  * metrics; no room here knows either.
  */
 import type { DnsFailureReason } from '../dns/answer.ts'
+import type { StsEvent } from '../mta-sts/events.ts'
 
 export type PolicyEvent =
+  | StsEvent
   /** One server failed one query; another server or attempt may still answer. */
   | {
       readonly event: 'dns-server-failed'

@@ -1,0 +1,73 @@
+/**
+ * The log entries of what happens inside the policy package: DNS and MTA-STS. A part of `log-events.ts`, which checks
+ * that it is complete. Pure.
+ */
+export const POLICY_LOG_EVENTS = {
+  'dns-server-failed': {
+    level: 'debug',
+    sentence: 'One name server failed one question; another server or attempt may still answer.',
+    fields: { server: 'word', name: 'peer', type: 'word', reason: 'facts', durationMs: 'number' },
+  },
+  'dns-message-ignored': {
+    level: 'warn',
+    sentence: 'A DNS message did not belong to the question: a late answer, or somebody guessing.',
+    fields: { server: 'word', name: 'peer', type: 'word' },
+  },
+  'sts-fetch-ended': {
+    level: 'debug',
+    sentence: 'An MTA-STS policy was fetched, or could not be.',
+    fields: { policyDomain: 'word', occasion: 'word', id: 'word', outcome: 'word', detail: 'word' },
+  },
+  'sts-policy-unobtainable': {
+    level: 'warn',
+    sentence: 'A domain announces an MTA-STS policy that cannot be had, and none is cached: mail goes without.',
+    fields: { policyDomain: 'word', id: 'word', resultType: 'word', reason: 'word' },
+  },
+  'sts-record-lookup-failed': {
+    level: 'info',
+    sentence: 'DNS could not say whether a domain has an MTA-STS policy, and none is cached: mail goes without.',
+    fields: { policyDomain: 'word', reason: 'word' },
+  },
+  'sts-policy-not-renewed': {
+    level: 'warn',
+    sentence: 'A cached MTA-STS policy stays as it was, because its successor or renewal could not be fetched.',
+    fields: {
+      policyDomain: 'word',
+      mode: 'word',
+      occasion: 'word',
+      resultType: 'word',
+      reason: 'word',
+      expiresAt: 'time',
+    },
+  },
+  'sts-refresh-alarm': {
+    level: 'error',
+    sentence: 'Refreshing an MTA-STS policy failed repeatedly; it protects mail until it expires.',
+    fields: { policyDomain: 'word', mode: 'word', failedRefreshes: 'number', expiresAt: 'time' },
+  },
+  'sts-policy-expiring': {
+    level: 'error',
+    sentence: 'An MTA-STS policy will expire before its next refresh is tried.',
+    fields: { policyDomain: 'word', mode: 'word', expiresAt: 'time' },
+  },
+  'sts-record-trouble': {
+    level: 'warn',
+    sentence: 'The MTA-STS record of a cached policy is gone, damaged or not to be had; the policy stays in force.',
+    fields: { policyDomain: 'word', mode: 'word', reason: 'word', expiresAt: 'time' },
+  },
+  'sts-policy-weakened': {
+    level: 'warn',
+    sentence: 'A domain published an MTA-STS policy that demands less than its last one.',
+    fields: { policyDomain: 'word', from: 'word', to: 'word', id: 'word' },
+  },
+  'sts-policy-expired': {
+    level: 'warn',
+    sentence: 'An MTA-STS policy ended by its age, and there is no successor: mail goes without.',
+    fields: { policyDomain: 'word', mode: 'word', expiredAt: 'time' },
+  },
+  'sts-cache-failed': {
+    level: 'error',
+    sentence: 'The cache of MTA-STS policies could not be read or written; mail that depends on it is deferred.',
+    fields: { operation: 'word', detail: 'word' },
+  },
+} as const

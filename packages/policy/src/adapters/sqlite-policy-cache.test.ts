@@ -1,0 +1,166 @@
+/** The policy cache on a real file: the contract, and what only this adapter promises. */
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, type TestContext, test } from 'node:test'
+import { covers } from '../../../../test/conformance/covers.ts'
+import { type DomainName, parseDomainName } from '../domain-name.ts'
+import { parsePolicyFile, type StsMode } from '../mta-sts/policy-file.ts'
+import { type PolicyCacheBed, policyCacheContract } from '../ports/policy-cache.contract.ts'
+import { type CachedPolicy, PolicyCacheUnavailable } from '../ports/policy-cache.ts'
+import { type EvictableBounds, openSqlitePolicyCache, type SqlitePolicyCache } from './sqlite-policy-cache.ts'
+
+const START = Date.UTC(2026, 10, 1)
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'policy-cache-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+interface Bed extends PolicyCacheBed {
+  readonly dataDir: string
+  readonly reopen: () => Promise<SqlitePolicyCache>
+}
+
+function bedFor(t: TestContext, bounds: Partial<EvictableBounds> = {}): Bed {
+  let open: SqlitePolicyCache | undefined
+  const bed: Bed = {
+    dataDir: folder(t),
+    now: START,
+    reopen: async () => {
+      open?.close()
+      const opened = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => bed.now, bounds })
+      assert.ok(opened.ok, JSON.stringify(opened))
+      open = opened.value
+      return open
+    },
+  }
+  t.after(() => open?.close())
+  return bed
+}
+
+function domain(text: string): DomainName {
+  const name = parseDomainName(text)
+  assert.ok(name.ok)
+  return name.value
+}
+
+function cached(mode: StsMode, fetchedAt: number, maxAge = 86_400): CachedPolicy {
+  const text = `version: STSv1\nmode: ${mode}\nmx: mx.example.test\nmax_age: ${maxAge}\n`
+  const policy = parsePolicyFile(Buffer.from(text))
+  assert.ok(policy.ok)
+  return { policy: policy.value, id: '1', fetchedAt, refreshAt: fetchedAt + 1 }
+}
+
+describe('the contract', () => policyCacheContract(bedFor))
+
+test('STS-76: no flood of domains evicts an unexpired policy that demands something; the others are bounded', async (t) => {
+  covers('STS-76', { observe: 'store' })
+  const bed = bedFor(t, { expired: 100, none: 50 })
+  const cache = await bed.reopen()
+  await cache.put(domain('victim.test'), cached('enforce', START))
+  await cache.put(domain('victim2.test'), cached('testing', START))
+  for (let n = 0; n < 1_500; n += 1) {
+    await cache.put(domain(`none${n}.test`), cached('none', START + n))
+    await cache.put(domain(`expired${n}.test`), cached('enforce', START - 90_000_000 + n))
+    await cache.put(domain(`kept${n}.test`), cached('enforce', START + n))
+  }
+  const entries = await cache.list({ limit: 10_000 })
+  const count = (prefix: string) => entries.filter(({ policyDomain }) => policyDomain.startsWith(prefix)).length
+  assert.equal(count('victim'), 2)
+  assert.equal(count('kept'), 1_500)
+  for (const [prefix, bound] of [
+    ['none', 50],
+    ['expired', 100],
+  ] as const) {
+    assert.ok(count(prefix) >= bound && count(prefix) <= bound + 257, `${prefix}: ${count(prefix)}`)
+  }
+  assert.ok(await cache.get(domain('none1499.test')), 'the newest stay')
+})
+
+test('a lookup is quick enough for the thread that delivers', async (t) => {
+  const bed = bedFor(t)
+  const cache = await bed.reopen()
+  for (let n = 0; n < 1_000; n += 1) await cache.put(domain(`d${n}.test`), cached('enforce', START))
+  const began = performance.now()
+  for (let n = 0; n < 2_000; n += 1) await cache.get(domain(`d${n % 1_000}.test`))
+  const each = ((performance.now() - began) / 2_000) * 1_000
+  t.diagnostic(`a lookup takes ${each.toFixed(1)} µs`)
+  assert.ok(each < 1_000, `${each} µs`)
+})
+
+test('a store that cannot answer rejects, which is not "no entry"', async (t) => {
+  const bed = bedFor(t)
+  const cache = await bed.reopen()
+  await cache.put(domain('a.test'), cached('enforce', START))
+  cache.close()
+  await assert.rejects(cache.get(domain('a.test')), PolicyCacheUnavailable)
+  await assert.rejects(cache.put(domain('a.test'), cached('enforce', START)), PolicyCacheUnavailable)
+  await assert.rejects(cache.dueForRefresh(START, 1), PolicyCacheUnavailable)
+})
+
+test('a damaged entry is unavailable, not absent', async (t) => {
+  const bed = bedFor(t)
+  const cache = await bed.reopen()
+  await cache.put(domain('a.test'), cached('enforce', START))
+  cache.close()
+  const db = new DatabaseSync(join(bed.dataDir, 'policy.db'))
+  db.exec("UPDATE policy SET document = 'mode: none'")
+  db.close()
+  await assert.rejects((await bed.reopen()).get(domain('a.test')), PolicyCacheUnavailable)
+})
+
+test('the file is for its owner only, and has one at a time', async (t) => {
+  const bed = bedFor(t)
+  const cache = await bed.reopen()
+  const path = join(bed.dataDir, 'policy.db')
+  assert.equal(statSync(path).mode & 0o077, 0)
+  const second = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => START })
+  assert.deepEqual(second, { ok: false, error: { kind: 'locked', path } })
+  await cache.put(domain('a.test'), cached('enforce', START))
+})
+
+for (const [kind, make] of [
+  ['text', (path: string) => writeFileSync(path, 'not a database, but precious\n'.repeat(10))],
+  [
+    "another program's SQLite file",
+    (path: string) => {
+      const other = new DatabaseSync(path)
+      other.exec('CREATE TABLE t (a); PRAGMA user_version = 1')
+      other.close()
+    },
+  ],
+] as const) {
+  test(`${kind} in place of the store is refused and untouched`, (t) => {
+    const dataDir = folder(t)
+    const path = join(dataDir, 'policy.db')
+    make(path)
+    const before = readFileSync(path)
+    const opened = openSqlitePolicyCache({ dataDir, now: () => START })
+    assert.deepEqual(opened, { ok: false, error: { kind: 'foreign-file', path } })
+    assert.deepEqual(readFileSync(path), before)
+  })
+}
+
+test('a store of a newer version is refused and untouched', async (t) => {
+  const bed = bedFor(t)
+  ;(await bed.reopen()).close()
+  const path = join(bed.dataDir, 'policy.db')
+  const db = new DatabaseSync(path)
+  db.exec('PRAGMA user_version = 7')
+  db.close()
+  const before = readFileSync(path)
+  const opened = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => START })
+  assert.deepEqual(opened, { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 1 } })
+  assert.deepEqual(readFileSync(path), before)
+})
+
+test('what is in the way of the file is named', (t) => {
+  const dataDir = folder(t)
+  mkdirSync(join(dataDir, 'policy.db'))
+  const opened = openSqlitePolicyCache({ dataDir, now: () => START })
+  assert.equal(!opened.ok && opened.error.kind, 'unusable-directory')
+})
