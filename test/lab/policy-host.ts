@@ -45,16 +45,15 @@ export interface PolicyRequest {
 }
 
 /** Before a request can be read. */
-export type PolicyHostFault = 'close-at-accept' | 'reset-at-accept' | 'silent-at-accept' | 'not-tls'
+export type PolicyHostFault = 'close-at-accept' | 'reset-at-hello' | 'silent-at-accept' | 'not-tls'
 
 export class PolicyHost implements AsyncDisposable {
   readonly address: string
   readonly port: number
   /** TCP connections accepted; a host that was never contacted has none. */
   connections = 0
-  /** Now, and the most at one time. */
+  /** Of those, now. */
   open = 0
-  openMax = 0
   /** The names in the ClientHellos, one for each that had one. */
   readonly serverNames: string[] = []
   readonly requests: PolicyRequest[] = []
@@ -94,7 +93,6 @@ export class PolicyHost implements AsyncDisposable {
   #accept(socket: Socket): void {
     this.connections += 1
     this.open += 1
-    this.openMax = Math.max(this.openMax, this.open)
     this.#sockets.add(socket)
     socket.on('error', () => undefined)
     socket.once('close', () => {
@@ -116,6 +114,8 @@ export class PolicyHost implements AsyncDisposable {
       },
     })
     secure.on('error', () => undefined)
+    // A connection that is lost inside the handshake would otherwise stay open underneath.
+    secure.once('close', () => socket.destroy())
     let received = ''
     secure.on('data', (chunk: Buffer) => {
       received += chunk.toString('latin1')
@@ -130,8 +130,9 @@ export class PolicyHost implements AsyncDisposable {
 }
 
 function misbehave(socket: Socket, fault: PolicyHostFault): void {
+  socket.resume()
   if (fault === 'close-at-accept') socket.end()
-  if (fault === 'reset-at-accept') socket.resetAndDestroy()
+  if (fault === 'reset-at-hello') socket.once('data', () => socket.resetAndDestroy())
   if (fault === 'not-tls') socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
 }
 

@@ -37,3 +37,12 @@ export function dial({ address, port, timeoutMs, signal }: DialOptions): Promise
     socket.on('connect', onConnect).on('error', onError)
   })
 }
+
+/** Ends the connection without another word; resolves when it is gone, so that no second one overlaps it. */
+export function hangUp(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) return resolve()
+    socket.once('close', () => resolve())
+    socket.destroy()
+  })
+}

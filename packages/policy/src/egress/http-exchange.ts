@@ -1,6 +1,6 @@
 /**
- * One HTTP/1.1 request and its response over a TLS connection that is already proven (RFC 9112). The connection is
- * closed afterwards, whatever happened.
+ * One HTTP/1.1 request and its response over a TLS connection that is already proven (RFC 9112), after
+ * which the connection serves nobody: the caller hangs up.
  *
  * node:http parses; nothing of it decides where to connect, follows redirects, keeps cookies or caches. A body whose
  * end only the close of the connection marks is refused: Node cannot tell a TLS closure alert from a cut (RFC 9112
@@ -60,7 +60,6 @@ export function exchange<E>(options: ExchangeOptions<E>): Promise<Result<Uint8Ar
     const settle = (result: Result<Uint8Array, ExchangeFailure | E>) => {
       signal.removeEventListener('abort', onAbort)
       request.destroy()
-      socket.destroy()
       resolve(result)
     }
     const onAbort = () => settle(err({ kind: 'aborted' }))

@@ -10,7 +10,7 @@ import { assertNever, err, ok, type Result } from '../result.ts'
 import { endedWithoutAlert } from '../tls-failure.ts'
 import { type TlsGroups, type TlsPeer, upgradeToTls } from '../tls-peer.ts'
 import type { Deadline } from './deadline.ts'
-import { dial } from './dial.ts'
+import { dial, hangUp } from './dial.ts'
 import { type ExchangeFailure, exchange, type ResponseHead } from './http-exchange.ts'
 import type { HttpsFailure, HttpsPhase } from './https-failure.ts'
 
@@ -66,6 +66,7 @@ export async function attemptAt<E>(attempt: HttpsAttempt<E>): Promise<Result<Htt
       phase = 'body'
     },
   })
+  await hangUp(socket)
   if (body.ok) return ok({ body: body.value, address, peer: facts })
   if ('refused' in body.error) return err({ kind: 'final', failure: body.error.refused })
   const failure = exchangeFailure(body.error, { attempt, phase })
@@ -99,7 +100,7 @@ async function provenPeer<E>(attempt: HttpsAttempt<E>): Promise<Result<TlsPeer, 
   if (!peer.ok) return peer
   const doubt = webpkiDoubt(peer.value.facts)
   if (doubt === undefined) return peer
-  peer.value.socket.destroy()
+  await hangUp(peer.value.socket)
   return err({ kind: 'webpki', address: attempt.address, ...doubt, peer: peer.value.facts })
 }
 
@@ -121,6 +122,7 @@ async function connect<E>(attempt: HttpsAttempt<E>, groups: TlsGroups): Promise<
     signal,
   })
   if (peer.ok) return peer
+  await hangUp(socket)
   return err(peer.error.kind === 'aborted' ? deadline.failure('tls') : { kind: 'tls', address, failure: peer.error })
 }
 
