@@ -1,6 +1,6 @@
 /**
- * Runs the soaks of `test/soak` one after the other: full size by default, `--small --seed N` in CI, `--write` to
- * keep the results under docs/measurements. Fails when one of them fails; prints the seed to run it again with.
+ * Runs the soaks of `test/soak` one after the other: full size by default, whose results are written to
+ * docs/measurements, or `--small --seed N` for CI. Fails when one of them fails; prints the seed to run it again with.
  */
 import { spawnSync } from 'node:child_process'
 

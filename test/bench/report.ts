@@ -91,7 +91,7 @@ export function markdownReport(result: BenchResult): string {
     '',
     ...result.scenarios.map(
       ({ scenario, rounds }) =>
-        `- **${scenario.name}** ${scenario.title}: ${rounds[0]?.[0]?.messages ?? 0} messages, ${rounds.length} rounds, ` +
+        `- **${scenario.name}** ${scenario.title}: ${rounds[0]?.[0]?.messages ?? 0} messages, rounds: ${rounds.length}, ` +
         `at most ${scenario.deliverySlots} deliveries at once`,
     ),
     '',

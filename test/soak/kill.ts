@@ -1,5 +1,5 @@
 /**
- * `kill.ts [--small] [--seed N] [--write]`: kill -9 at random moments (run by `pnpm test:soak`).
+ * `kill.ts [--small] [--seed N]`: kill -9 at random moments (run by `pnpm test:soak`).
  *
  * The relay is started, killed and started again 50 times while 5,000 messages are submitted to it and a mail
  * exchanger refuses a share of them for now and hangs up on others. Every recipient of a message that was answered

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 export interface SoakOptions {
   readonly small: boolean
   readonly seed: number
-  /** Writes the result under docs/measurements. */
+  /** Writes the result under docs/measurements: by default at full size. */
   readonly write: boolean
 }
 
@@ -17,10 +17,10 @@ export function readSoakOptions(): SoakOptions {
     options: {
       small: { type: 'boolean', default: false },
       seed: { type: 'string' },
-      write: { type: 'boolean', default: false },
+      write: { type: 'boolean' },
     },
   })
   const seed = values.seed === undefined ? Math.floor(Math.random() * SEED_MAX) : Number(values.seed)
   if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`--seed takes a whole number, not ${values.seed}`)
-  return { small: values.small, seed, write: values.write }
+  return { small: values.small, seed, write: values.write ?? !values.small }
 }
