@@ -1,4 +1,10 @@
 /** The public API of `@hermetic/policy`: what a destination demands of TLS, and whether a peer proved it. */
+export {
+  openSqlitePolicyCache,
+  type SqlitePolicyCache,
+  type SqlitePolicyCacheOptions,
+} from './adapters/sqlite-policy-cache.ts'
+export type { PolicyCacheOpenError } from './adapters/sqlite-policy-schema.ts'
 export type { DnsAbsence, DnsAnswer, DnsFailure, DnsFailureReason, DnsRecords, ExtendedDnsError } from './dns/answer.ts'
 export type { CacheLimits } from './dns/answer-cache.ts'
 export type { DnsResolver, MxRecord, TlsaRecordData } from './dns/resolver.ts'
@@ -30,6 +36,28 @@ export type { HttpsFailure } from './egress/https-failure.ts'
 export { TARGET_LIMIT_SIZES, type TargetLimitSizes, TargetLimits } from './egress/target-limits.ts'
 export { type FetchedPolicy, type FetchWorld, fetchPolicy } from './mta-sts/fetch.ts'
 export { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './mta-sts/fetch-error.ts'
+export { type MxPattern, matchesMx, mxPatternText } from './mta-sts/mx-match.ts'
+export { type PolicyFileError, parsePolicyFile, type StsMode, type StsPolicy } from './mta-sts/policy-file.ts'
+export type { StsRecordError } from './mta-sts/record.ts'
+export {
+  lookUpStsRecord,
+  type RecordAnswer,
+  type RecordLookup,
+  type RecordTrouble,
+  type UnusableRecord,
+} from './mta-sts/record-lookup.ts'
+export { createStsRefresher, type StsRefresher, type StsRefresherOptions } from './mta-sts/refresh.ts'
+export { createStsSource, type Refetched, type StsSource, type StsSourceOptions } from './mta-sts/source.ts'
+export type {
+  NoPolicy,
+  NoPolicyReason,
+  PolicyFailure,
+  PolicyFound,
+  PolicyOrigin,
+  PolicyUnavailable,
+  StsFacts,
+} from './mta-sts/source-facts.ts'
+export type { Refreshed } from './mta-sts/source-refresh.ts'
 export {
   type AddressQuestion,
   type FailedLookup,
@@ -42,6 +70,13 @@ export type { Random, Self } from './next-hop/mx-set.ts'
 export { type MxCandidate, type NextHop, type NextHopQuestion, resolveNextHop } from './next-hop/resolve.ts'
 export { type CutAtOurselves, cutAtOurselves, type ResolvedCandidate } from './next-hop/self.ts'
 export type { NameFact, PeerCertificate, PeerFacts, PkixFact } from './peer-facts.ts'
+export {
+  type CachedPolicy,
+  type PolicyCache,
+  PolicyCacheUnavailable,
+  type RefreshPostponement,
+  type StoredPolicy,
+} from './ports/policy-cache.ts'
 export type { EmitPolicyEvent, PolicyEvent } from './ports/policy-events.ts'
 export { type Floor, type LocalDemand, type Requirement, tlsRequirement } from './requirement.ts'
 export { assertNever, err, invariant, ok, type Result } from './result.ts'

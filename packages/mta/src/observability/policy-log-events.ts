@@ -70,4 +70,9 @@ export const POLICY_LOG_EVENTS = {
     sentence: 'The cache of MTA-STS policies could not be read or written; mail that depends on it is deferred.',
     fields: { operation: 'word', detail: 'word' },
   },
+  'sts-refresh-defect': {
+    level: 'error',
+    sentence: 'A refresh of an MTA-STS policy ended by a defect of the relay; it stays due.',
+    fields: { policyDomain: 'word', detail: 'peer' },
+  },
 } as const

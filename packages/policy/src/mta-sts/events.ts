@@ -5,7 +5,7 @@ import type { Occasion } from './freshness.ts'
 import type { StsMode } from './policy-file.ts'
 import type { RecordTrouble } from './record-lookup.ts'
 
-type Outcome = 'fetched' | 'own-limit' | 'aborted' | PolicyFetchReport['resultType']
+type Outcome = 'fetched' | 'own-limit' | 'stopping' | PolicyFetchReport['resultType']
 
 export type StsEvent =
   /** Every fetch, once. */
@@ -82,6 +82,8 @@ export type StsEvent =
     }
   | {
       readonly event: 'sts-cache-failed'
-      readonly operation: 'get' | 'put' | 'remove' | 'due' | 'lease' | 'refresh'
+      readonly operation: 'get' | 'put' | 'remove' | 'due' | 'lease' | 'postpone'
       readonly detail: string
     }
+  /** A refresh ended by a defect of ours; the policy stays due. */
+  | { readonly event: 'sts-refresh-defect'; readonly policyDomain: string; readonly detail: string }

@@ -39,7 +39,8 @@ const DUPLICATE: RecordAnswer = { kind: 'unusable', error: { kind: 'several-reco
 const FAILED: RecordAnswer = { kind: 'failed', reason: { kind: 'timeout' } }
 const SAME: RecordAnswer = { kind: 'record', id: 'old', ttlSeconds: 60 }
 const OTHER: RecordAnswer = { kind: 'record', id: 'new', ttlSeconds: 60 }
-const ALL = [ABSENT, UNUSABLE, DUPLICATE, FAILED, SAME, OTHER]
+const DAMAGED: readonly RecordAnswer[] = [DUPLICATE, UNUSABLE]
+const ALL: readonly RecordAnswer[] = [ABSENT, UNUSABLE, DUPLICATE, FAILED, SAME, OTHER]
 
 const NO_ENTRY = [undefined, cached('enforce', { age: 604_800_001 }), cached('none', { age: 604_800_001 })]
 const POLICIES = [cached('enforce'), cached('testing')]
@@ -64,7 +65,7 @@ describe('Table B, on delivery', () => {
 
   test('row 2: no policy and a duplicate or invalid record: none, and nothing is fetched', () => {
     for (const entry of NO_ENTRY) {
-      for (const record of [DUPLICATE, UNUSABLE]) assert.deepEqual(course({ cached: entry, record }), NOTHING)
+      for (const record of DAMAGED) assert.deepEqual(course({ cached: entry, record }), NOTHING)
     }
   })
 
@@ -79,7 +80,7 @@ describe('Table B, on delivery', () => {
   test('row 7: within five minutes of a failed fetch for the same id: none, and no new count', () => {
     const until = NOW + BACK_OFF_MS
     for (const entry of NO_ENTRY) {
-      const facts = { cached: entry, record: OTHER, backOff: { id: 'new', until } }
+      const facts: Partial<FreshnessFacts> = { cached: entry, record: OTHER, backOff: { id: 'new', until } }
       assert.deepEqual(course(facts), { kind: 'wait', meanwhile: 'nothing', until })
       assert.equal(course({ ...facts, now: until - 1 }).kind, 'wait')
       assert.equal(course({ ...facts, now: until }).kind, 'fetch')
@@ -94,7 +95,7 @@ describe('Table B, on delivery', () => {
 
   test('row 9: an unexpired policy and a duplicate or invalid record: the cached one', () => {
     for (const entry of POLICIES) {
-      for (const record of [DUPLICATE, UNUSABLE]) assert.deepEqual(course({ cached: entry, record }), AS_CACHED)
+      for (const record of DAMAGED) assert.deepEqual(course({ cached: entry, record }), AS_CACHED)
     }
   })
 
