@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import diagnostics from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { covers } from '../../../../test/conformance/covers.ts'
+import { BlackHole } from '../../../../test/lab/black-hole.ts'
 import { PolicyHost } from '../../../../test/lab/policy-host.ts'
 import { type ClientOptions, domainName, PolicyHostWorld } from '../../../../test/lab/policy-host-world.ts'
 import type { Result } from '../result.ts'
@@ -100,7 +101,9 @@ describe('SSRF: the guard', () => {
     covers('STS-44', { observe: 'https' })
     world.publish({ [NAME]: { A: ['127.0.0.2', '10.0.0.1', host.address, '169.254.169.254'] } })
     assert.equal((await get({ exceptions: ['127.0.0.1'] })).ok, true)
-    assert.deepEqual(dialled, [`127.0.0.1 ${host.port}`])
+    host.fault = 'not-tls'
+    assert.equal(failure(await get({ exceptions: ['127.0.0.1'] })).kind, 'tls')
+    assert.deepEqual(dialled, Array(2).fill(`127.0.0.1 ${host.port}`))
   })
 
   for (const turns of ['refused after the check', 'refused before the check'] as const) {
@@ -153,6 +156,22 @@ describe('addresses', () => {
       ['connect', 'tls', 'webpki', 'truncated'],
     )
     assert.equal(stale.requests.length, 0)
+  })
+
+  test('that swallow the attempt are given up after 10 s', async ({ mock }) => {
+    await using _hole = await BlackHole.open('127.0.0.10', host.port)
+    dialled.length = 0
+    world.publish({ [NAME]: { A: ['127.0.0.10', host.address] } })
+    mock.timers.enable({ apis: ['setTimeout'] })
+    const result = get()
+    while (dialled.length === 0) await setImmediate()
+    mock.timers.tick(9_999)
+    for (let turns = 0; turns < 10; turns++) await setImmediate()
+    assert.deepEqual(dialled, [`127.0.0.10 ${host.port}`])
+    mock.timers.tick(1)
+    const answered = await result
+    assert.deepEqual(answered.ok && answered.value.passedOver, [{ kind: 'timeout', phase: 'connect' }])
+    assert.equal(host.connections, 1)
   })
 
   test('of both families take turns', async () => {
