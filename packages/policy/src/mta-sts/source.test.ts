@@ -151,6 +151,20 @@ describe('the cached policy', () => {
     assert.equal(await bed.said('a.test'), 'enforce 1 cache')
   })
 
+  test('STS-75: outlives a restart with DNS and HTTPS blocked', async (t) => {
+    covers('STS-75', { observe: 'store' })
+    const bed = await SourceBed.start(t)
+    const host = await bed.host('a.test', ENFORCE)
+    bed.record('a.test', '1')
+    await bed.policyFor('a.test')
+    bed.dns.fail('_mta-sts.a.test', { kind: 'drop' })
+    host.fault = 'close-at-accept'
+    bed.later()
+    bed.restart()
+    assert.equal(await bed.said('a.test'), 'enforce 1 cache')
+    assert.equal(host.connections, 1)
+  })
+
   test('STS-67: is not fetched again while its id is the same', async (t) => {
     covers('STS-67', { observe: 'https' })
     const bed = await SourceBed.start(t)

@@ -141,8 +141,9 @@ class Source implements StsSource {
   async #gather(policyDomain: DomainName, { afresh }: { readonly afresh: boolean }): Promise<Gathered | undefined> {
     const { cache, resolver, emit } = this.#options
     try {
-      const cached = await cache.get(policyDomain)
       const record = await lookUpStsRecord({ resolver, policyDomain, afresh })
+      // Last, so that nothing stored while DNS took its time is missed.
+      const cached = await cache.get(policyDomain)
       return { policyDomain, cached, record }
     } catch (error) {
       if (!(error instanceof PolicyCacheUnavailable)) throw error
