@@ -6,13 +6,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 
-/** Program → Debian package. */
-const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
-  ['postfix', 'postfix'],
-  ['swaks', 'swaks'],
-  ['strace', 'strace'],
-  ['python3', 'python3'],
-  ['openssl', 'openssl'],
+/** What the tests run → Debian package. */
+const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: () => boolean])[] = [
+  ['postfix', 'postfix', () => isProgram('postfix')],
+  ['swaks', 'swaks', () => isProgram('swaks')],
+  // Only recommended by swaks, which cannot start TLS without it.
+  ['Net::SSLeay of Perl', 'libnet-ssleay-perl', () => isPerlModule('Net::SSLeay')],
+  ['strace', 'strace', () => isProgram('strace')],
+  ['python3', 'python3', () => isProgram('python3')],
+  ['openssl', 'openssl', () => isProgram('openssl')],
 ]
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
@@ -40,8 +42,16 @@ const run = spawnSync(process.execPath, tests, {
 process.exit(run.status ?? 1)
 
 function missingPrograms(): typeof NEEDED {
+  return NEEDED.filter(([, , isThere]) => !isThere())
+}
+
+function isProgram(name: string): boolean {
   const folders = [...(process.env['PATH'] ?? '').split(':'), ...SYSTEM_FOLDERS]
-  return NEEDED.filter(([program]) => !folders.some((folder) => isExecutable(`${folder}/${program}`)))
+  return folders.some((folder) => isExecutable(`${folder}/${name}`))
+}
+
+function isPerlModule(name: string): boolean {
+  return spawnSync('perl', [`-M${name}`, '-e', '1'], { stdio: 'ignore' }).status === 0
 }
 
 function isExecutable(file: string): boolean {
