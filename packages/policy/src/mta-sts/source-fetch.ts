@@ -6,10 +6,10 @@ import type { DomainName } from '../domain-name.ts'
 import { type CachedPolicy, type PolicyCache, PolicyCacheUnavailable } from '../ports/policy-cache.ts'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import type { Result } from '../result.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './fetch-error.ts'
 import { BACK_OFF_MS, type BackOff, type Occasion, refreshDelayMs } from './freshness.ts'
 import type { StsMode, StsPolicy } from './policy-file.ts'
-import { BoundedMap } from './source-memory.ts'
 
 export interface PolicyFetchesOptions {
   readonly cache: Pick<PolicyCache, 'put' | 'remove'>

@@ -162,6 +162,17 @@ describe('forced fetch after a failed validation', () => {
     assert.deepEqual(await bed.source.refetch(A), { kind: 'unavailable', because: 'cache' })
   })
 
+  test('a limit of our own uses up no forced fetch', async (t) => {
+    const { bed, host } = await known(t)
+    let busy = true
+    const { fetch } = bed
+    bed.restart({ fetch: (domain) => (busy ? Promise.resolve(err({ kind: 'own-limit' })) : fetch(domain)) })
+    assert.deepEqual(await bed.source.refetch(A), { kind: 'unavailable', because: 'own-limit' })
+    busy = false
+    assert.deepEqual(await bed.source.refetch(A), { kind: 'fetched', changed: false })
+    assert.equal(host.requests.length, 2)
+  })
+
   test('turns that fail together fetch once, and one of them counts the failure', async (t) => {
     const { bed, host } = await known(t)
     host.answer = { status: 500 }

@@ -36,6 +36,7 @@ export class SourceBed {
   readonly #dataDir = mkdtempSync(join(tmpdir(), 'sts-source-'))
   readonly #ports = new Map<string, number>()
   readonly #records: Record<string, NameRecords> = {}
+  readonly #https: ReturnType<PolicyHostWorld['client']>
   readonly #closing: (() => void)[] = []
 
   static async start(t: TestContext, options: Partial<StsSourceOptions> = {}): Promise<SourceBed> {
@@ -47,6 +48,7 @@ export class SourceBed {
   private constructor(world: PolicyHostWorld, dns: SourceBed['dns'], options: Partial<StsSourceOptions>) {
     this.world = world
     this.dns = dns
+    this.#https = world.client()
     this.cache = this.#openCache()
     this.source = this.#createSource(options)
   }
@@ -99,6 +101,10 @@ export class SourceBed {
     return this.events.filter((one): one is Extract<PolicyEvent, { readonly event: N }> => one.event === event)
   }
 
+  /** Over the network; the source uses it unless a test says otherwise. */
+  readonly fetch: StsSourceOptions['fetch'] = (domain) =>
+    fetchPolicy(domain, { https: this.#https, httpsPort: this.#ports.get(domain) ?? 9 })
+
   #openCache(): SqlitePolicyCache {
     const opened = openSqlitePolicyCache({ dataDir: this.#dataDir, now: () => this.now, monotonic: () => this.now })
     invariant(opened.ok, 'the cache opens')
@@ -114,11 +120,10 @@ export class SourceBed {
       attempts: 1,
     })
     this.#closing.push(() => resolver.close())
-    const https = this.world.client()
     return createStsSource({
       resolver,
       cache: this.cache,
-      fetch: (domain) => fetchPolicy(domain, { https, httpsPort: this.#ports.get(domain) ?? 9 }),
+      fetch: this.fetch,
       now: () => this.now,
       random: () => 0.5,
       emit: (event) => this.events.push(event),

@@ -9,6 +9,7 @@ import type { DnsResolver } from '../dns/resolver.ts'
 import type { DomainName } from '../domain-name.ts'
 import { type PolicyCache, PolicyCacheUnavailable, type StoredPolicy } from '../ports/policy-cache.ts'
 import { assertNever, invariant } from '../result.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { announcedId, type Course, expiresAt, freshness, isLive, type Occasion, REFETCH_PAUSE_MS } from './freshness.ts'
 import { lookUpStsRecord, type RecordAnswer } from './record-lookup.ts'
 import {
@@ -21,7 +22,6 @@ import {
   type StsFacts,
 } from './source-facts.ts'
 import { type FailedFetch, type FetchEnd, PolicyFetches, type PolicyFetchesOptions } from './source-fetch.ts'
-import { BoundedMap } from './source-memory.ts'
 import { type Refreshed, refreshPolicy } from './source-refresh.ts'
 
 export interface StsSourceOptions extends Omit<PolicyFetchesOptions, 'cache'> {
@@ -92,8 +92,8 @@ class Source implements StsSource {
     const course = this.#course('refetch', gathered)
     if (course.kind === 'use') return { kind: 'not-needed' }
     if (course.kind === 'wait') return { kind: 'limited', until: course.until }
-    this.#refetchFrom.set(policyDomain, this.#options.now() + REFETCH_PAUSE_MS)
     const end = await this.#fetch('refetch', gathered)
+    if (end.kind !== 'not-tried') this.#refetchFrom.set(policyDomain, this.#options.now() + REFETCH_PAUSE_MS)
     switch (end.kind) {
       case 'fetched': {
         const changed = end.entry.policy.lines.join('\n') !== gathered.cached?.policy.lines.join('\n')
