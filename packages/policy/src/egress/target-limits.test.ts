@@ -99,6 +99,8 @@ test('whatever the order of asking and ending, no limit is passed and nobody is 
         assert.equal(new Set(running.map(({ target }) => target)).size, running.length)
         given += running.length
         for (const { end } of running.splice(0)) end()
+        // Turns that this has given are noted before the clock moves.
+        await settled()
         clock.advance(1000)
       }
       for (const times of starts.values()) {
