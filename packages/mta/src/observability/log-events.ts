@@ -62,6 +62,11 @@ const relay = {
     sentence: 'Listeners are up and deliveries run.',
     fields: { durationMs: 'number' },
   },
+  'log-lines-lost': {
+    level: 'warn',
+    sentence: 'Whoever takes the log was too slow or out of room; so many lines are missing before this one.',
+    fields: { count: 'number' },
+  },
   'node-outdated': {
     level: 'warn',
     sentence: 'This Node.js lacks security fixes that matter to a mail relay; update it.',

@@ -239,6 +239,7 @@ const UPDATES: Rooms = {
     { kind: 'move', name: 'hermetic_build_info', by: 1, labels: { version, node } },
   ],
   'relay-ready': nothing,
+  'log-lines-lost': nothing,
   'node-outdated': nothing,
   'admin-listening': nothing,
   'admin-failed': nothing,

@@ -13,6 +13,7 @@ export type RelayEvent =
       readonly directory: string
     }
   | { readonly event: 'relay-ready'; readonly durationMs: number }
+  | { readonly event: 'log-lines-lost'; readonly count: number }
   /** This Node.js lacks security fixes that a mail relay needs. */
   | { readonly event: 'node-outdated'; readonly node: string; readonly fixedIn: string; readonly detail: string }
   | { readonly event: 'admin-listening'; readonly service: 'metrics' | 'control'; readonly place: string }

@@ -2,9 +2,10 @@
  * Events as JSON lines through pino, the one file that knows it. What stands in a line is decided in
  * `log-line.ts`; here are only the level, the time and the writing.
  */
-import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import { LOG_EVENTS, type LogEvent, type LogLevel } from '../log-events.ts'
 import { type LogOptions, logLine } from '../log-line.ts'
+import { openLogOutput } from '../log-output.ts'
 
 export interface RelayLog {
   emit(event: LogEvent): void
@@ -19,8 +20,8 @@ export interface RelayLogOptions extends LogOptions {
 }
 
 export function openPinoLog({ level, addresses, stream }: RelayLogOptions): RelayLog {
-  // Not synchronous: a slow reader of the log must not hold up SMTP sessions.
-  const output = stream ?? destination({ dest: 1, sync: false })
+  // Not pino's own destination: it throws when a disk is full, and then never lets the process end.
+  const output = stream === undefined ? openLogOutput(STANDARD_OUTPUT) : undefined
   const logger: Logger = pino(
     {
       level,
@@ -28,20 +29,27 @@ export function openPinoLog({ level, addresses, stream }: RelayLogOptions): Rela
       timestamp: isoTimestamp(),
       formatters: { level: (label) => ({ level: label }) },
     },
-    output,
+    output ?? stream,
   )
+  const write = (event: LogEvent): void => {
+    const line = logLine(event, { addresses })
+    logger[line.level](line.fields)
+  }
   return {
     emit(event) {
       // Most events of a busy relay are debug lines that nobody asked for: not rendered at all.
       if (!logger.isLevelEnabled(LOG_EVENTS[event.event].level)) return
-      const line = logLine(event, { addresses })
-      logger[line.level](line.fields)
+      const lost = output?.takeLost() ?? 0
+      if (lost > 0) write({ event: 'log-lines-lost', count: lost })
+      write(event)
     },
     flush() {
-      if ('flushSync' in output && typeof output.flushSync === 'function') output.flushSync()
+      output?.flush()
     },
   }
 }
+
+const STANDARD_OUTPUT = 1
 
 /** Many lines share a millisecond, and formatting a date costs as much as the rest of a line. */
 function isoTimestamp(): () => string {
