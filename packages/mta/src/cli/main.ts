@@ -4,13 +4,18 @@
 import { hasColours } from './colour.ts'
 import { runCommandLine } from './command-line.ts'
 
-// A reader that goes away (`hermetic queue list | head`) is not an error of ours.
+const args = process.argv.slice(2)
+
+// A reader that goes away (`hermetic queue list | head`) is not an error of ours, and a relay runs on without one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (args[0] === 'start') return
   if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
+// Nobody is left who could be told.
+process.stderr.on('error', () => undefined)
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
+process.exitCode = await runCommandLine(args, {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   env: process.env,

@@ -10,6 +10,7 @@ import { judgeNodeVersion } from '../observability/node-version.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { coloured } from './colour.ts'
 import type { Login } from './first-login.ts'
+import { shellWord } from './shell-word.ts'
 
 export interface StartFacts {
   readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'nameServers' | 'waiting'>
@@ -94,12 +95,12 @@ function sendText(config: Config, { relay, login, workingDirectory }: StartFacts
       : `The login ${login.username} ends with this process (hermetic credential add makes one that stays).`
   const trust =
     open.config.tls !== 'none' && open.config.cert_file === undefined
-      ? ` --ca ${shown(join(config.data_dir, 'self-signed.pem'), workingDirectory)}`
+      ? ` --ca ${shellWord(shown(join(config.data_dir, 'self-signed.pem'), workingDirectory))}`
       : ''
   return `
 Send a message (paste this into another terminal, here):
 
-  ./hermetic send --server ${address}:${port}${trust} --user ${login.username} --password=${login.secret} --to you@example.com
+  ./hermetic send --server ${address}:${port}${trust} --user ${shellWord(login.username)} --password=${login.secret} --to you@example.com
 
 ${stays}
 `

@@ -2,6 +2,7 @@
  * `hermetic start`: runs the relay until a signal ends it. Without a configuration file it is ready for a first
  * message; `--try` also opens a mailbox of its own, so that the message visibly arrives.
  */
+import { isatty } from 'node:tty'
 import type { Config } from '../config/schema.ts'
 import { type Relay, startRelay } from '../main.ts'
 import { readArguments } from './arguments.ts'
@@ -26,6 +27,8 @@ Runs the relay in the foreground until SIGINT or SIGTERM. Without a configuratio
                  machine, and the queue is kept apart (data_dir/try)
 
 Log lines are JSON on standard output, or short lines when that is a terminal. A second signal ends at once.
+SIGHUP means that the terminal was closed, and stops as well; without a terminal it does nothing, nor do SIGUSR1 and
+SIGUSR2: settings are read at the start only.
 
 Examples:
   hermetic start --try
@@ -35,7 +38,7 @@ Examples:
     const { values } = readArguments(args, { ...CONFIG_OPTION, try: { type: 'boolean', default: false } })
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
-    const signalled = firstSignal()
+    const signalled = firstSignal(terminal)
     const mailbox = values.try ? await openTryMailbox(settings.config, terminal) : undefined
     const config = mailbox === undefined ? settings.config : tryConfig(settings.config, mailbox.port)
     const login = await firstLogin(config, { isTry: values.try, hasFile: settings.file !== undefined })
@@ -81,15 +84,22 @@ async function started(
  * The first signal stops in order, a second one at once: everything that was promised is on disk anyway. Listened
  * for from the beginning, so that a signal during the start ends it in order too.
  */
-function firstSignal(): Promise<string> {
+function firstSignal(terminal: Terminal): Promise<string> {
+  const attended = terminal.columns !== undefined || isatty(STANDARD_INPUT)
+  const ending = attended ? [...STOP_SIGNALS, 'SIGHUP'] : STOP_SIGNALS
+  for (const name of USER_SIGNALS.filter((signal) => !ending.includes(signal)))
+    process.on(name, () => terminal.err(`${name} does nothing: settings are read at the start only\n`))
   return new Promise((resolve) => {
     const onFirst = (signal: string): void => {
-      for (const name of SIGNALS) process.off(name, onFirst).once(name, impatient)
+      for (const name of ending) process.off(name, onFirst).once(name, impatient)
       resolve(signal)
     }
-    for (const name of SIGNALS) process.on(name, onFirst)
+    for (const name of ending) process.on(name, onFirst)
   })
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const STANDARD_INPUT = 0
+const STOP_SIGNALS: readonly string[] = ['SIGINT', 'SIGTERM']
+/** What programs that rotate logs or renew certificates send; Node would end, or open a debugger. */
+const USER_SIGNALS = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 const impatient = (): never => process.exit(EXIT.failed)
