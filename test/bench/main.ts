@@ -20,8 +20,9 @@
  */
 
 import { existsSync, rmSync } from 'node:fs'
-import { chmod, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { cpus, release, tmpdir, totalmem, type } from 'node:os'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { selfSigned } from '../lab/ca.ts'
 import { BenchChild } from './child.ts'
@@ -221,6 +222,7 @@ async function present(options: Options, result: BenchResult): Promise<void> {
   console.log(`\n${plainTable(resultRows(result.scenarios))}\n\n${plainTable(ratioRows(result.scenarios))}`)
   if (!options.write) return
   const path = new URL(`../../docs/measurements/bench-${result.date}.md`, import.meta.url).pathname
+  await mkdir(dirname(path), { recursive: true })
   await writeFile(path, markdownReport(result))
   console.log(`written: docs/measurements/bench-${result.date}.md`)
 }
