@@ -24,6 +24,8 @@ export class StagedContent implements ContentSink {
   readonly #hash = createHash('sha256')
   #chunks: Uint8Array[] = []
   #size = 0
+  /** Octets in `chunks`. */
+  #pending = 0
   #file: FileHandle | undefined
   #spilled = false
 
@@ -33,20 +35,16 @@ export class StagedContent implements ContentSink {
 
   async write(chunk: Uint8Array): Promise<void> {
     this.#size += chunk.byteLength
-    if (!this.#spilled && this.#size <= INLINE_BYTES_MAX) {
-      this.#chunks.push(chunk)
-      return
-    }
-    await this.#guarded(async () => {
-      this.#file ??= await this.#create()
-      await this.#append([...this.#chunks, chunk])
-      this.#chunks = []
-    })
+    this.#pending += chunk.byteLength
+    this.#chunks.push(chunk)
+    // Sockets hand out small pieces; the file gets as much at once as memory would have held.
+    if (this.#pending > INLINE_BYTES_MAX) await this.#guarded(() => this.#spill())
   }
 
   async finish(): Promise<NewContent> {
     if (!this.#spilled) return { kind: 'memory', bytes: Buffer.concat(this.#chunks, this.#size) }
     await this.#guarded(async () => {
+      await this.#spill()
       this.#place.hooks.faults?.pass('file-fsync')
       await this.#file?.sync()
       await this.#close()
@@ -66,14 +64,18 @@ export class StagedContent implements ContentSink {
     return await open(this.#place.path, 'w', FILE_MODE)
   }
 
-  async #append(chunks: readonly Uint8Array[]): Promise<void> {
+  async #spill(): Promise<void> {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#pending = 0
+    this.#file ??= await this.#create()
     this.#place.hooks.faults?.pass('file-write')
-    for (const chunk of chunks) {
-      this.#hash.update(chunk)
-      for (let written = 0; written < chunk.byteLength; ) {
-        const { bytesWritten } = (await this.#file?.write(chunk, written)) ?? { bytesWritten: chunk.byteLength }
-        written += bytesWritten
-      }
+    for (const chunk of chunks) this.#hash.update(chunk)
+    // Repeats what a short write has left.
+    const bytes = Buffer.concat(chunks)
+    for (let written = 0; written < bytes.byteLength; ) {
+      const { bytesWritten } = await this.#file.write(bytes, written)
+      written += bytesWritten
     }
   }
 
