@@ -1,8 +1,8 @@
 /** `hermetic credential …`: the logins in `data_dir/credentials.json`, which the running relay reads at once. */
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { suggestion } from '../config/suggestion.ts'
+import { makeDurableDirectory } from '../spool/durable-file.ts'
 import {
   type CredentialRecord,
   credentialProblem,
@@ -91,7 +91,7 @@ async function add({ username, senders, print }: NewLogin, config: Config, termi
     terminal.err(`\nsecret: ${secret}\n`)
     return EXIT.done
   }
-  mkdirSync(config.data_dir, { recursive: true, mode: 0o700 })
+  await makeDurableDirectory(config.data_dir, {})
   const written = await writeCredential(join(config.data_dir, CREDENTIALS_NAME), record)
   if (!written.ok) throw new UserError(`${join(config.data_dir, CREDENTIALS_NAME)}: ${written.error}`)
   terminal.err(`${username} was ${written.value}. The secret is shown once and not kept:\n`)

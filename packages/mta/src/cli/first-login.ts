@@ -1,9 +1,10 @@
 /**
  * The login that `hermetic start` prints with its first line: made here, shown once, kept as a hash.
  */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import { makeDurableDirectory } from '../spool/durable-file.ts'
 import { type CredentialRecord, generateCredential, writeCredential } from '../submission/credential-file.ts'
 import { CREDENTIALS_NAME } from '../wiring/relay-options.ts'
 import { UserError } from './verb.ts'
@@ -31,7 +32,7 @@ export async function firstLogin(
   const username = isFirst ? 'app' : 'try'
   const { secret, record } = generateCredential(username)
   if (!isFirst) return { username, secret, record, lives: 'with-process' }
-  await mkdir(config.data_dir, { recursive: true, mode: 0o700 })
+  await makeDurableDirectory(config.data_dir, {})
   const written = await writeCredential(file, record)
   if (!written.ok) throw new UserError(`the first login could not be stored: ${written.error}`)
   return { username, secret, record, lives: 'in-data-dir' }

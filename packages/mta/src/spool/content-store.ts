@@ -30,6 +30,8 @@ export class ContentStore {
   readonly #root: string
   readonly #hooks: SpoolHooks
   readonly #onTrouble: (error: unknown) => void
+  /** Directories that are being made. */
+  readonly #making = new Map<string, Promise<void>>()
 
   constructor(dataDir: string, hooks: SpoolHooks, onTrouble: (error: unknown) => void) {
     this.#root = join(dataDir, 'content')
@@ -106,7 +108,14 @@ export class ContentStore {
   /** A time-ordered id begins like all of its week, so its random end spreads the files. */
   async #directory(id: QueueId): Promise<string> {
     const path = join(this.#root, id.slice(-2))
-    await makeDurableDirectory(path, this.#hooks)
+    // One at a time: whoever finds it there must not go on before it is durable.
+    const making = this.#making.get(path) ?? makeDurableDirectory(path, this.#hooks)
+    this.#making.set(path, making)
+    try {
+      await making
+    } finally {
+      this.#making.delete(path)
+    }
     return path
   }
 

@@ -2,7 +2,7 @@
  * The few file operations whose order makes a promise: a name that survives a power cut is written, fsynced,
  * renamed, and then its directory is fsynced. Knows nothing of what the bytes mean.
  */
-import { mkdir, open, unlink } from 'node:fs/promises'
+import { mkdir, open, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { SpoolHooks } from './faults.ts'
 
@@ -24,10 +24,26 @@ export async function fsyncDirectory(path: string, hooks: SpoolHooks): Promise<v
 
 /** A directory, and those above it that are missing; all of them survive a power cut. */
 export async function makeDurableDirectory(path: string, hooks: SpoolHooks): Promise<void> {
-  const created = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
-  if (created === undefined) return
-  const top = dirname(resolve(created))
-  for (let at = resolve(path); at !== top; at = dirname(at)) await fsyncDirectory(dirname(at), hooks)
+  const at = resolve(path)
+  const made = await makeDirectory(at)
+  if (made === 'there') return
+  if (made === 'no-parent') {
+    await makeDurableDirectory(dirname(at), hooks)
+    await mkdir(at, { mode: DIRECTORY_MODE })
+  }
+  await fsyncDirectory(dirname(at), hooks)
+}
+
+/** One level at a time: `recursive` never ends where the parent is there and a child still answers ENOENT (/proc). */
+async function makeDirectory(path: string): Promise<'made' | 'there' | 'no-parent'> {
+  try {
+    await mkdir(path, { mode: DIRECTORY_MODE })
+    return 'made'
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && (await stat(path)).isDirectory()) return 'there'
+    if (isErrno(error, 'ENOENT') && dirname(path) !== path) return 'no-parent'
+    throw error
+  }
 }
 
 /** Removes a name; that it is gone already is the same to the caller. */
