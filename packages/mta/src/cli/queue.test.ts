@@ -169,3 +169,16 @@ test('files in use by a process without a socket are not touched', async () => {
   assert.match(err, /^hermetic queue: another relay runs on this data_dir/)
   assert.doesNotMatch(err, /\n {4}at /)
 })
+
+test('who has only tried Hermetic out is told where that queue is', async () => {
+  using lab = new TerminalLab()
+  assert.doesNotMatch((await lab.run('queue', 'list')).err, /--try/)
+  const tried = join(lab.directory, 'data', 'try')
+  const opened = await openSqliteSpool({ dataDir: tried, maxBytes: 64 * 1024 ** 2, emit: () => undefined })
+  assert.ok(opened.ok)
+  await opened.value.close()
+  for (const [verb, ...rest] of [['queue', 'list'], ['status']] as const) {
+    const { err } = await lab.run(verb, ...rest)
+    assert.match(err, /^start --try has a queue of its own: HERMETIC_DATA_DIR=\S+\/data\/try hermetic /m)
+  }
+})

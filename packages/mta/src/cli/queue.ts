@@ -12,6 +12,7 @@ import { openQueue } from './open-queue.ts'
 import { listText, messageText, summaryText } from './queue-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted } from './table.ts'
+import { tryHint } from './try-directory.ts'
 import { EXIT, type Terminal, UsageError, UserError, type Verb } from './verb.ts'
 
 const OPTIONS = {
@@ -77,6 +78,7 @@ Examples:
     const opened = await openQueue(settings.config)
     if (opened === undefined) {
       terminal.err(`There is no queue in ${settings.config.data_dir} yet: the relay has not run here.\n`)
+      terminal.err(tryHint(settings.config, `queue ${subverb}`))
       return order.ids.length === 0 ? EXIT.done : EXIT.failed
     }
     if (opened.by === 'files') terminal.err('No relay runs; reading the files directly.\n')

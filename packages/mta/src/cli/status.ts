@@ -5,6 +5,7 @@ import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
 import { readArguments } from './arguments.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted, formatAge, formatBytes } from './table.ts'
+import { tryHint } from './try-directory.ts'
 import { EXIT, type Verb } from './verb.ts'
 
 export const status: Verb = {
@@ -22,7 +23,7 @@ Example:
     if (settings === undefined) return EXIT.configuration
     const relay = await connectControl(join(settings.config.data_dir, SOCKET_NAME))
     if (relay === undefined) {
-      terminal.err(`No relay runs on ${settings.config.data_dir}.\n`)
+      terminal.err(`No relay runs on ${settings.config.data_dir}.\n${tryHint(settings.config, 'status')}`)
       return EXIT.failed
     }
     const state = await relay.status()

@@ -3,11 +3,11 @@
  * every domain's mail goes there. The relay in front of it is the real one: it looks up, connects, starts TLS,
  * judges and settles as it always does.
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DnsAnswer, type DnsResolver, type DomainName, invariant, parseDomainName } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
+import { makeDurableDirectory } from '../spool/durable-file.ts'
 import type { ContentSink, NewContent } from '../spool/spool.ts'
 import { openCredentials } from '../submission/credentials.ts'
 import type { ReceivedMessage } from '../submission/incoming-message.ts'
@@ -15,6 +15,7 @@ import { DEFAULT_SUBMISSION_LIMITS } from '../submission/limits.ts'
 import { type Listener, startListener } from '../submission/listener.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
 import { coloured } from './colour.ts'
+import { tryDirectory } from './try-directory.ts'
 import type { Terminal } from './verb.ts'
 
 export interface TryMailbox {
@@ -39,13 +40,9 @@ export function tryConfig(config: Config, port: number): Config {
   }
 }
 
-function tryDirectory({ data_dir: dataDir }: Config): string {
-  return join(dataDir, 'try')
-}
-
 export async function openTryMailbox(config: Config, terminal: Terminal): Promise<TryMailbox> {
   const directory = join(tryDirectory(config), 'mailbox')
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeDurableDirectory(directory, {})
   const certificate = await selfSignedCertificate({ directory, hostname: HOSTNAME })
   const arriving = new Map<string, MemorySink>()
   const listener: Listener = await startListener({
