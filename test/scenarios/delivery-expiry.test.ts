@@ -36,6 +36,32 @@ test('a message that expired while it waited is given up without another connect
   assert.equal(world.mx('mx.example.test').connections.length, connections)
 })
 
+test('a message whose time ran out while it was not tried for long is tried once more', async () => {
+  let aheadMs = 0
+  await using world = await RelayWorld.start({
+    hosts: { 'mx.example.test': { script: { RCPT: '451 4.7.1 greylisted' } } },
+    mx: { 'example.test': [[10, 'mx.example.test']] },
+    delivery: { now: () => Date.now() + aheadMs },
+  })
+  const [delivered, refused] = await Promise.all([
+    world.submit({ to: ['bob@example.test'], from: '' }),
+    world.submit({ to: ['carol@example.test'], from: '' }),
+  ])
+  for (const id of [delivered, refused]) await world.settled(id)
+  const mx = world.mx('mx.example.test')
+  mx.script = { RCPT: ({ recipient }) => (recipient?.startsWith('carol') ? '451 4.7.1 greylisted' : undefined) }
+  aheadMs = 7 * DAY
+  await world.spool.admin.change([delivered, refused], { kind: 'retry' })
+  world.scheduler.wake(world.lane('example.test'))
+  for (const id of [delivered, refused]) await world.settled(id, 2)
+  assert.deepEqual(
+    mx.messages.flatMap(({ recipients }) => recipients.map(({ address }) => address)),
+    ['bob@example.test'],
+  )
+  assert.equal(world.failure(delivered), undefined)
+  assert.equal(world.failure(refused)?.cause.kind, 'expired')
+})
+
 test('a failed notification makes no notification', async () => {
   await using world = await RelayWorld.start({ hosts: {} })
   const id = await world.submit({ from: '', to: ['bob@nowhere.test'] })

@@ -118,19 +118,32 @@ describe('expiry at claim', () => {
 
   test('an expired message that was tried before is not tried again', () => {
     const progress = new ClaimProgress(claim({ expiresAt: 999, recipients }))
-    expireAtClaim(progress, 1_000)
+    expireAtClaim(progress, MOMENT)
     assert.ok(progress.isDone)
+  })
+
+  test('an expired message whose last attempt is longer ago than any waiting time gets another', () => {
+    const { intervalMaxMs, jitter } = defaultRetryOptions
+    const longestMs = intervalMaxMs * (1 + jitter)
+    for (const [now, isDone] of [
+      [1 + longestMs, true],
+      [2 + longestMs, false],
+    ] as const) {
+      const progress = new ClaimProgress(claim({ expiresAt: 999, recipients }))
+      expireAtClaim(progress, { ...MOMENT, now })
+      assert.equal(progress.isDone, isDone)
+    }
   })
 
   test('an expired message that was never tried gets its attempt', () => {
     const progress = new ClaimProgress(claim({ expiresAt: 999 }))
-    expireAtClaim(progress, 1_000)
+    expireAtClaim(progress, MOMENT)
     assert.equal(progress.open.length, 3)
   })
 
   test('one that still has time is left alone', () => {
     const progress = new ClaimProgress(claim({ recipients }))
-    expireAtClaim(progress, 1_000)
+    expireAtClaim(progress, MOMENT)
     assert.ok(!progress.isDone)
   })
 })

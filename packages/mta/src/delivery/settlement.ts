@@ -85,10 +85,18 @@ export function expiredProblem(last: DeliveryProblem, now: number): DeliveryProb
   return problemOf(cause, { at: now, ...(last.remote === undefined ? {} : { remote: last.remote }) })
 }
 
-/** A message that is over its age and has had its attempts is given up without another connection. */
-export function expireAtClaim(progress: ClaimProgress, now: number): void {
+/**
+ * A message that is over its age and was tried until then is given up without another connection. One that waited
+ * for us, because the relay was down or an operator held it, is tried once more: its time ran out, not its attempts.
+ */
+export function expireAtClaim(
+  progress: ClaimProgress,
+  { now, retry }: { readonly now: number; readonly retry: RetryOptions },
+): void {
   if (now < progress.claim.expiresAt) return
+  const triedLately = now - retry.intervalMaxMs * (1 + retry.jitter)
   for (const { index, lastProblem } of progress.open) {
-    if (lastProblem !== undefined) progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
+    if (lastProblem === undefined || lastProblem.at < triedLately) continue
+    progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
   }
 }

@@ -170,7 +170,7 @@ type Done = (progress: ClaimProgress) => void
 async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<TurnEnd | undefined> {
   const { world, lane, context } = state
   for (const progress of [...pending]) {
-    expireAtClaim(progress, world.now())
+    expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
     if (progress.isDone) done(progress)
   }
   const startedAt = world.monotonic()
