@@ -8,12 +8,14 @@ import { createReadStream } from 'node:fs'
 import { access, open, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { INLINE_BYTES_MAX, StagedContent, type StagingPlace } from './content-sink.ts'
-import { FILE_MODE, fsyncDirectory, isErrno, makeDurableDirectory, unlinkIfThere } from './durable-file.ts'
+import { errorCode, FILE_MODE, fsyncDirectory, isErrno, makeDurableDirectory, unlinkIfThere } from './durable-file.ts'
 import type { SpoolHooks } from './faults.ts'
 import { parseQueueId, type QueueId } from './queue-id.ts'
-import { type Content, ContentUnreadable, type NewContent } from './spool.ts'
+import { type Content, ContentUnreadable, type NewContent, StoreUnavailable } from './spool.ts'
 
 const READ_CHUNK_BYTES = 256 * 1024
+/** Says nothing about the file: the process or the machine is out of something. */
+const NOT_NOW = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'] as const
 
 /** Content where `accept` can name it in the envelope. */
 export type PlacedContent =
@@ -146,6 +148,8 @@ export class ContentStore {
         await file.close()
       }
     } catch (error) {
+      if (NOT_NOW.some((code) => isErrno(error, code)))
+        throw new StoreUnavailable(`the content file cannot be read now: ${errorCode(error)}`, { cause: error })
       throw new ContentUnreadable('the content file cannot be read', { cause: error })
     }
   }

@@ -78,3 +78,13 @@ test('an append that fails says so and harms neither the one before nor the one 
   await journal.close()
   assert.deepEqual((await UnsettledJournal.open(path, {})).entries, [tombstone, settle])
 })
+
+test('an entry that comes while an older one is being forgotten stays', async (t) => {
+  const path = place(t)
+  const { journal } = await UnsettledJournal.open(path, {})
+  await journal.append(settle)
+  await Promise.all([journal.clear(), journal.append(tombstone)])
+  await journal.close()
+  const again = await UnsettledJournal.open(path, {})
+  assert.deepEqual(again.entries, [tombstone])
+})

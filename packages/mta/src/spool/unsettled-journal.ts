@@ -51,9 +51,14 @@ export class UnsettledJournal {
     return appended
   }
 
-  /** Forgets everything: each entry is in the store now. */
-  async clear(): Promise<void> {
-    await this.#last
+  /** Forgets everything appended so far: each entry is in the store now. What is appended from here on stays. */
+  clear(): Promise<void> {
+    const cleared = this.#last.then(() => this.#remove())
+    this.#last = cleared.catch(() => undefined)
+    return cleared
+  }
+
+  async #remove(): Promise<void> {
     await this.close()
     await unlinkIfThere(this.#path)
     await fsyncDirectory(dirname(this.#path), this.#hooks)

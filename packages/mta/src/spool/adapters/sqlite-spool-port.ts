@@ -165,7 +165,8 @@ export class SqliteSpool implements Spool {
       this.#cache.put(id, read.bytes)
       return { kind: 'memory', size: read.bytes.byteLength, bytes: read.bytes }
     } catch (error) {
-      this.#parts.emit({ event: 'spool-content-unreadable', id, detail: String(error) })
+      if (error instanceof ContentUnreadable)
+        this.#parts.emit({ event: 'spool-content-unreadable', id, detail: String(error) })
       throw error
     }
   }
