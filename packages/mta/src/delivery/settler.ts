@@ -17,7 +17,7 @@ import type { DeliveryEvent, RecipientSummary } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
-import { claimOutcomes } from './settlement.ts'
+import { type ClaimOutcomes, claimOutcomes } from './settlement.ts'
 
 export interface SettlerOptions {
   readonly spool: Pick<Spool, 'settle' | 'release' | 'open'>
@@ -31,6 +31,15 @@ export interface SettlerOptions {
   readonly now: () => number
   readonly random: () => number
   readonly emit: (event: DeliveryEvent | BounceEvent) => void
+}
+
+interface Notice {
+  readonly message?: NewMessage
+  readonly events: readonly BounceEvent[]
+}
+
+interface NoticedOutcomes extends ClaimOutcomes {
+  readonly notice: Notice
 }
 
 /** Settles under way in one turn; the spool puts them into few commits. */
@@ -86,9 +95,9 @@ export class Settler {
     const { spool, now, random, retry, emit, wake } = this.#options
     const { claim } = progress
     const settledAt = now()
-    const { outcomes, ...waiting } = claimOutcomes(progress, { now: settledAt, chance: random(), retry })
     const id = `${claim.token}/${claim.attempts + 1}`
-    const notice = await this.#notice(claim, outcomes, id)
+    const decided = claimOutcomes(progress, { now: settledAt, chance: random(), retry })
+    const { outcomes, notice, ...waiting } = await this.#noticed(claim, decided, id)
     const enqueue = notice.message === undefined ? [] : [notice.message]
     const settlement: Settlement = { id, outcomes, enqueue, marks: claim.marks, ...waiting }
     const result = await spool.settle(claim.token, settlement)
@@ -112,11 +121,22 @@ export class Settler {
     for (const { deliveries } of enqueue) for (const { lane } of deliveries) wake(lane)
   }
 
-  async #notice(
-    claim: Claim,
-    outcomes: readonly RecipientOutcome[],
-    settlementId: string,
-  ): Promise<{ readonly message?: NewMessage; readonly events: readonly BounceEvent[] }> {
+  /**
+   * A defect in a notification must not undo what peers have taken: unsettled, it would be delivered again and
+   * again. What failed stays open without a notification, for an operator to look at.
+   */
+  async #noticed(claim: Claim, decided: ClaimOutcomes, settlementId: string): Promise<NoticedOutcomes> {
+    try {
+      return { ...decided, notice: await this.#notice(claim, decided.outcomes, settlementId) }
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#options.emit({ event: 'delivery-defect', lane: claim.lane, detail, messages: 1 })
+      const outcomes = decided.outcomes.filter(({ kind }) => kind !== 'failed')
+      return { ...decided, outcomes, quarantine: 'the notification could not be made', notice: { events: [] } }
+    }
+  }
+
+  async #notice(claim: Claim, outcomes: readonly RecipientOutcome[], settlementId: string): Promise<Notice> {
     if (!outcomes.some(({ kind }) => kind === 'failed')) return { events: [] }
     const { spool, hostname, postmaster, laneFor, now, retry } = this.#options
     const { id, envelope, recipients, receivedAt } = claim
