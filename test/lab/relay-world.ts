@@ -15,7 +15,9 @@ import { join } from 'node:path'
 import {
   createStubResolver,
   type DomainName,
+  type EmitPolicyEvent,
   judgeAddress,
+  type PolicyEvent,
   parseCidr,
   parseDomainName,
   type StubResolver,
@@ -39,11 +41,11 @@ import type { SqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-s
 import type { SpoolEvent } from '../../packages/mta/src/spool/events.ts'
 import { newQueueId, type QueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import type { NewMessage, QueueEntry, QueueRecipient } from '../../packages/mta/src/spool/spool.ts'
-import { type Authority, createAuthority } from './ca.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
-import { ScriptedMx, type ScriptedMxOptions } from './scripted-mx.ts'
+import type { ScriptedMx } from './scripted-mx.ts'
+import { addressBlock, type HostOptions, labAuthority, startHost } from './world-host.ts'
 
-export type WorldEvent = DeliveryEvent | BounceEvent | ScheduleEvent | SpoolEvent
+export type WorldEvent = DeliveryEvent | BounceEvent | ScheduleEvent | SpoolEvent | PolicyEvent
 
 export interface WorldOptions {
   /** Mail exchangers by name. Several addresses: the host listens on the last, nothing on the others. */
@@ -62,13 +64,15 @@ export interface WorldOptions {
   readonly crashedWith?: readonly Submission[]
   /** Addresses in 127/8 are refused as on the Internet. */
   readonly guardLoopback?: boolean
+  readonly dnsTimeoutMs?: number
+  /** Whom to ask for MTA-STS policies; nobody by default. `sts-world.ts` has policy hosts. */
+  readonly policySource?: (parts: PolicySourceParts) => NonNullable<DeliveryOptions['sts']>
 }
 
-export interface HostOptions extends Omit<ScriptedMxOptions, 'address' | 'port' | 'tls'> {
-  /** A certificate of the world's authority for the host's name by default; `none`: STARTTLS is not offered. */
-  readonly tls?: 'trusted' | 'self-signed' | 'expired' | 'none'
-  /** Addresses before the real one on which nobody listens. */
-  readonly deadAddresses?: number
+export interface PolicySourceParts {
+  readonly resolver: StubResolver
+  readonly dataDir: string
+  readonly emit: EmitPolicyEvent
 }
 
 export interface Submission {
@@ -88,9 +92,6 @@ const SPOOL_BYTES = 64 * 1024 * 1024
 const WAIT_MS = 10_000
 const SHORT_TIMEOUTS = { ...DEFAULT_TIMEOUTS, connectMs: 2_000, greetingMs: 2_000, tlsHandshakeMs: 2_000, quitMs: 500 }
 
-/** One per test process: making it takes longer than a handshake. */
-let authority: Promise<Authority> | undefined
-
 export class RelayWorld implements AsyncDisposable {
   readonly spool: SqliteSpool
   /** Messages of the earlier run. */
@@ -102,6 +103,8 @@ export class RelayWorld implements AsyncDisposable {
   readonly dns: DnsServer
   readonly events: WorldEvent[]
   readonly port: number
+  /** What DNS says at first, hosts included. */
+  readonly records: Readonly<Record<string, NameRecords>>
   readonly #mx: ReadonlyMap<string, ScriptedMx>
   readonly #resolver: StubResolver
   readonly #dataDir: string
@@ -125,12 +128,13 @@ export class RelayWorld implements AsyncDisposable {
     this.suspects = parts.suspects
     this.dns = parts.dns
     this.port = parts.port
+    this.records = parts.records
     this.#mx = parts.mx
     this.#dataDir = parts.dataDir
     this.#resolver = createStubResolver({
       servers: [{ address: parts.dns.address, port: parts.dns.port }],
       trust: 'none',
-      timeoutMs: 200,
+      timeoutMs: options.dnsTimeoutMs ?? 200,
       attempts: 1,
     })
     const emit = (event: WorldEvent): void => {
@@ -154,6 +158,7 @@ export class RelayWorld implements AsyncDisposable {
       monotonic: () => performance.now(),
       random: Math.random,
       timeouts: SHORT_TIMEOUTS,
+      ...this.#policySource(options, emit),
       ...options.delivery,
     }
     this.delivery = createDelivery(this.deliveryOptions)
@@ -241,12 +246,18 @@ export class RelayWorld implements AsyncDisposable {
     await rm(this.#dataDir, { recursive: true, force: true })
   }
 
+  #policySource({ policySource }: WorldOptions, emit: EmitPolicyEvent): Pick<DeliveryOptions, 'sts'> {
+    if (policySource === undefined) return {}
+    return { sts: policySource({ resolver: this.#resolver, dataDir: this.#dataDir, emit }) }
+  }
+
   #story(): string {
     return this.events.map((event) => JSON.stringify(event)).join('\n')
   }
 }
 
 interface Network {
+  readonly records: Readonly<Record<string, NameRecords>>
   readonly dns: DnsServer
   readonly mx: ReadonlyMap<string, ScriptedMx>
   readonly port: number
@@ -278,8 +289,7 @@ async function crash(dataDir: string, submissions: readonly Submission[], port: 
 }
 
 async function startNetwork(options: WorldOptions): Promise<Network> {
-  authority ??= createAuthority()
-  const ca = await authority
+  const ca = await labAuthority()
   const addresses = addressBlock()
   const records: Record<string, NameRecords> = {}
   const hosts = new Map<string, ScriptedMx>()
@@ -294,50 +304,10 @@ async function startNetwork(options: WorldOptions): Promise<Network> {
   }
   for (const name of options.deadHosts ?? []) records[name] = { A: [addresses()] }
   for (const [name, list] of Object.entries(options.mx ?? {})) records[name] = { ...records[name], MX: list }
-  const dns = await startDnsServer({ zones: [zone({ ...records, ...options.records }, { ttl: 300 })] })
-  return { dns, mx: hosts, port: port ?? 25, ca: [ca.certificate] }
+  const all = { ...records, ...options.records }
+  const dns = await startDnsServer({ zones: [zone(all, { ttl: 300 })] })
+  return { records: all, dns, mx: hosts, port: port ?? 25, ca: [ca.certificate] }
 }
-
-async function startHost(start: {
-  readonly name: string
-  readonly host: HostOptions
-  readonly address: string
-  readonly port: number | undefined
-  readonly ca: Authority
-}): Promise<ScriptedMx> {
-  const { name, address, port, ca } = start
-  const { tls = 'trusted', deadAddresses: _, ...rest } = start.host
-  const certificate = tls === 'none' ? undefined : await certificateFor(name, tls, ca)
-  return ScriptedMx.start({
-    ...rest,
-    address,
-    hostname: name,
-    ...(port === undefined ? {} : { port }),
-    ...(certificate === undefined ? {} : { tls: certificate }),
-  })
-}
-
-async function certificateFor(
-  name: string,
-  tls: 'trusted' | 'self-signed' | 'expired',
-  ca: Authority,
-): Promise<{ readonly key: string; readonly cert: string }> {
-  const dates = tls === 'expired' ? { validFromDays: -30, validToDays: -1 } : {}
-  const issuer = tls === 'self-signed' ? await createAuthority() : ca
-  const { key, chain } = await issuer.issue({ names: [name], ...dates })
-  return { key, cert: chain }
-}
-
-/** Addresses that no other test process uses. */
-function addressBlock(): () => string {
-  const block = `127.${1 + (Math.floor(process.pid / 250) % 250)}.${process.pid % 250}`
-  return () => {
-    lastHost = (lastHost % 250) + 1
-    return `${block}.${lastHost}`
-  }
-}
-
-let lastHost = 0
 
 function newMessage(submission: Submission, port: number): NewMessage {
   const { from = 'alice@sender.test', to, receivedAt = Date.now() } = submission

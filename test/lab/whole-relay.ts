@@ -18,6 +18,8 @@ export interface WholeRelayOptions {
   /** TOML: the listeners, and what a test changes in other tables than `[dns]`, `[egress]` and `[metrics]`. */
   readonly settings: string
   readonly records: Readonly<Record<string, NameRecords>>
+  /** More lines for `[egress]`. */
+  readonly egress?: string
   /** Tests of faults only. */
   readonly spoolHooks?: SpoolHooks
 }
@@ -27,34 +29,43 @@ const WAIT_MS = 10_000
 export class WholeRelay implements AsyncDisposable {
   readonly relay: Relay
   readonly events: readonly LogEvent[]
+  /** Of the log, as written. */
+  readonly lines: readonly string[]
   readonly #dns: DnsServer
   readonly #directory: string
 
-  static async start({ settings, records, spoolHooks }: WholeRelayOptions): Promise<WholeRelay> {
+  static async start({ settings, records, egress = '', spoolHooks }: WholeRelayOptions): Promise<WholeRelay> {
     const dns = await startDnsServer({ zones: [zone(records)] })
     const directory = await mkdtemp(join(tmpdir(), 'whole-relay-'))
     const file = join(directory, 'hermetic.toml')
-    await writeFile(file, `hostname = "relay.example.test"\n${settings}\n${surroundings(dns)}`)
+    await writeFile(file, `hostname = "relay.example.test"\n${settings}\n${surroundings(dns, egress)}`)
     const config = loadConfig({ file, env: {} })
     assert.ok(config.ok, config.ok ? '' : config.error.map(formatProblem).join('\n'))
     const events: LogEvent[] = []
+    const lines: string[] = []
     const relay = await startRelay(config.value, {
       version: 'test',
-      logStream: { write: () => undefined },
+      logStream: { write: (line) => void lines.push(line) },
       onEvent: (event) => void events.push(event),
       ...(spoolHooks === undefined ? {} : { spoolHooks }),
     })
     assert.ok(relay.ok)
-    return new WholeRelay(relay.value, { events, dns, directory })
+    return new WholeRelay(relay.value, { events, lines, dns, directory })
   }
 
   /** Use `start`. */
   private constructor(
     relay: Relay,
-    parts: { readonly events: readonly LogEvent[]; readonly dns: DnsServer; readonly directory: string },
+    parts: {
+      readonly events: readonly LogEvent[]
+      readonly lines: readonly string[]
+      readonly dns: DnsServer
+      readonly directory: string
+    },
   ) {
     this.relay = relay
     this.events = parts.events
+    this.lines = parts.lines
     this.#dns = parts.dns
     this.#directory = parts.directory
   }
@@ -91,12 +102,13 @@ export class WholeRelay implements AsyncDisposable {
   }
 }
 
-function surroundings(dns: DnsServer): string {
+function surroundings(dns: DnsServer, egress: string): string {
   return `
 [dns]
 servers = ["${dns.address}:${dns.port}"]
 [egress]
 smtp_networks = ["127.0.0.0/8"]
+${egress}
 [metrics]
 listen = "127.0.0.1:0"
 `

@@ -1,14 +1,13 @@
 /** RFC 3207 §4, RFC 7435, RFC 7672 §2.2: what happens when TLS breaks, with and without a demand for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tlsRequirement } from '@hermetic/policy'
 import { covers } from '../conformance/covers.ts'
 import type { MxScript } from '../lab/mx-script.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
 
 const EXAMPLE = { 'example.test': [[10, 'mx.example.test'] as const] }
 const TWO = { 'example.test': [[10, 'mx.example.test'] as const, [20, 'mx2.example.test'] as const] }
-const demanded = { requirementFor: () => tlsRequirement('encrypted') }
+const demanded = { demandFor: () => 'encrypted' as const }
 
 function broken(handshake: 'garbage' | 'close' | 'reset', until = Number.POSITIVE_INFINITY): MxScript {
   return { STARTTLS: ({ connection }) => (connection <= until ? { reply: '220 go', handshake } : undefined) }
@@ -135,7 +134,7 @@ test('a certificate that does not prove the name gets QUIT right after the hands
   await using world = await RelayWorld.start({
     hosts: { 'mx.example.test': { tls: 'self-signed' } },
     mx: EXAMPLE,
-    delivery: { requirementFor: () => tlsRequirement('pkix') },
+    delivery: { demandFor: () => 'pkix' },
   })
   const id = await world.submit({ to: ['bob@example.test'] })
   await world.settled(id)
@@ -147,7 +146,7 @@ test('a proven certificate is delivered to at level pkix where PKIX is demanded'
   await using world = await RelayWorld.start({
     hosts: { 'mx.example.test': {} },
     mx: EXAMPLE,
-    delivery: { requirementFor: () => tlsRequirement('pkix') },
+    delivery: { demandFor: () => 'pkix' },
   })
   await world.settled(await world.submit({ to: ['bob@example.test'] }))
   assert.deepEqual(world.eventsOf('attempt-finished')[0]?.verdict, { kind: 'proven', level: 'pkix' })

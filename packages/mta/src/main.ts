@@ -93,7 +93,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const metrics = telling.count({ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now })
   const delivery = await startDeliverySide(config, { ...parts, emit })
   if (!delivery.ok) return delivery
-  const { scheduler, guard, resolver, nameServers } = delivery.value
+  const { scheduler, resolver, nameServers } = delivery.value
   const stopDelivery = (): Promise<void> => delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS)
 
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
@@ -108,7 +108,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
       () =>
         listener.close(LISTENER_GRACE_MS),
   )
-  guard.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
+  delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
 
   const admin = await openAdmin(config, {
     ...{ spool, scheduler, listeners, metrics, emit, version: parts.version },

@@ -78,8 +78,26 @@ export {
   type StoredPolicy,
 } from './ports/policy-cache.ts'
 export type { EmitPolicyEvent, PolicyEvent } from './ports/policy-events.ts'
-export { type Floor, type LocalDemand, type Requirement, tlsRequirement } from './requirement.ts'
+export {
+  type EffectiveMode,
+  type Floor,
+  type LocalDemand,
+  type PolicyInForce,
+  type ProofRequirement,
+  type Requirement,
+  type StsAssessment,
+  tlsRequirement,
+  type Unreachable,
+} from './requirement.ts'
 export { assertNever, err, invariant, ok, type Result } from './result.ts'
+export { type FailureDetail, type SessionResult, sessionResult, unreachableResult } from './session-result.ts'
 export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
 export { type TlsGroups, type TlsPeer, type TlsPeerOptions, upgradeToTls } from './tls-peer.ts'
-export { type Channel, type ClearBecause, judge, type Verdict, type VerdictReason } from './verdict.ts'
+export {
+  type Channel,
+  type ChannelLevel,
+  type ClearBecause,
+  judge,
+  type Verdict,
+  type VerdictReason,
+} from './verdict.ts'

@@ -9,7 +9,7 @@ import { type Authority, createAuthority, type IssuedCertificate, selfSigned } f
 import { type ClientHello, firstRecordLength, parseClientHello } from '../../../test/lab/client-hello.ts'
 import { type DomainName, parseDomainName } from './domain-name.ts'
 import type { PeerFacts } from './peer-facts.ts'
-import { tlsRequirement } from './requirement.ts'
+import type { ProofRequirement } from './requirement.ts'
 import type { Result } from './result.ts'
 import { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
 import { type TlsPeer, type TlsPeerOptions, upgradeToTls } from './tls-peer.ts'
@@ -19,6 +19,8 @@ const MX = name('mx.example.test')
 let root: Authority
 let intermediate: Authority
 let good: IssuedCertificate
+const OPPORTUNISTIC: ProofRequirement = { kind: 'prove', pkix: false, floor: 'opportunistic' }
+const PKIX: ProofRequirement = { kind: 'prove', pkix: true, floor: 'encrypted' }
 const closing: (() => void)[] = []
 
 before(async () => {
@@ -183,8 +185,8 @@ describe('peer facts', () => {
       assert.deepEqual(peer.facts.pkix, code === undefined ? { kind: 'trusted' } : { kind: 'untrusted', code })
       assert.equal(peer.facts.name.kind, named)
       const channel = { kind: 'tls', facts: peer.facts } as const
-      assert.deepEqual(judge(tlsRequirement('nothing'), channel), { kind: 'proven', level: 'encrypted' })
-      assert.equal(judge(tlsRequirement('pkix'), channel).kind, 'failed')
+      assert.deepEqual(judge(OPPORTUNISTIC, channel), { kind: 'proven', level: 'encrypted' })
+      assert.equal(judge(PKIX, channel).kind, 'failed')
       assert.equal(await readGreeting(peer.socket), GREETING, 'the session is usable')
       peer.socket.destroy()
     }

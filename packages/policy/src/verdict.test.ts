@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseDomainName } from './domain-name.ts'
+import { parseMxPattern } from './mta-sts/mx-match.ts'
 import type { NameFact, PeerFacts, PkixFact } from './peer-facts.ts'
-import { type LocalDemand, tlsRequirement } from './requirement.ts'
-import { type Channel, type ClearBecause, judge, type Verdict } from './verdict.ts'
+import { type EffectiveMode, type LocalDemand, type ProofRequirement, tlsRequirement } from './requirement.ts'
+import { type Channel, type ChannelLevel, type ClearBecause, judge, type Verdict } from './verdict.ts'
 
 const FACTS: Omit<PeerFacts, 'pkix' | 'name'> = {
   protocol: 'TLSv1.3',
@@ -33,7 +34,7 @@ const notAsked: NameFact = { kind: 'not-asked' }
 
 const clear = (because: ClearBecause): Channel => ({ kind: 'clear', because })
 const tls = (pkix: PkixFact, name: NameFact): Channel => ({ kind: 'tls', facts: { ...FACTS, pkix, name } })
-const proven = (level: 'clear' | 'encrypted' | 'pkix'): Verdict => ({ kind: 'proven', level })
+const proven = (level: ChannelLevel): Verdict => ({ kind: 'proven', level })
 const failed = (...[first, ...rest]: (Verdict & { kind: 'failed' })['reasons']): Verdict => ({
   kind: 'failed',
   reasons: [first, ...rest],
@@ -69,5 +70,65 @@ const table: readonly (readonly [rule: string, demand: LocalDemand, channel: Cha
 ]
 
 for (const [rule, demand, channel, verdict] of table) {
-  test(`${rule}: ${verdict.kind}`, () => assert.deepEqual(judge(tlsRequirement(demand), channel), verdict))
+  test(`${rule}: ${verdict.kind}`, () => assert.deepEqual(judge(local(demand), channel), verdict))
+}
+
+function local(demand: LocalDemand): ProofRequirement {
+  const requirement = tlsRequirement({ local: demand })
+  assert(requirement.kind === 'prove')
+  return requirement
+}
+
+const policies: readonly (readonly [rule: string, mode: EffectiveMode, channel: Channel, verdict: Verdict])[] = [
+  [
+    'enforce, no TLS offered',
+    'enforce',
+    clear('starttls-not-offered'),
+    failed({ ...refused, because: 'starttls-not-offered' }),
+  ],
+  ['enforce, TLS refused', 'enforce', clear('starttls-refused'), failed(refused)],
+  [
+    'enforce, handshake broken',
+    'enforce',
+    clear('handshake-failed'),
+    failed({ ...refused, because: 'handshake-failed' }),
+  ],
+  ['enforce, chain and name hold', 'enforce', tls(trusted, matched), proven('sts')],
+  ['enforce, chain does not hold', 'enforce', tls(expired, matched), failed(untrusted)],
+  ['enforce, name does not hold', 'enforce', tls(trusted, mismatched), failed(wrongName)],
+  ['testing, no TLS offered', 'testing', clear('starttls-not-offered'), proven('clear')],
+  ['testing, TLS refused', 'testing', clear('starttls-refused'), proven('clear')],
+  ['testing, handshake broken before', 'testing', clear('handshake-failed'), proven('clear')],
+  ['testing, chain and name hold', 'testing', tls(trusted, matched), proven('sts')],
+  ['testing, chain does not hold', 'testing', tls(expired, matched), proven('encrypted')],
+  ['testing, name does not hold', 'testing', tls(trusted, mismatched), proven('encrypted')],
+]
+
+for (const [rule, mode, channel, verdict] of policies) {
+  test(`${rule}: ${verdict.kind}`, () => {
+    const requirement = stsRequirement(mode, 'mx.example.test')
+    assert.deepEqual(judge(requirement, channel), verdict)
+  })
+}
+
+test('a host that a testing policy does not name reaches no level by it, whatever its certificate', () => {
+  assert.deepEqual(judge(stsRequirement('testing', 'other.test'), tls(trusted, matched)), proven('encrypted'))
+})
+
+test('an operator who demands PKIX gets it under a testing policy that does not name the host', () => {
+  assert.deepEqual(judge(stsRequirement('testing', 'other.test', 'pkix'), tls(trusted, matched)), proven('pkix'))
+  assert.deepEqual(judge(stsRequirement('testing', 'other.test', 'pkix'), tls(expired, matched)), failed(untrusted))
+})
+
+function stsRequirement(mode: EffectiveMode, pattern: string, demand: LocalDemand = 'nothing'): ProofRequirement {
+  assert(mx.ok)
+  const named = parseMxPattern(pattern)
+  assert(named !== undefined)
+  const requirement = tlsRequirement({
+    local: demand,
+    sts: { mode, id: '1', policy: { mx: [named] } },
+    mxHostname: mx.value,
+  })
+  assert(requirement.kind === 'prove')
+  return requirement
 }

@@ -5,7 +5,7 @@
  * Everything a peer or DNS said goes through `printable`.
  */
 import { assertNever } from '@hermetic/policy'
-import type { DeliveryCause, DeliveryProblem, RemoteHost } from '../delivery/outcome.ts'
+import type { DeliveryCause, DeliveryProblem, RemoteHost, TlsPolicyCause } from '../delivery/outcome.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import { formatReply, type SmtpReply } from '../smtp/reply.ts'
 import { printable } from './header-text.ts'
@@ -78,17 +78,26 @@ function explainOwnDecision(
   cause: Extract<
     DeliveryCause,
     {
-      kind: 'tls-policy' | 'extension-missing' | 'too-large' | 'expired' | 'content-unreadable' | 'stopped' | 'internal'
+      kind:
+        | 'tls-policy'
+        | 'policy-unavailable'
+        | 'extension-missing'
+        | 'too-large'
+        | 'expired'
+        | 'content-unreadable'
+        | 'stopped'
+        | 'internal'
     }
   >,
   server: string,
 ): Explanation {
   switch (cause.kind) {
     case 'tls-policy':
+      return { what: tlsPolicyText(cause, server), advice: ASK_POLICY_DOMAIN }
+    case 'policy-unavailable':
       return {
-        what: `The domain ${shown(cause.policyDomain)} demands a proven encrypted connection, and ${server} did not prove it: ${shown(cause.reason)}.`,
-        advice:
-          'The message was not sent over a channel that others could read. Tell the administrator of that domain.',
+        what: `This relay could not find out what encryption the domain ${shown(cause.policyDomain)} demands (${shown(cause.because)}).`,
+        advice: ASK_US,
       }
     case 'extension-missing':
       return { what: `${capital(server)} ${MISSING[cause.extension]}.`, advice: ASK_THEM }
@@ -108,6 +117,19 @@ function explainOwnDecision(
     default:
       return assertNever(cause)
   }
+}
+
+const ASK_POLICY_DOMAIN =
+  'The message was not sent over a channel that others could read. Tell the administrator of that domain.'
+
+/** DSN-20: mechanism, policy domain, host and reason. */
+function tlsPolicyText({ policyDomain, mechanism, mxHostname, reason }: TlsPolicyCause, server: string): string {
+  const domain = `The domain ${shown(policyDomain)}`
+  if (mechanism === undefined)
+    return `This relay demands a proven encrypted connection to ${shown(policyDomain)}, and ${server} did not prove it: ${shown(reason)}.`
+  if (mxHostname !== undefined)
+    return `${domain} enforces an MTA-STS policy that does not name its mail server ${shown(mxHostname)}: ${shown(reason)}.`
+  return `${domain} enforces an MTA-STS policy: a proven encrypted connection. ${capital(server)} did not prove it: ${shown(reason)}.`
 }
 
 /** The problem whose text matters: behind an expiry, the last one that was met (DSN-13). */

@@ -1,5 +1,5 @@
 /** Why the relay did not start, in the user's words. Pure. */
-import { assertNever } from '@hermetic/policy'
+import { assertNever, type PolicyCacheOpenError } from '@hermetic/policy'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 import type { StartProblem } from '../wiring/start-problem.ts'
 import { describeError } from './describe-error.ts'
@@ -8,6 +8,8 @@ export function describeStartProblem(problem: StartProblem): string {
   switch (problem.kind) {
     case 'spool':
       return describeSpoolProblem(problem.error)
+    case 'policy-cache':
+      return describePolicyCacheProblem(problem.error)
     case 'certificate-authorities':
     case 'certificate':
       return `${problem.path} cannot be used: ${words(problem.error)}`
@@ -40,6 +42,11 @@ export function describeSpoolProblem(error: SpoolOpenError): string {
     default:
       return assertNever(error)
   }
+}
+
+function describePolicyCacheProblem(error: PolicyCacheOpenError): string {
+  if (error.kind !== 'foreign-file') return describeSpoolProblem(error)
+  return `${error.path} is not a policy cache of Hermetic; nothing was changed. Name another data_dir, or move the file away`
 }
 
 function words(error: unknown): string {

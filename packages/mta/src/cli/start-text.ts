@@ -29,7 +29,7 @@ type Row = readonly [label: string, text: string]
 export function startText(config: Config, facts: StartFacts): string {
   const { version, node, colours } = facts
   const title = coloured(`Hermetic ${version} is ready`, 'strong', colours)
-  const rows: readonly Row[] = [...onRows(config, facts), ...offRows(facts), ...warningRows(facts)]
+  const rows: readonly Row[] = [...onRows(config, facts), ...offRows(config, facts), ...warningRows(facts)]
   const width = Math.max(...rows.map(([label]) => label.length))
   const table = rows.map(([label, text]) => `  ${coloured(label.padEnd(width), 'quiet', colours)}  ${text}`)
   return `\n${title}, ${formatDomain(config.hostname)}, Node.js ${node}\n\n${table.join('\n')}\n${sendText(config, facts)}\n`
@@ -59,7 +59,7 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
       'delivers',
       isTry
         ? 'everything to a mailbox in this process; nothing leaves this machine'
-        : `to port ${config.delivery.port}, TLS whenever it is offered`,
+        : `to port ${config.delivery.port}, TLS whenever it is offered${config.mta_sts.enabled ? ', as MTA-STS policies demand' : ''}`,
     ],
     ...(relay.nameServers === undefined
       ? []
@@ -69,9 +69,10 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
 }
 
 /** Kept in step with what the relay honours; each line says why. */
-function offRows({ relay }: StartFacts): readonly Row[] {
+function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
   return [
-    ['off', 'MTA-STS, DANE, REQUIRETLS, TLSRPT, DKIM, smarthost routes: this version does not have them'],
+    ...(config.mta_sts.enabled ? [] : [['off', 'MTA-STS: [mta_sts] enabled = false'] satisfies Row]),
+    ['off', 'DANE, REQUIRETLS, TLSRPT, DKIM, smarthost routes: this version does not have them'],
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
       : []),

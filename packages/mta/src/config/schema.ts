@@ -9,6 +9,7 @@ import type { MailDomain } from '../smtp/mail-address.ts'
 import type { Secret } from './secret.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
 import { credentials, listeners, submission } from './sections/listener.ts'
+import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
 
 export const schema = z.strictObject({
@@ -22,6 +23,7 @@ export const schema = z.strictObject({
   dns,
   delivery,
   trust,
+  mta_sts: mtaSts,
   egress,
   metrics,
   log,

@@ -5,6 +5,7 @@
  * message has its answers or no host is left. What a host refuses for now goes on to the next; what it refuses for
  * good does not (SMTP-60). What the answers mean for the queue is decided by the caller.
  */
+import { type ProofRequirement, type Unreachable, unreachableResult } from '@hermetic/policy'
 import { type CandidateHost, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
@@ -12,7 +13,7 @@ import type { DeliveryEvent } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryProblem } from './outcome.ts'
-import { problemOf } from './problem.ts'
+import { isPolicyFailure, problemOf } from './problem.ts'
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
 
@@ -24,7 +25,7 @@ export interface AttemptOptions {
   readonly using: Set<PooledSession>
   readonly pool: ConnectionPool
   readonly session: SessionOptions
-  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped'>
+  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped' | 'policy'>
   readonly emit: (event: DeliveryEvent) => void
   readonly monotonic: () => number
   /** A host answered a transaction; called for each. */
@@ -42,6 +43,8 @@ export type AttemptEnd =
       readonly answered: boolean
       /** The last trouble with a host as a whole. */
       readonly problem?: DeliveryProblem
+      /** A host was passed over because of the policy of the domain. */
+      readonly policyFailed: boolean
     }
   /** The facts went stale or the turn is to end: these messages were not tried to the end. */
   | { readonly kind: 'interrupted'; readonly left: readonly ClaimProgress[] }
@@ -54,6 +57,7 @@ interface Walk {
   accepted: number
   answered: boolean
   problem: DeliveryProblem | undefined
+  policyFailed: boolean
 }
 
 export async function attempt(
@@ -69,6 +73,7 @@ export async function attempt(
     accepted: 0,
     answered: false,
     problem: undefined,
+    policyFailed: false,
   }
   for (let index = 0; index < facts.levels && mayGoOn(walk); index += 1) {
     const level = await facts.level(index)
@@ -79,9 +84,9 @@ export async function attempt(
     }
     if (level.last) break
   }
-  const { queue: left, answered, problem } = walk
+  const { queue: left, answered, problem, policyFailed } = walk
   if (left.length > 0 && isInterrupted(walk)) return { kind: 'interrupted', left }
-  return { kind: 'finished', left, answered, ...(problem === undefined ? {} : { problem }) }
+  return { kind: 'finished', left, answered, policyFailed, ...(problem === undefined ? {} : { problem }) }
 }
 
 function mayGoOn(walk: Walk): boolean {
@@ -98,16 +103,22 @@ function isInterrupted({ options, facts, accepted }: Walk): boolean {
 
 function note(walk: Walk, problem: DeliveryProblem): void {
   walk.problem = problem
+  walk.policyFailed ||= isPolicyFailure(problem.cause)
   for (const progress of walk.queue) progress.noteAll(problem)
 }
 
 /** All addresses of one host, in order, as long as there are messages for it. */
 async function visit(host: CandidateHost, walk: Walk): Promise<void> {
+  const requirement = walk.facts.requirement(host)
+  if (requirement.kind === 'unreachable') {
+    skip(host, requirement, walk)
+    return
+  }
   const refused: ClaimProgress[] = []
   for (const progress of walk.queue) progress.breaks = 0
   for (const address of host.addresses) {
     if (!mayGoOn(walk)) break
-    await visitAddress({ host, address, refused }, walk)
+    await visitAddress({ host, address, requirement, refused }, walk)
   }
   // Those that were not begun come first: the others have had their answer from this host.
   walk.queue.push(...refused)
@@ -116,15 +127,28 @@ async function visit(host: CandidateHost, walk: Walk): Promise<void> {
 interface Visit {
   readonly host: CandidateHost
   readonly address: string
+  readonly requirement: ProofRequirement
   readonly refused: ClaimProgress[]
 }
 
-async function visitAddress({ host, address, refused }: Visit, walk: Walk): Promise<void> {
+/** RFC 8461 §8.4: as if it did not answer, in its place among the others. */
+function skip({ mxHostname }: CandidateHost, { because, sts }: Unreachable, walk: Walk): void {
   const { options, facts } = walk
+  const { policyDomain } = facts
+  const cause = { kind: 'tls-policy', reason: because, policyDomain, mechanism: 'mta-sts', mxHostname } as const
+  const problem = problemOf(cause, { at: options.transactions.now() })
+  note(walk, problem)
+  const what = { lane: options.lane, nextHop: policyDomain, mxHostname, sts, problem }
+  options.emit({ event: 'candidate-skipped', ...what, result: unreachableResult() })
+}
+
+async function visitAddress(visit: Visit, walk: Walk): Promise<void> {
+  const { options } = walk
+  const { host, requirement, refused } = visit
   let fruitless = 0
   while (mayGoOn(walk)) {
-    const warm = options.pool.take(options.lane, host.mxHostname, facts.requirement)
-    const session = warm ?? (await connect(host, address, walk))
+    const warm = options.pool.take(options.lane, host.mxHostname, requirement)
+    const session = warm ?? (await connect(visit, walk))
     if (session === undefined) return
     const end = await converse(session, walk)
     refused.push(...end.refused)
@@ -169,6 +193,7 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
       },
       mayBegin: () => !signal.aborted && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),
       stopped: () => signal.aborted,
+      policy: walk.facts.policy,
     })
   } finally {
     using.delete(session)
@@ -177,12 +202,12 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
   }
 }
 
-async function connect(host: CandidateHost, address: string, walk: Walk): Promise<PooledSession | undefined> {
+async function connect({ host, address, requirement }: Visit, walk: Walk): Promise<PooledSession | undefined> {
   const { options, facts } = walk
   walk.connections += 1
   const startedAt = options.monotonic()
   const { mxHostname, servername } = host
-  const { port, policyDomain, requirement } = facts
+  const { port, policyDomain } = facts
   const remote = { mxHostname, address, port }
   const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement }
   const opened = await openSession(target, options.session, options.signal)
@@ -191,6 +216,15 @@ async function connect(host: CandidateHost, address: string, walk: Walk): Promis
   const problem = problemOf(opened.error, { at: options.transactions.now(), remote })
   note(walk, problem)
   const durationMs = options.monotonic() - startedAt
-  options.emit({ event: 'session-failed', lane: options.lane, nextHop: policyDomain, remote, problem, durationMs })
+  const sts = requirement.sts === undefined ? {} : { sts: requirement.sts }
+  options.emit({
+    event: 'session-failed',
+    lane: options.lane,
+    nextHop: policyDomain,
+    remote,
+    ...sts,
+    problem,
+    durationMs,
+  })
   return undefined
 }

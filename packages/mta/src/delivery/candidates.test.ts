@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { type HostAddresses, type MxCandidate, parseDomainName, type ResolvedCandidate } from '@hermetic/policy'
 import { candidateLevel, preferenceLevels, warmFirst } from './candidates.ts'
 
-const LIMIT = { addressesPerHostMax: 5 }
+const LIMIT = { addressesPerHostMax: 5, domain: candidate('x.test').mxHostname }
 
 function candidate(name: string, preference = 10): MxCandidate {
   const mxHostname = parseDomainName(name)
@@ -45,9 +45,7 @@ describe('the hosts of a level', () => {
   test('keep their order and their addresses, up to the limit', () => {
     const level = candidateLevel(
       [host('a.test', addresses('192.0.2.1', '192.0.2.2')), host('b.test', addresses('192.0.2.3'))],
-      {
-        addressesPerHostMax: 1,
-      },
+      { ...LIMIT, addressesPerHostMax: 1 },
     )
     assert.deepEqual(
       level.hosts.map((one) => [one.mxHostname, one.addresses]),

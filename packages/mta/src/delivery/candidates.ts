@@ -19,7 +19,10 @@ import type { DeliveryCause } from './outcome.ts'
 /** A host that may be dialled. */
 export interface CandidateHost {
   readonly mxHostname: string
-  /** Absent for address literals. */
+  /**
+   * The name that policies and certificates are about: the one in the MX record, and without MX the next-hop domain
+   * itself, whatever alias it is (RFC 8461 §4.1). Absent for address literals.
+   */
   readonly servername: DomainName | undefined
   /** Judged, in the order of dialling; never empty. */
   readonly addresses: readonly string[]
@@ -47,18 +50,18 @@ export function preferenceLevels(candidates: readonly MxCandidate[]): readonly (
 
 export function candidateLevel(
   resolved: readonly ResolvedCandidate[],
-  { addressesPerHostMax }: { readonly addressesPerHostMax: number },
+  { addressesPerHostMax, domain }: { readonly addressesPerHostMax: number; readonly domain: DomainName },
 ): CandidateLevel {
   const { kept, ourselves } = cutAtOurselves(resolved)
   const hosts: CandidateHost[] = []
   const unusable: { mxHostname: string; cause: DeliveryCause }[] = []
   for (const { candidate, addresses } of kept) {
-    const { mxHostname } = candidate
+    const { mxHostname, implicit } = candidate
     const cause = unusableBecause(mxHostname, addresses)
     if (cause !== undefined) unusable.push({ mxHostname, cause })
     else if (addresses.kind === 'addresses') {
       const dialled = addresses.allowed.slice(0, addressesPerHostMax).map(({ address }) => address)
-      hosts.push({ mxHostname, servername: mxHostname, addresses: dialled })
+      hosts.push({ mxHostname, servername: implicit ? domain : mxHostname, addresses: dialled })
     }
   }
   if (ourselves !== undefined && hosts.length === 0) {

@@ -8,6 +8,7 @@
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { Claim, OpenRecipient } from '../spool/spool.ts'
 import type { DeliveryProblem, RemoteHost } from './outcome.ts'
+import { isPolicyFailure } from './problem.ts'
 
 export type Disposition =
   | { readonly kind: 'delivered'; readonly reply: SmtpReply; readonly remote: RemoteHost }
@@ -24,6 +25,8 @@ export class ClaimProgress {
   #abandoned = false
   /** Sessions at the present host that broke while they carried this message. */
   breaks = 0
+  /** The policy of the domain was looked for again for this attempt (RFC 8461 §5.1). */
+  policyAsked = false
 
   constructor(claim: Claim) {
     this.claim = claim
@@ -96,7 +99,14 @@ export class ClaimProgress {
   }
 }
 
-/** The problem that speaks for all: the last transient one, or the last when every one is permanent. */
+/**
+ * The problem that speaks for all: the last transient one, or the last when every one is permanent. A policy that
+ * kept a host from being used speaks before a host that could not be talked to, so that the policy is looked for
+ * again before the mail is given up (RFC 8461 §5.1).
+ */
 export function decisive(problems: readonly DeliveryProblem[]): DeliveryProblem | undefined {
-  return problems.findLast(({ permanence }) => permanence === 'transient') ?? problems.at(-1)
+  const transient = problems.filter(({ permanence }) => permanence === 'transient')
+  const last = transient.at(-1) ?? problems.at(-1)
+  if (last?.cause.kind === 'reply') return last
+  return transient.findLast(({ cause }) => isPolicyFailure(cause)) ?? last
 }

@@ -4,7 +4,7 @@
  * Bounded in all and per lane, oldest out first; one timer for all of them. Who may have one is said by
  * `reuse.ts`; what flows on it is none of this file's business.
  */
-import type { Requirement } from '@hermetic/policy'
+import type { ProofRequirement } from '@hermetic/policy'
 import type { LaneId } from './lane.ts'
 import { defaultReuseLimits, type ReuseLimits, reusable } from './reuse.ts'
 import type { ProvenSession } from './session.ts'
@@ -55,7 +55,7 @@ export class ConnectionPool {
     return new Set(this.#lanes.get(lane)?.map(({ session }) => session.target.remote.mxHostname))
   }
 
-  take(lane: LaneId, mxHostname: string, requirement: Requirement): PooledSession | undefined {
+  take(lane: LaneId, mxHostname: string, requirement: ProofRequirement): PooledSession | undefined {
     const idle = this.#lanes.get(lane)
     if (idle === undefined) return undefined
     for (let at = idle.length - 1; at >= 0; at -= 1) {
@@ -94,7 +94,7 @@ export class ConnectionPool {
     await Promise.all(sessions.map(({ connection }) => connection.quit()))
   }
 
-  #mayCarry({ session, since }: Idle, requirement: Requirement): boolean {
+  #mayCarry({ session, since }: Idle, requirement: ProofRequirement): boolean {
     const now = this.#options.monotonic()
     const { usable, idle, transactions } = session.connection
     const facts = { usable: usable && idle, idleMs: now - since, ageMs: now - session.openedAt, transactions }

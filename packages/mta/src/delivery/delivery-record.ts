@@ -1,10 +1,10 @@
 /**
  * The delivery record of one transaction, made of what was known when it ended. Pure.
  */
-import { assertNever } from '@hermetic/policy'
+import { assertNever, type StsFacts } from '@hermetic/policy'
 import { replyClass, type SmtpReply } from '../smtp/reply.ts'
 import type { RecipientResult, TransactionResult } from '../smtp/transaction.ts'
-import type { AttemptFinished, RecipientSummary } from './events.ts'
+import type { AttemptFinished, PolicyRecord, RecipientSummary } from './events.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { causeOfSession } from './problem.ts'
 import type { TransactionRecord } from './transactions.ts'
@@ -12,7 +12,7 @@ import type { TransactionRecord } from './transactions.ts'
 export function deliveryRecord(record: TransactionRecord, now: number): AttemptFinished {
   const { progress, session, result } = record
   const { claim } = progress
-  const { target, channel, verdict } = session
+  const { target, channel, verdict, result: judged } = session
   const reply = decidingReply(result)
   const cause = causeOf(result)
   return {
@@ -24,13 +24,30 @@ export function deliveryRecord(record: TransactionRecord, now: number): AttemptF
     remote: target.remote,
     channel,
     requirement: target.requirement,
+    ...(record.policy === undefined ? {} : { policy: policyRecord(record.policy, now) }),
     verdict,
+    result: judged,
     reused: record.reused,
     size: claim.envelope.size,
     recipients: summary(record),
     ...(reply === undefined ? {} : { reply }),
     ...(cause === undefined ? {} : { cause }),
     durationMs: now - record.startedAt,
+  }
+}
+
+function policyRecord(policy: StsFacts, now: number): PolicyRecord {
+  switch (policy.kind) {
+    case 'policy': {
+      const { mode, id, from, fetchedAt } = policy
+      return { kind: 'sts', mode, id, from, ageMs: Math.max(0, now - fetchedAt) }
+    }
+    case 'none':
+      return { kind: 'none', because: policy.because.kind }
+    case 'unavailable':
+      return { kind: 'none', because: policy.kind }
+    default:
+      return assertNever(policy)
   }
 }
 

@@ -1,8 +1,7 @@
 /**
  * Delivery put together: what `main.ts` hands in, and the turn that the scheduler calls.
  */
-import type { AddressJudgement, DnsResolver, Requirement, Self } from '@hermetic/policy'
-import { tlsRequirement } from '@hermetic/policy'
+import type { AddressJudgement, DnsResolver, LocalDemand, Self, StsSource } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LaneScheduler, Turn } from '../schedule/lane-scheduler.ts'
@@ -14,6 +13,7 @@ import { ConnectionPool } from './connection-pool.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
 import { FactsSource } from './facts.ts'
+import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
@@ -45,7 +45,9 @@ export interface DeliveryOptions {
   readonly monotonic: () => number
   readonly random: () => number
   /** What local policy demands of a next hop (TLS-01); nothing when absent. */
-  readonly requirementFor?: (nextHop: MailDomain) => Requirement
+  readonly demandFor?: (nextHop: MailDomain) => LocalDemand
+  /** Absent: MTA-STS is off. */
+  readonly sts?: Pick<StsSource, 'policyFor' | 'refetch'>
   readonly timeouts?: SmtpTimeouts
   readonly retry?: RetryOptions
   readonly reuse?: ReuseLimits
@@ -75,11 +77,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const leaseMs = options.leaseMs ?? LEASE_MS
   const leases = new LeaseKeeper({ spool, leaseMs, monotonic, emit })
   const pool = new ConnectionPool({ monotonic, ...(options.reuse === undefined ? {} : { reuse: options.reuse }) })
+  const facts = factsSource(options)
   const waiting = new WaitingLanes({ permits, monotonic, wake: (lane) => scheduler.wake(lane) })
   const world: TurnWorld = {
     ...turnLimits(options),
     spool,
-    facts: factsSource(options),
+    facts,
     waiting,
     health: new LaneHealth(),
     leases,
@@ -102,7 +105,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     turn: (lane, context) => runTurn(lane, context, world),
     close: async () => {
       leases.close()
-      await pool.close()
+      await Promise.all([pool.close(), facts.close()])
     },
   }
 }
@@ -112,10 +115,12 @@ function turnLimits({ batch = BATCH, stopGraceMs = STOP_GRACE_MS }: DeliveryOpti
 }
 
 function factsSource(options: DeliveryOptions): FactsSource {
-  const { resolver, guard, self, random, monotonic, addressesPerHostMax } = options
+  const { resolver, guard, self, random, now, monotonic, addressesPerHostMax, emit } = options
   return new FactsSource({
-    ...{ resolver, guard, self, random, monotonic },
-    requirementFor: options.requirementFor ?? (() => tlsRequirement('nothing')),
+    ...{ resolver, guard, self, random, now, monotonic, sts: options.sts },
+    demandFor: options.demandFor ?? (() => 'nothing'),
+    onDefect: (lane, error) =>
+      emit({ event: 'delivery-defect', lane: laneId(lane), detail: String(error), messages: 0 }),
     ...(addressesPerHostMax === undefined ? {} : { addressesPerHostMax }),
   })
 }
@@ -140,6 +145,10 @@ function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWor
       ...(localAddress === undefined ? {} : { localAddress }),
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
+      onJudged: ({ lane, policyDomain, remote, requirement: { sts } }, result) => {
+        const assessed = sts === undefined ? {} : { sts }
+        emit({ event: 'channel-judged', lane, nextHop: policyDomain, remote, ...assessed, result })
+      },
     },
   }
 }

@@ -2,7 +2,16 @@
  * What delivery tells operators. A closed list; wording and metrics are made in `observability/`.
  * `attempt-finished` is the delivery record: one for every transaction, with all that decided its end.
  */
-import type { ClearBecause, Requirement, Verdict } from '@hermetic/policy'
+import type {
+  ChannelLevel,
+  ClearBecause,
+  EffectiveMode,
+  PolicyOrigin,
+  ProofRequirement,
+  SessionResult,
+  StsAssessment,
+  Verdict,
+} from '@hermetic/policy'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { LaneId } from './lane.ts'
@@ -16,8 +25,29 @@ export type DeliveryEvent =
       readonly lane: LaneId
       readonly nextHop: string
       readonly remote: RemoteHost
+      /** The MTA-STS policy of the domain, as far as it is about this host. */
+      readonly sts?: StsAssessment
       readonly problem: DeliveryProblem
       readonly durationMs: number
+    }
+  /** The policy of the domain forbids this host: it was not contacted, and the next candidate is tried. */
+  | {
+      readonly event: 'candidate-skipped'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly mxHostname: string
+      readonly sts: StsAssessment
+      readonly problem: DeliveryProblem
+      readonly result: SessionResult
+    }
+  /** What a session says about the TLS of its host; each session once. */
+  | {
+      readonly event: 'channel-judged'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly remote: RemoteHost
+      readonly sts?: StsAssessment
+      readonly result: SessionResult
     }
   /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
   | {
@@ -81,8 +111,11 @@ export interface AttemptFinished {
   readonly attempt: number
   readonly remote: RemoteHost
   readonly channel: ChannelRecord
-  readonly requirement: Requirement
+  readonly requirement: ProofRequirement
+  /** Of the domain; absent when MTA-STS was not looked at. */
+  readonly policy?: PolicyRecord
   readonly verdict: Verdict
+  readonly result: SessionResult
   /** Transactions on this connection before this one. */
   readonly reused: number
   readonly size: number
@@ -94,13 +127,24 @@ export interface AttemptFinished {
   readonly durationMs: number
 }
 
+/** What is told of the MTA-STS policy under which a transaction was made; the match is in the requirement. */
+export type PolicyRecord =
+  | {
+      readonly kind: 'sts'
+      readonly mode: EffectiveMode
+      readonly id: string
+      readonly from: PolicyOrigin
+      readonly ageMs: number
+    }
+  | { readonly kind: 'none'; readonly because: string }
+
 export type ChannelRecord =
   | { readonly kind: 'clear'; readonly because: ClearBecause }
   | {
       readonly kind: 'tls'
       readonly protocol: string
       readonly cipher: string
-      readonly level: 'clear' | 'encrypted' | 'pkix'
+      readonly level: ChannelLevel
     }
 
 export interface RecipientSummary {

@@ -8,16 +8,27 @@
 import {
   type AddressJudgement,
   type DnsResolver,
+  type DomainName,
+  type LocalDemand,
   type MxCandidate,
   type Requirement,
   type ResolvedCandidate,
   resolveAddresses,
   resolveNextHop,
   type Self,
+  type StsFacts,
+  type StsSource,
+  tlsRequirement,
 } from '@hermetic/policy'
 import type { SiteId } from '../limits/permits.ts'
 import { formatDomain, type MailDomain } from '../smtp/mail-address.ts'
-import { type CandidateLevel, candidateLevel, nextHopCause, preferenceLevels } from './candidates.ts'
+import {
+  type CandidateHost,
+  type CandidateLevel,
+  candidateLevel,
+  nextHopCause,
+  preferenceLevels,
+} from './candidates.ts'
 import type { Lane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { siteOf } from './site.ts'
@@ -27,18 +38,24 @@ export interface FactsOptions {
   /** Is this the address that we may dial at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
   readonly self: Self
-  readonly requirementFor: (nextHop: MailDomain) => Requirement
+  /** What local policy demands (TLS-01). */
+  readonly demandFor: (nextHop: MailDomain) => LocalDemand
+  /** Absent: MTA-STS is off. */
+  readonly sts?: Pick<StsSource, 'policyFor' | 'refetch'> | undefined
   readonly random: () => number
+  /** UTC milliseconds: policies count in them. */
+  readonly now: () => number
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
   /** SMTP-42: at least two; less only by configuration. */
   readonly addressesPerHostMax?: number
   readonly preferFamily?: 4 | 6
+  readonly onDefect: (lane: Lane, error: unknown) => void
 }
 
 export type Destination =
   | { readonly kind: 'facts'; readonly facts: NextHopFacts }
-  /** The MX answer says that there is nobody to dial. */
+  /** The MX answer says that there is nobody to dial, or nobody may be dialled now. */
   | { readonly kind: 'nobody'; readonly cause: DeliveryCause }
 
 export interface NextHopFacts {
@@ -46,7 +63,9 @@ export interface NextHopFacts {
   readonly policyDomain: string
   readonly port: number
   readonly site: SiteId
-  readonly requirement: Requirement
+  /** Of the domain; undefined when there can be none, or when MTA-STS is off. */
+  readonly policy: StsFacts | undefined
+  readonly requirement: (host: CandidateHost) => Requirement
   readonly levels: number
   level(index: number): Promise<CandidateLevel>
   /** False once the least TTL is over; then ask again before the next transaction. */
@@ -61,33 +80,74 @@ const FACTS_MS_MIN = 5_000
 const REMEMBERED_MAX = 10_000
 const ADDRESSES_PER_HOST_MAX = 5
 
+interface Asking {
+  readonly afresh: boolean
+}
+
+interface Found {
+  readonly domain: DomainName
+  readonly site: SiteId
+  readonly levels: readonly (readonly MxCandidate[])[]
+  readonly policy: StsFacts | undefined
+  readonly ttlSeconds: number
+}
+
 export class FactsSource {
   readonly #options: FactsOptions
   /** In order of insertion: the oldest is forgotten first. */
   readonly #known = new Map<string, NextHopFacts>()
   readonly #asking = new Map<string, Promise<Destination>>()
+  readonly #renewals = new Set<Promise<void>>()
 
   constructor(options: FactsOptions) {
     this.#options = options
   }
 
   get(lane: Lane): Promise<Destination> | Destination {
-    const key = `${formatDomain(lane.nextHop)}:${lane.port}`
+    const key = keyOf(lane)
     const known = this.#known.get(key)
     if (known?.fresh()) return { kind: 'facts', facts: known }
     const asking = this.#asking.get(key)
     if (asking !== undefined) return asking
-    const answer = this.#ask(lane, key).finally(() => this.#asking.delete(key))
+    const answer = this.#ask(lane, { afresh: false }).finally(() => this.#asking.delete(key))
     this.#asking.set(key, answer)
     return answer
   }
 
-  forget(lane: Lane): void {
-    this.#known.delete(`${formatDomain(lane.nextHop)}:${lane.port}`)
+  /** Before mail is given up because of a policy: DNS is asked for a new one, and the policy host (RFC 8461 §5.1). */
+  async getAfresh(lane: Lane): Promise<Destination> {
+    if (lane.nextHop.kind === 'name') await this.#options.sts?.refetch(lane.nextHop.name)
+    return this.#ask(lane, { afresh: true })
   }
 
-  async #ask(lane: Lane, key: string): Promise<Destination> {
-    const destination = lane.nextHop.kind === 'literal' ? this.#literal(lane, lane.nextHop) : await this.#byMx(lane)
+  forget(lane: Lane): void {
+    this.#known.delete(keyOf(lane))
+  }
+
+  /** Mail failed because of the policy: perhaps there is a better one (decision 3). The next attempt will know. */
+  renewPolicy(lane: Lane, { policy }: Pick<NextHopFacts, 'policy'>): void {
+    const { sts, now } = this.#options
+    this.forget(lane)
+    if (sts === undefined || lane.nextHop.kind !== 'name') return
+    // One that is over is looked for anew anyway.
+    if (policy?.kind !== 'policy' || policy.expiresAt <= now()) return
+    const renewal = sts
+      .refetch(lane.nextHop.name)
+      .then(() => this.forget(lane))
+      .catch((error: unknown) => this.#options.onDefect(lane, error))
+      .finally(() => this.#renewals.delete(renewal))
+    this.#renewals.add(renewal)
+  }
+
+  /** Waits for the renewals under way. */
+  async close(): Promise<void> {
+    await Promise.all(this.#renewals)
+  }
+
+  async #ask(lane: Lane, how: Asking): Promise<Destination> {
+    const key = keyOf(lane)
+    const destination =
+      lane.nextHop.kind === 'literal' ? this.#literal(lane, lane.nextHop) : await this.#byMx(lane, how)
     this.#known.delete(key)
     if (destination.kind !== 'facts') return destination
     if (this.#known.size >= REMEMBERED_MAX) {
@@ -100,44 +160,50 @@ export class FactsSource {
     return destination
   }
 
-  async #byMx(lane: Lane): Promise<Destination> {
-    const { resolver, self, random } = this.#options
+  async #byMx(lane: Lane, how: Asking): Promise<Destination> {
+    const { resolver, self, random, sts } = this.#options
     if (lane.nextHop.kind === 'literal') return this.#literal(lane, lane.nextHop)
     const domain = lane.nextHop.name
+    const asked = sts?.policyFor(domain, how)
+    // Awaited below; a domain that takes no mail does not wait for its policy host.
+    asked?.catch(() => undefined)
     const answer = await resolveNextHop({ resolver, domain, self, random })
     if (answer.kind !== 'hosts') return { kind: 'nobody', cause: nextHopCause(answer, domain) }
+    const policy = await asked
+    if (policy?.kind === 'unavailable') {
+      const { because } = policy
+      return { kind: 'nobody', cause: { kind: 'policy-unavailable', policyDomain: domain, because } }
+    }
     const levels = preferenceLevels(answer.candidates)
     const site = siteOf(
       answer.candidates.map(({ mxHostname }) => mxHostname),
       lane.port,
     )
-    return { kind: 'facts', facts: this.#facts(lane, { site, levels, ttlSeconds: answer.ttlSeconds }) }
+    const { ttlSeconds } = answer
+    return { kind: 'facts', facts: this.#facts(lane, { domain, site, levels, policy, ttlSeconds }) }
   }
 
-  #facts(
-    lane: Lane,
-    found: {
-      readonly site: SiteId
-      readonly levels: readonly (readonly MxCandidate[])[]
-      readonly ttlSeconds: number
-    },
-  ): NextHopFacts {
-    const { monotonic, requirementFor } = this.#options
+  #facts(lane: Lane, found: Found): NextHopFacts {
+    const { monotonic, now, demandFor } = this.#options
+    const { domain, policy, site, levels } = found
     const madeAt = monotonic()
-    let freshUntil = madeAt + factsMs(found.ttlSeconds)
+    let freshUntil = madeAt + Math.min(factsMs(found.ttlSeconds), policyMs(policy, now()))
     const known = new Map<number, CandidateLevel>()
+    const local = demandFor(lane.nextHop)
+    const sts = policy?.kind === 'policy' ? policy : undefined
     return {
-      policyDomain: formatDomain(lane.nextHop),
+      policyDomain: domain,
       port: lane.port,
-      site: found.site,
-      requirement: requirementFor(lane.nextHop),
-      levels: found.levels.length,
+      site,
+      policy,
+      requirement: ({ servername: mxHostname }) => tlsRequirement({ local, sts, mxHostname }),
+      levels: levels.length,
       madeAt,
       fresh: () => monotonic() < freshUntil,
       level: async (index) => {
         const before = known.get(index)
         if (before !== undefined) return before
-        const { level, ttlSeconds } = await this.#level(found.levels[index] ?? [], lane.port)
+        const { level, ttlSeconds } = await this.#level(levels[index] ?? [], { port: lane.port, domain })
         freshUntil = Math.min(freshUntil, monotonic() + factsMs(ttlSeconds))
         if (level.unusable.length === 0) known.set(index, level)
         return level
@@ -147,7 +213,7 @@ export class FactsSource {
 
   async #level(
     candidates: readonly MxCandidate[],
-    port: number,
+    { port, domain }: { readonly port: number; readonly domain: DomainName },
   ): Promise<{ readonly level: CandidateLevel; readonly ttlSeconds: number }> {
     const { resolver, guard, preferFamily = 6, addressesPerHostMax = ADDRESSES_PER_HOST_MAX } = this.#options
     const resolved = await Promise.all(
@@ -160,23 +226,26 @@ export class FactsSource {
     const ttlSeconds = Math.min(
       ...resolved.map(({ addresses }) => (addresses.kind === 'failure' ? FACTS_MS_MAX : addresses.ttlSeconds)),
     )
-    return { level: candidateLevel(resolved, { addressesPerHostMax }), ttlSeconds }
+    return { level: candidateLevel(resolved, { addressesPerHostMax, domain }), ttlSeconds }
   }
 
   /** RFC 5321 §4.1.3: the address itself; nothing is looked up, and no certificate proves it. */
   #literal(lane: Lane, literal: MailDomain & { readonly kind: 'literal' }): Destination {
-    const { monotonic, requirementFor, guard } = this.#options
+    const { monotonic, demandFor, guard } = this.#options
     const mxHostname = formatDomain(literal)
     const judgement = guard(literal.address, lane.port)
     const level = literalLevel(mxHostname, literal.address, judgement)
     const madeAt = monotonic()
+    const requirement = tlsRequirement({ local: demandFor(literal) })
     return {
       kind: 'facts',
       facts: {
         policyDomain: mxHostname,
         port: lane.port,
         site: siteOf([mxHostname], lane.port),
-        requirement: requirementFor(literal),
+        // RFC 8461 §3.1 is about domains (STS-04).
+        policy: undefined,
+        requirement: () => requirement,
         levels: 1,
         madeAt,
         fresh: () => monotonic() < madeAt + FACTS_MS_MAX,
@@ -195,6 +264,17 @@ function literalLevel(mxHostname: string, address: string, judgement: AddressJud
       ? { kind: 'mail-loop', name: mxHostname }
       : { kind: 'address-refused', addresses: [`${address} (${reason})`] }
   return { hosts: [], unusable: [{ mxHostname, cause }], last: false }
+}
+
+/** As for other facts; a policy is not used beyond its own end (RFC 8461 §3.2). */
+function policyMs(policy: StsFacts | undefined, now: number): number {
+  if (policy === undefined) return FACTS_MS_MAX
+  const ms = Math.max(policy.validUntil - now, FACTS_MS_MIN)
+  return policy.kind === 'policy' ? Math.min(ms, policy.expiresAt - now) : ms
+}
+
+function keyOf({ nextHop, port }: Lane): string {
+  return `${formatDomain(nextHop)}:${port}`
 }
 
 function factsMs(ttlSeconds: number): number {

@@ -44,6 +44,17 @@ export interface DeliveryProblem {
   readonly at: number
 }
 
+/** TLS was demanded and not proven; `reason` is the verdict's. */
+export interface TlsPolicyCause {
+  readonly kind: 'tls-policy'
+  readonly reason: string
+  readonly policyDomain: string
+  /** Whose demand it was; absent: local policy. */
+  readonly mechanism?: 'mta-sts'
+  /** Of a host that was not contacted for this reason. */
+  readonly mxHostname?: string
+}
+
 export type DeliveryCause =
   | { readonly kind: 'dns-failure'; readonly lookup: 'mx' | 'address'; readonly name: string; readonly detail: string }
   | { readonly kind: 'domain-not-found'; readonly name: string }
@@ -59,8 +70,9 @@ export type DeliveryCause =
   /** The peer did not speak SMTP: malformed replies, too long lines, unexpected codes. */
   | { readonly kind: 'protocol-violation'; readonly phase: SmtpPhase; readonly detail: string }
   | { readonly kind: 'reply'; readonly phase: SmtpPhase; readonly reply: SmtpReply }
-  /** TLS was demanded and not proven; `reason` is the verdict's. */
-  | { readonly kind: 'tls-policy'; readonly reason: string; readonly policyDomain: string }
+  | TlsPolicyCause
+  /** Whether the domain has a policy cannot be said now: delivering by a guess could break it. */
+  | { readonly kind: 'policy-unavailable'; readonly policyDomain: string; readonly because: string }
   | { readonly kind: 'extension-missing'; readonly extension: '8BITMIME' | 'SMTPUTF8' | 'REQUIRETLS' }
   | { readonly kind: 'too-large'; readonly size: number; readonly limit: number }
   /** Held in the queue longer than its maximum age; `last` is the last actual problem (DSN-13). */

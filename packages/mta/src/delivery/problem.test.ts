@@ -37,6 +37,12 @@ describe('from cause to status', () => {
     ['no SMTPUTF8', { kind: 'extension-missing', extension: 'SMTPUTF8' }, '5.6.7', 'permanent'],
     ['no REQUIRETLS', { kind: 'extension-missing', extension: 'REQUIRETLS' }, '5.7.30', 'permanent'],
     ['too large', { kind: 'too-large', size: 2, limit: 1 }, '5.3.4', 'permanent'],
+    [
+      'a policy that cannot be known now',
+      { kind: 'policy-unavailable', policyDomain: 'x.test', because: 'cache' },
+      '4.7.5',
+      'transient',
+    ],
     ['a defect of ours', { kind: 'internal', detail: 'x' }, '4.3.0', 'transient'],
   ]
   for (const [what, cause, status, permanence] of table) {
@@ -54,6 +60,7 @@ describe('from cause to status', () => {
     ['handshake-failed (alert handshake-failure)', '4.7.5'],
     ['certificate-untrusted (CERT_HAS_EXPIRED)', '4.7.5'],
     ['certificate-name-mismatch (mx.example.test)', '4.7.5'],
+    ['sts-mx-mismatch', '4.7.5'],
   ] as const) {
     test(`DSN-20: TLS demanded and ${reason}: ${status}, transient, of this host`, () => {
       covers('DSN-20', { observe: 'pure' })

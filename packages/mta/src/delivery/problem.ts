@@ -48,6 +48,8 @@ function judgement(cause: DeliveryCause): Judgement {
       return replyJudgement(cause.phase, cause.reply)
     case 'tls-policy': // SMTP-61, DSN-20
       return { ...POLICY, status: STARTTLS_MISSING.has(cause.reason) ? '4.7.10' : '4.7.5' }
+    case 'policy-unavailable': // architecture, decision 2
+      return { status: '4.7.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'extension-missing':
       return { status: EXTENSION_STATUS[cause.extension], permanence: 'permanent', fault: 'destination', scope: 'host' }
     case 'too-large': // EXT-02
@@ -74,6 +76,15 @@ const EXTENSION_STATUS = {
 } as const
 
 const STARTTLS_MISSING: ReadonlySet<string> = new Set(['starttls-not-offered', 'starttls-refused'])
+
+/**
+ * An enforced policy, or not knowing it, stands in the way: such mail is not given up before the policy was looked
+ * for again (RFC 8461 §5.1).
+ */
+export function isPolicyFailure(cause: DeliveryCause): boolean {
+  if (cause.kind === 'expired') return cause.last !== undefined && isPolicyFailure(cause.last)
+  return cause.kind === 'policy-unavailable' || (cause.kind === 'tls-policy' && cause.mechanism === 'mta-sts')
+}
 
 function isSilent(phase: SmtpPhase): boolean {
   return phase === 'connect' || phase === 'greeting'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tlsRequirement } from '@hermetic/policy'
+import { type LocalDemand, type ProofRequirement, tlsRequirement } from '@hermetic/policy'
 import { type IdleFacts, reusable } from './reuse.ts'
 
-const nothing = tlsRequirement('nothing')
+const nothing = local('nothing')
 const warm: IdleFacts = { usable: true, idleMs: 0, ageMs: 0, transactions: 1, requirement: nothing }
 
 test('a warm connection that proved what is wanted may be used again', () => {
@@ -20,6 +20,22 @@ for (const [what, facts] of [
 }
 
 test('not across requirements, in neither direction', () => {
-  assert.ok(!reusable(warm, tlsRequirement('encrypted')))
-  assert.ok(!reusable({ ...warm, requirement: tlsRequirement('pkix') }, tlsRequirement('encrypted')))
+  assert.ok(!reusable(warm, local('encrypted')))
+  assert.ok(!reusable({ ...warm, requirement: local('pkix') }, local('encrypted')))
 })
+
+test('not under another policy, another pattern, or a policy that came or went', () => {
+  const sts = { mode: 'testing', id: '1', matched: 'mx.example.test' } as const
+  const proven = { ...warm, requirement: { ...nothing, sts } }
+  assert.ok(reusable(proven, { ...nothing, sts: { ...sts } }))
+  assert.ok(!reusable(proven, nothing))
+  assert.ok(!reusable(warm, { ...nothing, sts }))
+  assert.ok(!reusable(proven, { ...nothing, sts: { ...sts, id: '2' } }))
+  assert.ok(!reusable(proven, { ...nothing, sts: { ...sts, matched: undefined } }))
+})
+
+function local(demand: LocalDemand): ProofRequirement {
+  const requirement = tlsRequirement({ local: demand })
+  assert(requirement.kind === 'prove')
+  return requirement
+}

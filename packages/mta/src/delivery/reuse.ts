@@ -3,7 +3,7 @@
  * proven (STS-06); another domain on the same host needs its own policy evaluated on it. Pure.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Requirement } from '@hermetic/policy'
+import type { ProofRequirement } from '@hermetic/policy'
 
 export interface ReuseLimits {
   /** Peers close idle connections at will; one that waited longer is not worth the doubt. */
@@ -20,10 +20,10 @@ export interface IdleFacts {
   readonly ageMs: number
   readonly transactions: number
   /** What the connection was judged by. */
-  readonly requirement: Requirement
+  readonly requirement: ProofRequirement
 }
 
-export function reusable(idle: IdleFacts, wanted: Requirement, limits: ReuseLimits = defaultReuseLimits): boolean {
+export function reusable(idle: IdleFacts, wanted: ProofRequirement, limits: ReuseLimits = defaultReuseLimits): boolean {
   return (
     idle.usable &&
     idle.idleMs < limits.idleMs &&

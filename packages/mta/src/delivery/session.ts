@@ -14,8 +14,10 @@ import {
   err,
   judge,
   ok,
-  type Requirement,
+  type ProofRequirement,
   type Result,
+  type SessionResult,
+  sessionResult,
   type TlsFailure,
   type Verdict,
   type VerdictReason,
@@ -35,7 +37,7 @@ export interface SessionTarget {
   /** SNI and name to compare; absent for address literals (RFC 6066 §3). */
   readonly servername: DomainName | undefined
   readonly policyDomain: string
-  readonly requirement: Requirement
+  readonly requirement: ProofRequirement
 }
 
 export interface SessionOptions {
@@ -45,6 +47,8 @@ export interface SessionOptions {
   readonly ca: readonly string[]
   readonly localAddress?: string
   readonly onFallback: (target: SessionTarget, failure: string, to: 'classic-groups' | 'clear') => void
+  /** Each session once, when it is known what its channel proves. */
+  readonly onJudged: (target: SessionTarget, result: SessionResult) => void
 }
 
 /** A connection that has proven what its requirement demands. */
@@ -53,6 +57,8 @@ export interface ProvenSession {
   readonly target: SessionTarget
   readonly verdict: Verdict & { readonly kind: 'proven' }
   readonly channel: ChannelRecord
+  /** What the session says about the TLS of the host, for reports (RFC 8460). */
+  readonly result: SessionResult
   /** Ends the connection's signal: transactions before their final dot end at once. */
   readonly abort: () => void
 }
@@ -63,7 +69,7 @@ type Opening =
   | { readonly kind: 'open'; readonly session: ProvenSession }
   | { readonly kind: 'failed'; readonly cause: DeliveryCause }
   /** STARTTLS was accepted and then TLS broke. */
-  | { readonly kind: 'tls-broken'; readonly failure: string; readonly withoutAlert: boolean }
+  | { readonly kind: 'tls-broken'; readonly failure: string; readonly tls?: TlsFailure }
 
 export async function openSession(
   target: SessionTarget,
@@ -71,13 +77,13 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<Result<ProvenSession, DeliveryCause>> {
   let opening = await open(target, options, { mode: 'default', signal })
-  if (opening.kind === 'tls-broken' && opening.withoutAlert && !signal.aborted) {
+  if (opening.kind === 'tls-broken' && brokeWithoutAlert(opening) && !signal.aborted) {
     options.onFallback(target, opening.failure, 'classic-groups')
     opening = await open(target, options, { mode: 'classic', signal })
   }
   if (opening.kind === 'tls-broken' && target.requirement.floor === 'opportunistic' && !signal.aborted) {
     options.onFallback(target, opening.failure, 'clear')
-    opening = await open(target, options, { mode: 'clear', signal })
+    opening = await open(target, options, { mode: 'clear', signal, broken: opening.tls })
   }
   switch (opening.kind) {
     case 'open':
@@ -85,11 +91,9 @@ export async function openSession(
     case 'failed':
       return err(opening.cause)
     case 'tls-broken':
-      return err(
-        signal.aborted
-          ? { kind: 'stopped' }
-          : { kind: 'tls-policy', reason: `handshake-failed (${opening.failure})`, policyDomain: target.policyDomain },
-      )
+      if (signal.aborted) return err({ kind: 'stopped' })
+      options.onJudged(target, sessionResult(target.requirement, channelInClear('handshake-failed', opening.tls)))
+      return err(policyCause(target, `handshake-failed (${opening.failure})`))
     default:
       return assertNever(opening)
   }
@@ -98,9 +102,11 @@ export async function openSession(
 interface Try {
   readonly mode: Mode
   readonly signal: AbortSignal
+  /** How the handshake before this connection failed. */
+  readonly broken?: TlsFailure | undefined
 }
 
-async function open(target: SessionTarget, options: SessionOptions, { mode, signal }: Try): Promise<Opening> {
+async function open(target: SessionTarget, options: SessionOptions, { mode, signal, broken }: Try): Promise<Opening> {
   const { remote, requirement } = target
   // The connection outlives the turn that opened it, so it gets a signal of its own.
   const life = new AbortController()
@@ -118,34 +124,32 @@ async function open(target: SessionTarget, options: SessionOptions, { mode, sign
     const connection = connected.value
     const allowHelo = requirement.floor === 'opportunistic'
     const greeted = await connection.ehlo(options.hostname, { allowHelo })
-    if (!greeted.ok) return giveUp(connection, greetingCause(greeted.error, { allowHelo, target }))
-    const seed = { connection, target, abort }
-    if (mode === 'clear') return inClear(seed, 'handshake-failed')
-    if (!greeted.value.startTls) return inClear(seed, 'starttls-not-offered')
-    return await secure(seed, options, mode)
+    if (!greeted.ok) return greetingFailed({ connection, target, abort, options }, greeted.error, allowHelo)
+    const seed = { connection, target, abort, options }
+    if (mode === 'clear') return inClear(seed, channelInClear('handshake-failed', broken))
+    if (!greeted.value.startTls) return inClear(seed, channelInClear('starttls-not-offered'))
+    return await secure(seed, mode)
   } finally {
     signal.removeEventListener('abort', abort)
   }
 }
 
 /** SMTP-04: a host that knows only HELO has no STARTTLS; where TLS is demanded, that is what is wrong with it. */
-function greetingCause(
-  problem: SessionProblem,
-  { allowHelo, target }: { readonly allowHelo: boolean; readonly target: SessionTarget },
-): DeliveryCause {
+function greetingFailed(seed: Seed, problem: SessionProblem, allowHelo: boolean): Opening {
   const withoutEhlo = problem.kind === 'reply' && replyClass(problem.reply) === 'permanent'
-  if (allowHelo || !withoutEhlo) return causeOfSession(problem, 'ehlo')
-  return { kind: 'tls-policy', reason: 'starttls-not-offered', policyDomain: target.policyDomain }
+  if (allowHelo || !withoutEhlo) return giveUp(seed.connection, causeOfSession(problem, 'ehlo'))
+  return inClear(seed, channelInClear('starttls-not-offered'))
 }
 
 interface Seed {
   readonly connection: SmtpConnection
   readonly target: SessionTarget
   readonly abort: () => void
+  readonly options: SessionOptions
 }
 
-async function secure(seed: Seed, options: SessionOptions, groups: 'default' | 'classic'): Promise<Opening> {
-  const { connection, target } = seed
+async function secure(seed: Seed, groups: 'default' | 'classic'): Promise<Opening> {
+  const { connection, target, abort, options } = seed
   const started = await connection.startTls({
     groups,
     ca: options.ca,
@@ -153,7 +157,7 @@ async function secure(seed: Seed, options: SessionOptions, groups: 'default' | '
   })
   switch (started.kind) {
     case 'declined': // TLS-09
-      return inClear(seed, 'starttls-refused')
+      return inClear(seed, channelInClear('starttls-refused'))
     case 'failed':
       return tlsBroken(started.problem)
     case 'secured':
@@ -171,25 +175,43 @@ async function secure(seed: Seed, options: SessionOptions, groups: 'default' | '
   }
   const { protocol, cipher } = facts
   const channel = { kind: 'tls', protocol, cipher, level: judged.verdict.level } as const
-  return { kind: 'open', session: { ...seed, verdict: judged.verdict, channel } }
+  const { verdict, result } = judged
+  return { kind: 'open', session: { connection, target, abort, verdict, result, channel } }
 }
 
-function inClear(seed: Seed, because: ClearBecause): Opening {
-  const judged = judgeOr(seed, { kind: 'clear', because })
+function inClear(seed: Seed, channel: Channel & { readonly kind: 'clear' }): Opening {
+  const judged = judgeOr(seed, channel)
   if (judged.kind === 'failed') return judged
-  return { kind: 'open', session: { ...seed, verdict: judged.verdict, channel: { kind: 'clear', because } } }
+  const { connection, target, abort } = seed
+  const { verdict, result } = judged
+  const { because } = channel
+  return { kind: 'open', session: { connection, target, abort, verdict, result, channel: { kind: 'clear', because } } }
+}
+
+function channelInClear(because: ClearBecause, failure?: TlsFailure): Channel & { readonly kind: 'clear' } {
+  return { kind: 'clear', because, ...(failure === undefined ? {} : { failure }) }
 }
 
 type Judged =
-  | { readonly kind: 'proven'; readonly verdict: Verdict & { readonly kind: 'proven' } }
+  | {
+      readonly kind: 'proven'
+      readonly verdict: Verdict & { readonly kind: 'proven' }
+      readonly result: SessionResult
+    }
   | { readonly kind: 'failed'; readonly cause: DeliveryCause }
 
 /** TLS-07: a channel that does not prove what it must gets a QUIT and nothing else. */
-function judgeOr({ connection, target }: Seed, channel: Channel): Judged {
+function judgeOr({ connection, target, options }: Seed, channel: Channel): Judged {
   const verdict = judge(target.requirement, channel)
-  if (verdict.kind === 'proven') return { kind: 'proven', verdict }
-  const reason = verdict.reasons.map(reasonText).join(', ')
-  return giveUp(connection, { kind: 'tls-policy', reason, policyDomain: target.policyDomain })
+  const result = sessionResult(target.requirement, channel)
+  options.onJudged(target, result)
+  if (verdict.kind === 'proven') return { kind: 'proven', verdict, result }
+  return giveUp(connection, policyCause(target, verdict.reasons.map(reasonText).join(', ')))
+}
+
+function policyCause({ policyDomain, requirement }: SessionTarget, reason: string): DeliveryCause {
+  const mechanism = requirement.sts?.mode === 'enforce' ? { mechanism: 'mta-sts' as const } : {}
+  return { kind: 'tls-policy', reason, policyDomain, ...mechanism }
 }
 
 function giveUp(
@@ -202,10 +224,14 @@ function giveUp(
 
 function tlsBroken(problem: SessionProblem): Opening {
   if (problem.kind === 'stopped') return { kind: 'failed', cause: problem }
-  if (problem.kind !== 'tls') return { kind: 'tls-broken', failure: problem.kind, withoutAlert: false }
+  if (problem.kind !== 'tls') return { kind: 'tls-broken', failure: problem.kind }
   const { failure } = problem
   if (failure.kind === 'aborted') return { kind: 'failed', cause: { kind: 'stopped' } }
-  return { kind: 'tls-broken', failure: failureText(failure), withoutAlert: endedWithoutAlert(failure) }
+  return { kind: 'tls-broken', failure: failureText(failure), tls: failure }
+}
+
+function brokeWithoutAlert({ tls }: Opening & { readonly kind: 'tls-broken' }): boolean {
+  return tls !== undefined && endedWithoutAlert(tls)
 }
 
 function failureText(failure: TlsFailure): string {

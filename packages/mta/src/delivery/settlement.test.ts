@@ -16,6 +16,13 @@ const MOMENT = { now: 1_000, chance: 0, retry: defaultRetryOptions }
 const REMOTE = { mxHostname: 'mx.test', address: '192.0.2.1', port: 25 }
 const transient = problemOf({ kind: 'connect-failed', code: 'ECONNREFUSED' }, { at: 1, remote: REMOTE })
 const permanent = problemOf({ kind: 'too-large', size: 2, limit: 1 }, { at: 1, remote: REMOTE })
+const cause = { kind: 'tls-policy', reason: 'sts-mx-mismatch', policyDomain: 'example.test' } as const
+const policy = problemOf({ ...cause, mechanism: 'mta-sts', mxHostname: 'mx.test' }, { at: 1 })
+const localPolicy = problemOf(cause, { at: 1 })
+const unknownPolicy = problemOf(
+  { kind: 'policy-unavailable', policyDomain: 'example.test', because: 'cache' },
+  { at: 1 },
+)
 
 function address(text: string): MailAddress {
   const [localPart = ''] = text.split('@')
@@ -48,6 +55,17 @@ describe('the sum of what hosts said', () => {
 
   test('permanent from every host is permanent', () => {
     assert.equal(decisive([permanent, permanent]), permanent)
+  })
+
+  test('a policy that forbade a host speaks before a host that could not be talked to', () => {
+    assert.equal(decisive([policy, transient, permanent]), policy)
+    assert.equal(decisive([localPolicy, transient]), transient)
+  })
+
+  test('what a host replied speaks before a policy that forbade another', () => {
+    const cause = { kind: 'reply', phase: 'rcpt', reply: { code: 451, lines: ['later'] } } as const
+    const replied = problemOf(cause, { at: 1, remote: REMOTE })
+    assert.equal(decisive([policy, replied]), replied)
   })
 
   test('nothing noted, nothing decided', () => assert.equal(decisive([]), undefined))
@@ -147,3 +165,48 @@ describe('expiry at claim', () => {
     assert.ok(!progress.isDone)
   })
 })
+
+describe('RFC 8461 §5.1: the end of patience', () => {
+  const over = { ...MOMENT, now: 2_000_000_000 }
+
+  for (const [what, problem] of [
+    ['a policy', policy],
+    ['a policy that is not known', unknownPolicy],
+  ] as const) {
+    test(`${what} is looked for again before the mail is given up: it is due at once`, () => {
+      const progress = new ClaimProgress(claim())
+      progress.conclude(problem)
+      const [outcome] = claimOutcomes(progress, over).outcomes
+      assert.deepEqual(outcome, { kind: 'deferred', index: 0, problem, dueAt: over.now })
+    })
+  }
+
+  test('after a policy was looked for, it is over', () => {
+    const progress = new ClaimProgress(claim())
+    progress.policyAsked = true
+    progress.conclude(policy)
+    assert.equal(claimOutcomes(progress, over).outcomes[0]?.kind, 'failed')
+  })
+
+  for (const [what, problem, open] of [
+    ['a policy in the way gets another attempt', policy, 1],
+    ['an unknown policy in the way gets another attempt', unknownPolicy, 1],
+    ['an expired policy problem in the way gets another attempt', expiredOf(policy), 1],
+    ['a dead host in the way gets none', transient, 0],
+    ['local policy in the way gets none', localPolicy, 0],
+  ] as const) {
+    test(`mail over its age with ${what}`, () => {
+      const [first] = claim().recipients
+      assert.ok(first !== undefined)
+      const progress = new ClaimProgress(
+        claim({ recipients: [{ ...first, lastProblem: { ...problem, at: over.now } }] }),
+      )
+      expireAtClaim(progress, over)
+      assert.equal(progress.open.length, open)
+    })
+  }
+})
+
+function expiredOf({ cause: last }: DeliveryProblem): DeliveryProblem {
+  return problemOf({ kind: 'expired', last }, { at: 1 })
+}

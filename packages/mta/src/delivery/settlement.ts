@@ -7,7 +7,7 @@ import { afterAmbiguous, nextAttempt, type RetryOptions } from '../schedule/retr
 import type { OpenRecipient } from '../spool/spool.ts'
 import type { ClaimProgress, Disposition } from './claim-progress.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
-import { problemOf, retryPace } from './problem.ts'
+import { isPolicyFailure, problemOf, retryPace } from './problem.ts'
 
 export interface SettlementMoment {
   /** UTC milliseconds. */
@@ -67,6 +67,8 @@ function deferral(index: number, problem: DeliveryProblem, { progress, now, chan
   const { expiresAt, attempts } = progress.claim
   const next = nextAttempt({ now, expiresAt, attempts: attempts + 1, pace: retryPace(problem), chance }, retry)
   if (next.kind === 'retry') return { kind: 'deferred', index, problem, dueAt: next.dueAt }
+  // RFC 8461 §5.1: the next claim comes at once and looks for a new policy first.
+  if (isPolicyFailure(problem.cause) && !progress.policyAsked) return { kind: 'deferred', index, problem, dueAt: now }
   return { kind: 'failed', index, problem: expiredProblem(problem, now) }
 }
 
@@ -88,6 +90,7 @@ export function expiredProblem(last: DeliveryProblem, now: number): DeliveryProb
 /**
  * A message that is over its age and was tried until then is given up without another connection. One that waited
  * for us, because the relay was down or an operator held it, is tried once more: its time ran out, not its attempts.
+ * So is one that a policy kept back: the policy may have changed (RFC 8461 §5.1).
  */
 export function expireAtClaim(
   progress: ClaimProgress,
@@ -96,7 +99,7 @@ export function expireAtClaim(
   if (now < progress.claim.expiresAt) return
   const triedLately = now - retry.intervalMaxMs * (1 + retry.jitter)
   for (const { index, lastProblem } of progress.open) {
-    if (lastProblem === undefined || lastProblem.at < triedLately) continue
+    if (lastProblem === undefined || lastProblem.at < triedLately || isPolicyFailure(lastProblem.cause)) continue
     progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
   }
 }

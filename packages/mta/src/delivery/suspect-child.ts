@@ -48,7 +48,7 @@ async function deliver(task: SuspectTask): Promise<void> {
   say({ kind: 'end' })
 }
 
-function options({ claim, leaseLeftMs, requirement, settings, literal }: SuspectTask): DeliveryOptions {
+function options({ claim, leaseLeftMs, demand, sts, settings, literal }: SuspectTask): DeliveryOptions {
   const { localAddress, ...plain } = settings
   const judged = new Map<string, JudgedAddress['judgement']>()
   if (literal !== undefined) judged.set(literal.address, literal.judgement)
@@ -77,12 +77,18 @@ function options({ claim, leaseLeftMs, requirement, settings, literal }: Suspect
       },
     },
     guard: (address) => judged.get(address) ?? { kind: 'refused', reason: 'not-an-address' },
-    requirementFor: () => requirement,
+    demandFor: () => demand,
+    ...(sts ? { sts: ASKED_SOURCE } : {}),
     emit: (event) => say({ kind: 'event', event }),
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,
   }
+}
+
+const ASKED_SOURCE: NonNullable<DeliveryOptions['sts']> = {
+  policyFor: (domain, { afresh = false } = {}) => ask('sts-policy', { domain, afresh }),
+  refetch: (domain) => ask('sts-refetch', { domain }),
 }
 
 function ask<N extends QuestionName>(name: N, asked: Questions[N]['ask']): Promise<Questions[N]['answer']> {

@@ -2,7 +2,16 @@
  * What the relay and the child process that delivers one suspect say to each other. The child has no store, no name
  * servers and no settings of its own: it asks its parent for everything, so that it can die without harm.
  */
-import type { AddressJudgement, DnsAnswer, DomainName, MxRecord, Requirement, Self } from '@hermetic/policy'
+import type {
+  AddressJudgement,
+  DnsAnswer,
+  DomainName,
+  LocalDemand,
+  MxRecord,
+  Refetched,
+  Self,
+  StsFacts,
+} from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
@@ -15,7 +24,9 @@ export interface SuspectTask {
   /** Its lease in the child's own clock is made from `leaseLeftMs`. */
   readonly claim: Omit<Claim, 'leaseUntilMono'>
   readonly leaseLeftMs: number
-  readonly requirement: Requirement
+  readonly demand: LocalDemand
+  /** MTA-STS is on: the parent has the source. */
+  readonly sts: boolean
   readonly settings: ChildSettings
   /** When the next hop is an address literal: what the guard says of it. */
   readonly literal?: JudgedAddress
@@ -53,6 +64,8 @@ export interface Questions {
     readonly ask: { name: DomainName; family: 4 | 6; port: number }
     readonly answer: { readonly answer: DnsAnswer<string>; readonly judged: readonly JudgedAddress[] }
   }
+  readonly 'sts-policy': { readonly ask: { domain: DomainName; afresh: boolean }; readonly answer: StsFacts }
+  readonly 'sts-refetch': { readonly ask: { domain: DomainName }; readonly answer: Refetched }
 }
 
 export type QuestionName = keyof Questions

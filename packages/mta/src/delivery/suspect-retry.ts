@@ -5,7 +5,7 @@
  * charge nobody. A child that ends by itself has settled or given back its claims, and clears the suspicion.
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { tlsRequirement } from '@hermetic/policy'
+import { invariant } from '@hermetic/policy'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
@@ -121,9 +121,10 @@ function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<Chi
 function taskFor(claim: Claim, { delivery }: SuspectRetryOptions): SuspectTask {
   const { leaseUntilMono, ...rest } = claim
   const { nextHop, port } = laneOf(claim.lane)
-  const requirement = delivery.requirementFor?.(nextHop) ?? tlsRequirement('nothing')
+  const demand = delivery.demandFor?.(nextHop) ?? 'nothing'
+  const sts = delivery.sts !== undefined
   const leaseLeftMs = leaseUntilMono - delivery.monotonic()
-  const task = { claim: rest, leaseLeftMs, requirement, settings: { ...settingsOf(delivery), port } }
+  const task = { claim: rest, leaseLeftMs, demand, sts, settings: { ...settingsOf(delivery), port } }
   if (nextHop.kind === 'name') return task
   const { address } = nextHop
   return { ...task, literal: { address, judgement: delivery.guard(address, port) } }
@@ -170,6 +171,12 @@ async function answerTo({ name, ask }: Question, { spool, delivery }: SuspectRet
       const judged = addresses.map((address) => ({ address, judgement: delivery.guard(address, ask.port) }))
       return { answer: found, judged }
     }
+    case 'sts-policy':
+      invariant(delivery.sts !== undefined, 'a child that was told so asks for policies')
+      return delivery.sts.policyFor(ask.domain, { afresh: ask.afresh })
+    case 'sts-refetch':
+      invariant(delivery.sts !== undefined, 'a child that was told so asks for policies')
+      return delivery.sts.refetch(ask.domain)
   }
 }
 

@@ -6,7 +6,7 @@
  * next hop are no longer fresh, or when the turn is stopped; what is left stays in the queue. Which host comes
  * next is decided by `attempt.ts`.
  */
-import { assertNever } from '@hermetic/policy'
+import { assertNever, type StsFacts } from '@hermetic/policy'
 import { replyClass } from '../smtp/reply.ts'
 import type { NotSentReason, RecipientResult, TransactionResult } from '../smtp/transaction.ts'
 import { type Content, ContentUnreadable, type Spool } from '../spool/spool.ts'
@@ -22,6 +22,8 @@ export interface TransactionsOptions {
   /** UTC milliseconds. */
   readonly now: () => number
   readonly transactionsMax: number
+  /** Of the domain, for the record. */
+  readonly policy: StsFacts | undefined
   /** May another transaction begin? */
   readonly mayBegin: () => boolean
   /** The turn is being stopped: what has not begun is given back. */
@@ -37,6 +39,7 @@ export interface TransactionRecord {
   readonly session: PooledSession
   readonly recipients: readonly number[]
   readonly result: TransactionResult
+  readonly policy: StsFacts | undefined
   /** Transactions on the connection before this one. */
   readonly reused: number
   readonly startedAt: number
@@ -154,7 +157,10 @@ async function transact(progress: ClaimProgress, content: Content, run: Run): Pr
   })
   const counts = apply(progress, result, run)
   const indexes = recipients.map(({ index }) => index)
-  if (counts) options.onTransaction({ progress, session, recipients: indexes, result, reused, startedAt })
+  if (counts) {
+    const { policy } = options
+    options.onTransaction({ progress, session, recipients: indexes, result, policy, reused, startedAt })
+  }
 }
 
 /** False when the message goes back into the queue as if nothing had been. */

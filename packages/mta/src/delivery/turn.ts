@@ -18,7 +18,7 @@ import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem } from './outcome.ts'
-import { problemOf } from './problem.ts'
+import { isPolicyFailure, problemOf } from './problem.ts'
 import { expireAtClaim } from './settlement.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
 import { PARKED_MS, type WaitingLanes } from './waiting-lanes.ts'
@@ -55,6 +55,8 @@ interface TurnState {
   readonly using: Set<PooledSession>
   feedback: 'good' | 'failed' | 'unused'
   readonly site: SiteId | undefined
+  /** What was found before the permit was taken: a policy without an age serves the attempt it was fetched for. */
+  found: Destination | undefined
   batch: number
   /** The last claim was a full batch. */
   moreIsDue: boolean
@@ -72,6 +74,7 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   const state: TurnState = {
     ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false },
     site: permit?.site,
+    found: destination,
     batch: Math.min(FIRST_BATCH, world.batch),
   }
   const disarm = destroyAfterGrace(state)
@@ -175,12 +178,17 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
   }
   const startedAt = world.monotonic()
   let confirmed = false
+  let policyAsked = false
   for (let batch = [...pending]; batch.length > 0; ) {
     if (context.signal.aborted) {
       await giveBack(pending, done, state)
       return { kind: 'more' }
     }
-    const destination = await world.facts.get(lane)
+    const lastChance = !policyAsked && batch.some(({ claim }) => claim.expiresAt <= world.now())
+    const destination = await (lastChance ? world.facts.getAfresh(lane) : nextFacts(state))
+    if (context.signal.aborted) continue
+    if (lastChance) policyAsked = true
+    if (policyAsked) for (const progress of batch) progress.policyAsked = destination.kind === 'facts'
     if (destination.kind === 'nobody') {
       return nextHopFailed(pending, done, { state, problem: problemOf(destination.cause, { at: world.now() }) })
     }
@@ -190,6 +198,7 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
       batch = [...end.left]
       continue
     }
+    if (end.policyFailed && end.left.length > 0) world.facts.renewPolicy(lane, facts)
     if (end.answered || end.problem === undefined) break
     // A permanent end is believed when it comes from a fresh lookup (SMTP-43).
     if (!confirmed && facts.madeAt < startedAt && isPermanent(end.problem)) {
@@ -203,6 +212,12 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
   }
   await concludeAll(pending, done, state)
   return undefined
+}
+
+function nextFacts(state: TurnState): Promise<Destination> | Destination {
+  const { found } = state
+  state.found = undefined
+  return found ?? state.world.facts.get(state.lane)
 }
 
 function isPermanent({ permanence }: DeliveryProblem): boolean {
@@ -250,7 +265,8 @@ function nextHopFailed(
     progress.conclude(problem)
     done(progress)
   }
-  state.feedback = 'failed'
+  // A policy is the domain's: it says nothing about the site, which others share (SMTP-62).
+  if (!isPolicyFailure(problem.cause)) state.feedback = 'failed'
   const nextHop = lane.nextHop.kind === 'name' ? lane.nextHop.name : lane.nextHop.address
   if (isPermanent(problem)) {
     world.emit({ event: 'next-hop-failed', lane: id, nextHop, problem, messages })

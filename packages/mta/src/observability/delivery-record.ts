@@ -2,8 +2,8 @@
  * The delivery record: one flat line for each transaction, in the words of the RFCs, so that one search for a
  * queue id tells where a message went, over what channel, and why. Pure.
  */
-import { assertNever, type Requirement, type Verdict } from '@hermetic/policy'
-import type { AttemptFinished, ChannelRecord, RecipientSummary } from '../delivery/events.ts'
+import { assertNever, type ProofRequirement, type SessionResult, type Verdict } from '@hermetic/policy'
+import type { AttemptFinished, ChannelRecord, PolicyRecord, RecipientSummary } from '../delivery/events.ts'
 import type { DeliveryCause, DeliveryProblem } from '../delivery/outcome.ts'
 import { formatReply } from '../smtp/reply.ts'
 
@@ -22,6 +22,15 @@ export interface DeliveryRecord {
   readonly tls: string
   readonly tlsRequirement: string
   readonly tlsVerdict: string
+  /** As a report would say it (RFC 8460 §4.3). */
+  readonly tlsResult: string
+  /** `enforce`, `testing`, or why there is none; absent when MTA-STS was not looked at. */
+  readonly stsPolicy?: string
+  readonly stsId?: string
+  readonly stsFrom?: string
+  readonly stsAgeSeconds?: number
+  /** The pattern that names the host, or `none`. */
+  readonly stsMatched?: string
   readonly reused: number
   readonly size: number
   readonly recipients: RecipientSummary
@@ -44,6 +53,9 @@ export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
     tls: channelWords(attempt.channel),
     tlsRequirement: requirementWords(attempt.requirement),
     tlsVerdict: verdictWords(attempt.verdict),
+    tlsResult: resultWords(attempt.result),
+    ...policyFields(attempt.policy),
+    ...(attempt.requirement.sts === undefined ? {} : { stsMatched: attempt.requirement.sts.matched ?? 'none' }),
     reused: attempt.reused,
     size: attempt.size,
     recipients: attempt.recipients,
@@ -72,13 +84,29 @@ function channelWords(channel: ChannelRecord): string {
   }
 }
 
-function requirementWords({ pkix, floor }: Requirement): string {
+function requirementWords({ pkix, floor }: ProofRequirement): string {
   return pkix ? 'pkix' : floor
 }
 
 function verdictWords(verdict: Verdict): string {
   if (verdict.kind === 'proven') return verdict.level
   return `failed: ${verdict.reasons.map(({ kind }) => kind).join(', ')}`
+}
+
+function policyFields(policy: PolicyRecord | undefined): Partial<DeliveryRecord> {
+  if (policy === undefined) return {}
+  if (policy.kind === 'none') return { stsPolicy: `none: ${policy.because}` }
+  const { mode, id, from, ageMs } = policy
+  return { stsPolicy: mode, stsId: id, stsFrom: from, stsAgeSeconds: Math.floor(ageMs / 1000) }
+}
+
+/** `sts: success`, `sts: validation-failure (sts-mx-mismatch), certificate-expired`. */
+export function resultWords({ policyType, outcome }: SessionResult): string {
+  if (outcome.kind === 'success') return `${policyType}: success`
+  const details = outcome.details.map(({ resultType, failureReasonCode: code }) =>
+    code === undefined ? resultType : `${resultType} (${code})`,
+  )
+  return `${policyType}: ${details.join(', ')}`
 }
 
 /** A problem as fields of a line: what, whose fault, and for how long. */
@@ -116,7 +144,11 @@ export function causeWords(cause: DeliveryCause): string {
     case 'reply':
       return `reply: ${cause.phase}: ${formatReply(cause.reply)}`
     case 'tls-policy':
-      return `tls-policy: ${cause.policyDomain}: ${cause.reason}`
+      return [cause.kind, cause.mechanism, cause.policyDomain, cause.mxHostname, cause.reason]
+        .filter((word) => word !== undefined)
+        .join(': ')
+    case 'policy-unavailable':
+      return `policy-unavailable: ${cause.policyDomain}: ${cause.because}`
     case 'extension-missing':
       return `extension-missing: ${cause.extension}`
     case 'too-large':

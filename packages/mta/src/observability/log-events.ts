@@ -283,7 +283,9 @@ const delivery = {
       remote: 'facts',
       channel: 'facts',
       requirement: 'facts',
+      policy: 'facts',
       verdict: 'facts',
+      result: 'facts',
       reused: 'number',
       size: 'number',
       recipients: 'facts',
@@ -295,7 +297,24 @@ const delivery = {
   'session-failed': {
     level: 'info',
     sentence: 'No session with this address; the next candidate is tried.',
-    fields: { lane: 'word', nextHop: 'word', remote: 'facts', problem: 'facts', durationMs: 'number' },
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', problem: 'facts', durationMs: 'number' },
+  },
+  'candidate-skipped': {
+    level: 'info',
+    sentence: 'The MTA-STS policy of the domain does not name this host: it was not contacted, the next one is tried.',
+    fields: {
+      lane: 'word',
+      nextHop: 'word',
+      mxHostname: 'word',
+      sts: 'facts',
+      problem: 'facts',
+      result: 'facts',
+    },
+  },
+  'channel-judged': {
+    level: 'debug',
+    sentence: 'What a session says about the TLS of its host, as a report would count it.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', result: 'facts' },
   },
   'tls-fallback': {
     level: 'info',

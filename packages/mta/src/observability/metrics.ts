@@ -3,6 +3,7 @@
  * numbers. Labels take values of closed lists only (or names that the configuration gives), so that no peer
  * can make them grow.
  */
+import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
 import type { LogEvent } from './log-events.ts'
@@ -128,6 +129,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Fetches of MTA-STS policies, by what they were for and how they ended.',
     labels: ['occasion', 'outcome'],
+  },
+  hermetic_sts_sessions_total: {
+    type: 'counter',
+    help: 'Sessions under an MTA-STS policy, by its mode and what they proved; sts-mx-mismatch: a host that it does not name.',
+    labels: ['mode', 'result'],
   },
   hermetic_sts_unobtainable_total: {
     type: 'counter',
@@ -333,6 +339,8 @@ const UPDATES: Rooms = {
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
+  'candidate-skipped': ({ sts, result }) => [stsSession(sts.mode, result)],
+  'channel-judged': ({ sts, result }) => (sts === undefined ? NOTHING : [stsSession(sts.mode, result)]),
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
   'message-settled': ({ summary, ageMs, hold }) => [
@@ -359,6 +367,14 @@ export function metricUpdates(event: LogEvent): readonly MetricUpdate[] {
   // The table has one entry for each name, made for just that event; the compiler cannot follow a union through it.
   const updates = UPDATES[event.event] as (event: LogEvent) => readonly MetricUpdate[]
   return updates(event)
+}
+
+/** The first detail speaks: a host that the policy does not name is told as that, whatever else is wrong. */
+function stsSession(mode: EffectiveMode, { outcome }: SessionResult): MetricUpdate {
+  if (outcome.kind === 'success') return count('hermetic_sts_sessions_total', { mode, result: 'success' })
+  const [{ resultType, failureReasonCode }] = outcome.details
+  const result = failureReasonCode === 'sts-mx-mismatch' ? failureReasonCode : resultType
+  return count('hermetic_sts_sessions_total', { mode, result })
 }
 
 function outcomes(summary: RecipientSummary): readonly MetricUpdate[] {

@@ -2,7 +2,7 @@
  * Everything behind the spool: name servers, guard, permits, scheduler, delivery. Running when this returns.
  */
 import { readFileSync } from 'node:fs'
-import { createStubResolver, type DnsResolver, err, ok, parseCidr, type Result } from '@hermetic/policy'
+import { createStubResolver, type DnsResolver, err, type Listener, ok, parseCidr, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
@@ -16,6 +16,7 @@ import type { Spool } from '../spool/spool.ts'
 import { retryOptions, reuseLimits, smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { type NameServers, nameServers } from './name-servers.ts'
+import { startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
 import type { StartProblem } from './start-problem.ts'
@@ -28,7 +29,8 @@ export const SET_ASIDE_AFTER_DEATHS = 2
 
 export interface DeliverySide {
   readonly scheduler: LaneScheduler
-  readonly guard: EgressGuard
+  /** Once the ports are bound: our own listeners are never dialled. */
+  setListeners(listeners: readonly Listener[]): void
   readonly resolver: WatchedResolver
   /** Undefined when something else answers in their place. */
   readonly nameServers: NameServers | undefined
@@ -54,6 +56,16 @@ export async function startDeliverySide(
   const resolver = watchResolver(answering)
   const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
+  const policyGuard = new EgressGuard(config.egress.https_networks.map(network))
+  const policies = startPolicySide(config, {
+    ...{ resolver, emit, ca: ca.value },
+    guard: (address, port) => policyGuard.judge(address, port),
+  })
+  if (!policies.ok) {
+    stub?.close()
+    return policies
+  }
+  const { source: sts } = policies.value
   const options: DeliveryOptions = {
     ...{ spool, scheduler, resolver, emit, ca: ca.value },
     permits: createLocalPermits({ perSite: config.delivery.concurrency_per_site }),
@@ -69,17 +81,22 @@ export async function startDeliverySide(
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,
+    ...(sts === undefined ? {} : { sts }),
   }
   const delivery = createDelivery(options)
   await scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
   const stopping = new AbortController()
   const suspects = trySuspects(options, { spool, emit, signal: stopping.signal })
   return ok({
-    ...{ scheduler, guard, resolver, nameServers: servers },
+    ...{ scheduler, resolver, nameServers: servers },
+    setListeners: (listeners) => {
+      for (const one of [guard, policyGuard]) one.setListeners(listeners)
+    },
     stop: async (graceMs) => {
       stopping.abort()
-      await Promise.all([scheduler.stop(graceMs), suspects])
+      await Promise.all([scheduler.stop(graceMs), suspects, policies.value.stop()])
       await delivery.close()
+      policies.value.close()
       stub?.close()
     },
   })

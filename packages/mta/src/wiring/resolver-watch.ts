@@ -24,7 +24,7 @@ export function watchResolver(inner: Omit<StubResolver, 'close'>): WatchedResolv
   return {
     mx: (name) => note(inner.mx(name)),
     address: (name, family) => note(inner.address(name, family)),
-    txt: (name) => note(inner.txt(name)),
+    txt: (name, options) => note(inner.txt(name, options)),
     cname: (name) => note(inner.cname(name)),
     tlsa: (owner) => note(inner.tlsa(owner)),
     reverse: (address) => note(inner.reverse(address)),

@@ -2,10 +2,12 @@
  * Why the relay did not start, as facts. The command line makes sentences of them; everything that was opened
  * before the problem is closed again.
  */
+import type { PolicyCacheOpenError } from '@hermetic/policy'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 
 export type StartProblem =
   | { readonly kind: 'spool'; readonly error: SpoolOpenError }
+  | { readonly kind: 'policy-cache'; readonly error: PolicyCacheOpenError }
   | { readonly kind: 'certificate-authorities'; readonly path: string; readonly error: unknown }
   | { readonly kind: 'certificate'; readonly path: string; readonly error: unknown }
   | {

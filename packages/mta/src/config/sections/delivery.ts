@@ -104,7 +104,8 @@ export const trust = table(
   { sentence: 'Which certificate authorities are believed.' },
   {
     ca_file: optional(path, {
-      sentence: 'Extra root certificates, PEM, besides those that come with Node.js.',
+      sentence:
+        'Extra root certificates, PEM, besides those that come with Node.js: for mail exchangers and policy hosts.',
       source: 'RFC 5280 §6.1',
       whenAbsent: 'only the roots that come with Node.js',
       example: '"/etc/hermetic/roots.pem"',
@@ -113,11 +114,16 @@ export const trust = table(
 )
 
 export const egress = table(
-  { sentence: 'Addresses that mail may be sent to although they are not public.' },
+  { sentence: 'Addresses that may be contacted although they are not public.' },
   {
     smtp_networks: listOf(network, [], {
       maxItems: NETWORKS_MAX,
       sentence: 'Special-purpose networks (private, loopback, …) where mail exchangers may be; empty: none.',
+      source: 'RFC 6890, architecture, decision 8',
+    }),
+    https_networks: listOf(network, [], {
+      maxItems: NETWORKS_MAX,
+      sentence: 'Special-purpose networks where the policy hosts of MTA-STS may be; empty: none.',
       source: 'RFC 6890, architecture, decision 8',
     }),
   },
