@@ -66,3 +66,17 @@ for (const [what, stdout] of [
     assert.equal(said, 'ended in order')
   })
 }
+
+test('a program whose log nobody reads runs on and ends', async () => {
+  // Node's own pipes to a child are sockets: a shell makes a real one, smaller than what is written.
+  const script = '"$0" --input-type=module -e "$1" | sleep 6'
+  const long = CHILD.replace("'line", "'x'.repeat(10_000) + '")
+  const shell = spawn('/bin/sh', ['-c', script, process.execPath, long], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const exited = once(shell, 'exit')
+  const before = performance.now()
+  const [said] = await once(shell.stderr, 'data')
+  assert.equal(String(said), 'ended in order')
+  assert.ok(performance.now() - before < 5_000)
+  shell.kill('SIGKILL')
+  await exited
+})

@@ -5,7 +5,7 @@
  * is bounded, what is lost is counted, and writing is tried again with the next lines, except after EPIPE, which
  * no later write can cure.
  */
-import { writeSync, write as writeTo } from 'node:fs'
+import { constants, fstatSync, openSync, writeSync, write as writeTo } from 'node:fs'
 
 export interface LogOutput {
   write(line: string): void
@@ -19,13 +19,27 @@ export interface LogOutput {
 const WAITING_CHARS_MAX = 16 * 1024 * 1024
 /** One write: enough to be cheap, small enough that little is in doubt when it fails. */
 const WRITE_CHARS_MAX = 256 * 1024
-/** After a write that failed, or that was put off (EAGAIN). */
-const RETRY_MS = 100
+/** After a write that failed, or that was put off (EAGAIN); doubled each time. */
+const RETRY_MS = 5
+const RETRY_MS_MAX = 200
 /** At the end: a reader that does not read must not keep a relay alive that has stopped. */
 const FLUSH_MS_MAX = 2_000
 
 export function openLogOutput(fd: number): LogOutput {
-  return new DescriptorOutput(fd)
+  return new DescriptorOutput(notBlocking(fd))
+}
+
+/**
+ * A pipe that nobody empties would hold a thread of Node, and in the end the program, for ever. Opened anew, it can
+ * say EAGAIN to us without saying it to whoever shares the descriptor. Linux only; others keep what they have.
+ */
+function notBlocking(fd: number): number {
+  try {
+    if (!fstatSync(fd).isFIFO()) return fd
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch {
+    return fd
+  }
 }
 
 class DescriptorOutput implements LogOutput {
@@ -36,6 +50,7 @@ class DescriptorOutput implements LogOutput {
   #current: Buffer | undefined
   #inFlight = false
   #retry: NodeJS.Timeout | undefined
+  #retryMs = RETRY_MS
   #gone = false
   #works = true
   #lost = 0
@@ -93,6 +108,7 @@ class DescriptorOutput implements LogOutput {
 
   #wrote(current: Buffer, written: number): void {
     this.#works = true
+    this.#retryMs = RETRY_MS
     this.#current = remaining(current, written)
     this.#writeNext()
   }
@@ -109,7 +125,8 @@ class DescriptorOutput implements LogOutput {
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#writeNext()
-    }, RETRY_MS).unref()
+    }, this.#retryMs).unref()
+    this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS_MAX)
   }
 
   #takeWaiting(): Buffer | undefined {
