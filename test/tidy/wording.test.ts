@@ -54,8 +54,8 @@ describe('the rules about wording', () => {
     ],
     [
       machineNames,
-      ['/home/me/x', "'/work/tree'", 'https://registry.example.org/x'],
-      ['packages/work/x', './home/x', 'https://example.org/'],
+      ['/home/me/x', "'/srv/tree'", 'https://registry.example.org/x'],
+      ['packages/srv/x', './home/x', 'https://example.org/'],
     ],
   ] as const) {
     test(`${rule.name} catches what it names and spares the rest`, () => {

@@ -77,7 +77,7 @@ export function rfcReferences(file: SourceFile): readonly string[] {
 
 const MACHINE: readonly Pattern[] = [
   {
-    pattern: /(?<![\w.$}\])/-])\/(?:home|Users|root|work)\/(?=[\w.-])/g,
+    pattern: /(?<![\w.$}\])/-])\/(?:home|Users|root|srv|builds)\/(?=[\w.-])/g,
     advice: 'no path of one machine: derive it from the checkout or take it as a setting',
   },
   {
