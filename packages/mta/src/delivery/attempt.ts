@@ -84,6 +84,7 @@ export async function attempt(
     }
     if (level.last) break
   }
+  noteUnasked(walk)
   const { queue: left, answered, problem, policyFailed } = walk
   if (left.length > 0 && isInterrupted(walk)) return { kind: 'interrupted', left }
   return { kind: 'finished', left, answered, policyFailed, ...(problem === undefined ? {} : { problem }) }
@@ -105,6 +106,13 @@ function note(walk: Walk, problem: DeliveryProblem): void {
   walk.problem = problem
   walk.policyFailed ||= isPolicyFailure(problem.cause)
   for (const progress of walk.queue) progress.noteAll(problem)
+}
+
+/** A refusal for good is believed when every host was asked; those beyond our own limit were not (SMTP-02). */
+function noteUnasked(walk: Walk): void {
+  const { connectionsMax, transactions } = walk.options
+  if (walk.connections < connectionsMax || walk.problem?.permanence !== 'permanent') return
+  note(walk, problemOf({ kind: 'stopped' }, { at: transactions.now() }))
 }
 
 /** All addresses of one host, in order, as long as there are messages for it. */
