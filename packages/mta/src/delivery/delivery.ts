@@ -58,6 +58,12 @@ export interface DeliveryOptions {
   readonly connectionsPerAttemptMax?: number
 }
 
+/** What is needed to say where the mail of a next hop goes and what it demands; `explain` has this and no queue. */
+export type DestinationOptions = Omit<
+  DeliveryOptions,
+  'spool' | 'scheduler' | 'permits' | 'postmaster' | 'retry' | 'reuse' | 'leaseMs' | 'batch' | 'stopGraceMs'
+>
+
 export interface Delivery {
   readonly turn: Turn
   /** After the scheduler has stopped: idle connections get their QUIT. */
@@ -114,7 +120,7 @@ function turnLimits({ batch = BATCH, stopGraceMs = STOP_GRACE_MS }: DeliveryOpti
   return { batch, stopGraceMs }
 }
 
-function factsSource(options: DeliveryOptions): FactsSource {
+export function factsSource(options: DestinationOptions): FactsSource {
   const { resolver, guard, self, random, now, monotonic, addressesPerHostMax, emit } = options
   return new FactsSource({
     ...{ resolver, guard, self, random, now, monotonic, sts: options.sts },

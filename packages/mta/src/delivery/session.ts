@@ -48,7 +48,13 @@ export interface SessionOptions {
   readonly localAddress?: string
   readonly onFallback: (target: SessionTarget, failure: string, to: 'classic-groups' | 'clear') => void
   /** Each session once, when it is known what its channel proves. */
-  readonly onJudged: (target: SessionTarget, result: SessionResult) => void
+  readonly onJudged: (target: SessionTarget, result: SessionResult, judged: JudgedChannel) => void
+}
+
+/** What was judged, whole: for `explain`, which shows it. */
+export interface JudgedChannel {
+  readonly channel: Channel
+  readonly verdict: Verdict
 }
 
 /** A connection that has proven what its requirement demands. */
@@ -92,7 +98,7 @@ export async function openSession(
       return err(opening.cause)
     case 'tls-broken':
       if (signal.aborted) return err({ kind: 'stopped' })
-      options.onJudged(target, sessionResult(target.requirement, channelInClear('handshake-failed', opening.tls)))
+      tellJudged(target, options, channelInClear('handshake-failed', opening.tls))
       return err(policyCause(target, `handshake-failed (${opening.failure})`))
     default:
       return assertNever(opening)
@@ -202,11 +208,20 @@ type Judged =
 
 /** TLS-07: a channel that does not prove what it must gets a QUIT and nothing else. */
 function judgeOr({ connection, target, options }: Seed, channel: Channel): Judged {
-  const verdict = judge(target.requirement, channel)
-  const result = sessionResult(target.requirement, channel)
-  options.onJudged(target, result)
+  const { verdict, result } = tellJudged(target, options, channel)
   if (verdict.kind === 'proven') return { kind: 'proven', verdict, result }
   return giveUp(connection, policyCause(target, verdict.reasons.map(reasonText).join(', ')))
+}
+
+function tellJudged(
+  target: SessionTarget,
+  { onJudged }: SessionOptions,
+  channel: Channel,
+): { readonly verdict: Verdict; readonly result: SessionResult } {
+  const verdict = judge(target.requirement, channel)
+  const result = sessionResult(target.requirement, channel)
+  onJudged(target, result, { channel, verdict })
+  return { verdict, result }
 }
 
 function policyCause({ policyDomain, requirement }: SessionTarget, reason: string): DeliveryCause {
