@@ -15,6 +15,9 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['strace', 'strace', () => isProgram('strace')],
   ['python3', 'python3', () => isProgram('python3')],
   ['openssl', 'openssl', () => isProgram('openssl')],
+  ['named', 'bind9', () => isProgram('named')],
+  ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],
+  ['unbound', 'unbound', () => isProgram('unbound')],
 ]
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
