@@ -93,6 +93,8 @@ export interface MxConnection {
   readonly inTls: boolean
   /** The server name of the ClientHello, when it had one. */
   readonly servername: string | undefined
+  /** Whether TLS went on from an earlier session; undefined in clear. */
+  readonly resumed: boolean | undefined
   /** How it ended, once it has: FIN of the peer, an error (its code), or our own doing. */
   readonly ended: Promise<string>
 }

@@ -30,6 +30,7 @@ export class MxSession implements MxConnection {
   readonly commands: string[] = []
   readonly segments: MxSegment[] = []
   readonly ended: Promise<string>
+  resumed: boolean | undefined
   readonly #options: MxSessionOptions
   #socket: Socket
   #pending: Buffer = EMPTY
@@ -326,7 +327,10 @@ export class MxSession implements MxConnection {
     const secureContext = this.#options.secureContext
     const secured = new TLSSocket(plain, { isServer: true, ...(secureContext === undefined ? {} : { secureContext }) })
     await new Promise<void>((resolve) => {
-      secured.once('secure', resolve)
+      secured.once('secure', () => {
+        this.resumed = secured.isSessionReused()
+        resolve()
+      })
       secured.once('close', resolve)
       secured.once('error', (error: NodeJS.ErrnoException) => {
         this.#end(error.code ?? 'tls-error')

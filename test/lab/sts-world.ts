@@ -35,6 +35,8 @@ export interface StsWorldOptions extends Omit<WorldOptions, 'policySource'> {
   readonly policies?: Readonly<Record<string, PolicyOptions>>
   /** Where `policy.db` is; the world's own directory by default. */
   readonly cacheDir?: string
+  /** The clock of policies, UTC milliseconds. */
+  readonly now?: () => number
 }
 
 /** The next attempt may come at once. */
@@ -46,7 +48,7 @@ export class StsWorld implements AsyncDisposable {
   readonly #closing: readonly (() => void)[]
   #records: Readonly<Record<string, NameRecords>>
 
-  static async start({ policies = {}, cacheDir, ...options }: StsWorldOptions): Promise<StsWorld> {
+  static async start({ policies = {}, cacheDir, now = Date.now, ...options }: StsWorldOptions): Promise<StsWorld> {
     const hosts = new Map<string, PolicyHost>()
     const records: Record<string, NameRecords> = {}
     for (const [domain, policy] of Object.entries(policies)) {
@@ -63,7 +65,7 @@ export class StsWorld implements AsyncDisposable {
       ...options,
       records: { ...records, ...options.records },
       delivery: { retry: RETRY, ...options.delivery },
-      policySource: (parts) => startSource({ ...parts, dataDir: cacheDir ?? parts.dataDir, hosts, ca, closing }),
+      policySource: (parts) => startSource({ ...parts, dataDir: cacheDir ?? parts.dataDir, hosts, ca, closing, now }),
     })
     return new StsWorld(relay, hosts, closing)
   }
@@ -154,21 +156,21 @@ interface SourceStart extends PolicySourceParts {
   readonly hosts: ReadonlyMap<string, PolicyHost>
   readonly ca: readonly string[]
   readonly closing: (() => void)[]
+  readonly now: () => number
 }
 
-function startSource({ resolver, dataDir, emit, hosts, ca, closing }: SourceStart): StsSource {
+function startSource({ resolver, dataDir, emit, hosts, ca, closing, now }: SourceStart): StsSource {
   const loopback = parseCidr('127.0.0.0/8')
   assert.ok(loopback.ok)
   const exceptions = [loopback.value]
   const guard = (address: string, port: number) => judgeAddress(address, { exceptions, ownListeners: [], port })
-  const cache = openSqlitePolicyCache({ dataDir, now: Date.now })
+  const cache = openSqlitePolicyCache({ dataDir, now })
   assert.ok(cache.ok, JSON.stringify(cache))
   closing.push(() => cache.value.close())
   const https = new GuardedHttps({ resolver, guard, ca })
   return createStsSource({
-    ...{ resolver, emit, cache: cache.value },
+    ...{ resolver, emit, now, cache: cache.value },
     fetch: (domain) => fetchPolicy(domain, { https, httpsPort: hosts.get(domain)?.port }),
-    now: Date.now,
     random: Math.random,
   })
 }

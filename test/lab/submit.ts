@@ -116,6 +116,12 @@ export class SmtpDialogue {
     return reply
   }
 
+  /** The connection, for who wants to go on without this client. */
+  detach(): Socket {
+    this.#socket.removeAllListeners()
+    return this.#socket
+  }
+
   pause(): void {
     this.#socket.pause()
   }

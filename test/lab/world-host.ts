@@ -1,7 +1,7 @@
 /**
  * The mail exchangers of a relay world: certificates of the lab's authority, addresses of their own in 127/8.
  */
-import type { SecureContextOptions } from 'node:tls'
+import type { SecureContextOptions, SecureVersion } from 'node:tls'
 import { type Authority, createAuthority } from './ca.ts'
 import { ScriptedMx, type ScriptedMxOptions } from './scripted-mx.ts'
 
@@ -10,6 +10,8 @@ type HostCertificate = 'trusted' | 'self-signed' | 'expired' | 'wrong-name' | 'c
 export interface HostOptions extends Omit<ScriptedMxOptions, 'address' | 'port' | 'tls'> {
   /** A certificate of the world's authority for the host's name by default; `none`: STARTTLS is not offered. */
   readonly tls?: HostCertificate | 'none'
+  /** The one version that it speaks. */
+  readonly tlsVersion?: SecureVersion
   /** The name in the certificate; the host's own by default. */
   readonly certificateName?: string
   /** Addresses before the real one on which nobody listens. */
@@ -32,14 +34,15 @@ export async function startHost(start: {
   readonly ca: Authority
 }): Promise<ScriptedMx> {
   const { name, address, port, ca } = start
-  const { tls = 'trusted', certificateName = name, deadAddresses: _, ...rest } = start.host
+  const { tls = 'trusted', certificateName = name, tlsVersion, deadAddresses: _, ...rest } = start.host
   const certificate = tls === 'none' ? undefined : await certificateFor(certificateName, tls, ca)
+  const versions = tlsVersion === undefined ? {} : { minVersion: tlsVersion, maxVersion: tlsVersion }
   return ScriptedMx.start({
     ...rest,
     address,
     hostname: name,
     ...(port === undefined ? {} : { port }),
-    ...(certificate === undefined ? {} : { tls: certificate }),
+    ...(certificate === undefined ? {} : { tls: { ...certificate, ...versions } }),
   })
 }
 

@@ -6,7 +6,13 @@ import { after, before, describe, test } from 'node:test'
 import tls from 'node:tls'
 import { covers } from '../../../test/conformance/covers.ts'
 import { type Authority, createAuthority, type IssuedCertificate, selfSigned } from '../../../test/lab/ca.ts'
-import { type ClientHello, firstRecordLength, parseClientHello } from '../../../test/lab/client-hello.ts'
+import {
+  type ClientHello,
+  FORWARD_SECRET,
+  firstRecordLength,
+  parseClientHello,
+  RSA_KEY_EXCHANGE,
+} from '../../../test/lab/client-hello.ts'
 import { type DomainName, parseDomainName } from './domain-name.ts'
 import type { PeerFacts } from './peer-facts.ts'
 import type { ProofRequirement } from './requirement.ts'
@@ -290,17 +296,6 @@ const IPV6_LEAST_SEGMENT = 1_220
 const ETHERNET_SEGMENT = 1_460
 const X25519_MLKEM768 = 0x11ec
 const RENEGOTIATION_SCSV = 0x00ff
-// IANA "TLS Cipher Suites": TLS 1.3, then (EC)DHE with AES, ChaCha20 or ARIA of 128 bits and more.
-const FORWARD_SECRET: ReadonlySet<number> = new Set([
-  ...[0x1301, 0x1302, 0x1303],
-  ...[0xc009, 0xc00a, 0xc013, 0xc014, 0xc023, 0xc024, 0xc027, 0xc028, 0xc02b, 0xc02c, 0xc02f, 0xc030],
-  ...[0xcca8, 0xcca9, 0xccaa, 0xc052, 0xc053, 0xc056, 0xc057, 0xc05c, 0xc05d, 0xc060, 0xc061],
-  ...[0xc09e, 0xc09f, 0xc0ac, 0xc0ad, 0x32, 0x33, 0x38, 0x39, 0x40, 0x67, 0x6a, 0x6b, 0x9e, 0x9f, 0xa2, 0xa3],
-])
-/** No forward secrecy, still 128 bits of AES or ARIA: last resort of old servers. */
-const RSA_KEY_EXCHANGE: ReadonlySet<number> = new Set([
-  ...[0x2f, 0x35, 0x3c, 0x3d, 0x9c, 0x9d, 0xc050, 0xc051, 0xc09c, 0xc09d],
-])
 const OLD_SERVER_HELLO = Buffer.concat([
   Buffer.from([22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1]),
   Buffer.alloc(32, 1),
