@@ -12,6 +12,8 @@ import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
+import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
+import { SPOOL_LOG_EVENTS } from './spool-log-events.ts'
 
 export type LogEvent =
   | RelayEvent
@@ -37,6 +39,8 @@ export type FieldKind =
   | 'mailbox'
   /** Facts with fields of their own. */
   | 'facts'
+  /** Kept in the delivery history; not written into the log. */
+  | 'history'
 
 type EventName = LogEvent['event']
 export type EventNamed<N extends EventName> = Extract<LogEvent, { readonly event: N }>
@@ -51,50 +55,7 @@ export interface LogEventEntry<N extends EventName = EventName> {
 const listener = 'word'
 const address = 'peer'
 
-const relay = {
-  'relay-starting': {
-    level: 'info',
-    sentence: 'The relay starts.',
-    fields: { version: 'word', node: 'word', pid: 'number', hostname: 'word', directory: 'word' },
-  },
-  'relay-ready': {
-    level: 'info',
-    sentence: 'Listeners are up and deliveries run.',
-    fields: { durationMs: 'number' },
-  },
-  'log-lines-lost': {
-    level: 'warn',
-    sentence: 'Whoever takes the log was too slow or out of room; so many lines are missing before this one.',
-    fields: { count: 'number' },
-  },
-  'node-outdated': {
-    level: 'warn',
-    sentence: 'This Node.js lacks security fixes that matter to a mail relay; update it.',
-    fields: { node: 'word', fixedIn: 'word', detail: 'word' },
-  },
-  'admin-listening': {
-    level: 'info',
-    sentence: 'Metrics and probes, or the control socket, answer here.',
-    fields: { service: 'word', place: 'word' },
-  },
-  'admin-failed': {
-    level: 'error',
-    sentence: 'Metrics and probes, or the control socket, failed.',
-    fields: { service: 'word', detail: 'peer' },
-  },
-  'queue-ordered': {
-    level: 'info',
-    sentence: 'An operator changed the state of messages.',
-    fields: { action: 'word', messages: 'number' },
-  },
-  'relay-stopping': {
-    level: 'info',
-    sentence: 'No new sessions and no new deliveries; running ones are brought to an end.',
-    fields: { signal: 'word', graceMs: 'number' },
-  },
-  'relay-stopped': { level: 'info', sentence: 'The relay has stopped in order.', fields: { durationMs: 'number' } },
-  'relay-failed': { level: 'error', sentence: 'A defect ended the relay.', fields: { detail: 'peer' } },
-} as const satisfies { readonly [N in RelayEvent['event']]: LogEventEntry<N> }
+const relay = RELAY_LOG_EVENTS satisfies { readonly [N in RelayEvent['event']]: LogEventEntry<N> }
 
 const submission = {
   listening: {
@@ -177,79 +138,7 @@ const submission = {
   },
 } as const satisfies { readonly [N in SubmissionEvent['event']]: LogEventEntry<N> }
 
-const spool = {
-  'spool-commit': {
-    level: 'debug',
-    sentence: 'One commit of the store, with the operations that shared it.',
-    fields: { operations: 'number', durationMs: 'number' },
-  },
-  'spool-failing': {
-    level: 'error',
-    sentence: 'The store cannot commit or read: intake and deliveries stop until it can.',
-    fields: { detail: 'peer' },
-  },
-  'spool-recovered': { level: 'warn', sentence: 'The store works again.', fields: { afterMs: 'number' } },
-  'spool-room-changed': {
-    level: 'warn',
-    sentence: 'Intake stops at 85 % of the limit and deliveries at 95 %; one of the two was crossed.',
-    fields: { intake: 'word', claims: 'word', usedBytes: 'number', limitBytes: 'number' },
-  },
-  'spool-reserve-released': {
-    level: 'error',
-    sentence: 'The disk is full; the file that was kept for this was given back, so that outcomes can be stored.',
-    fields: {},
-  },
-  'spool-reserve-restored': {
-    level: 'info',
-    sentence: 'There is room again; the file kept for a full disk was made anew.',
-    fields: { bytes: 'number' },
-  },
-  'spool-accept-voided': {
-    level: 'error',
-    sentence: 'It is not known whether a message was stored: it was answered 451 and is never delivered under this id.',
-    fields: { id: 'word', detail: 'peer' },
-  },
-  'spool-settle-journalled': {
-    level: 'error',
-    sentence: 'An outcome could not be committed and waits in unsettled.journal.',
-    fields: { id: 'word', detail: 'peer' },
-  },
-  'spool-journal-replayed': {
-    level: 'warn',
-    sentence: 'Outcomes of an earlier run were taken from unsettled.journal.',
-    fields: { settlements: 'number', tombstones: 'number', damagedLines: 'number', refused: 'number' },
-  },
-  'spool-settle-merged': {
-    level: 'warn',
-    sentence: 'An outcome came after its lease was over: deliveries count, deferrals do not.',
-    fields: { id: 'word', closed: 'number', ignored: 'number' },
-  },
-  'spool-orphan-removed': {
-    level: 'info',
-    sentence: 'A content file without an envelope was removed.',
-    fields: { name: 'word' },
-  },
-  'spool-suspects-found': {
-    level: 'warn',
-    sentence: 'These messages were in flight when the relay died; they are tried one by one.',
-    fields: { ids: 'facts' },
-  },
-  'spool-message-quarantined': {
-    level: 'error',
-    sentence: 'A message was set aside; `hermetic queue release` tries it again.',
-    fields: { id: 'word', reason: 'peer' },
-  },
-  'spool-content-unreadable': {
-    level: 'error',
-    sentence: 'The content of a message is missing or damaged.',
-    fields: { id: 'word', detail: 'peer' },
-  },
-  'spool-thread-restarted': {
-    level: 'error',
-    sentence: 'The thread that owns the store ended and was started again.',
-    fields: { detail: 'peer' },
-  },
-} as const satisfies { readonly [N in SpoolEvent['event']]: LogEventEntry<N> }
+const spool = SPOOL_LOG_EVENTS satisfies { readonly [N in SpoolEvent['event']]: LogEventEntry<N> }
 
 const schedule = {
   'turn-failed': {
@@ -297,7 +186,15 @@ const delivery = {
   'session-failed': {
     level: 'info',
     sentence: 'No session with this address; the next candidate is tried.',
-    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', problem: 'facts', durationMs: 'number' },
+    fields: {
+      lane: 'word',
+      nextHop: 'word',
+      remote: 'facts',
+      sts: 'facts',
+      policy: 'facts',
+      problem: 'facts',
+      durationMs: 'number',
+    },
   },
   'candidate-skipped': {
     level: 'info',
@@ -307,6 +204,7 @@ const delivery = {
       nextHop: 'word',
       mxHostname: 'word',
       sts: 'facts',
+      policy: 'facts',
       problem: 'facts',
       result: 'facts',
     },
@@ -314,7 +212,16 @@ const delivery = {
   'channel-judged': {
     level: 'debug',
     sentence: 'What a session says about the TLS of its host, as a report would count it.',
-    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', result: 'facts' },
+    fields: {
+      lane: 'word',
+      nextHop: 'word',
+      remote: 'facts',
+      sts: 'facts',
+      result: 'facts',
+      channel: 'facts',
+      requirement: 'facts',
+      verdict: 'facts',
+    },
   },
   'tls-fallback': {
     level: 'info',
@@ -337,6 +244,7 @@ const delivery = {
       problem: 'facts',
       ageMs: 'number',
       hold: 'word',
+      settled: 'history',
     },
   },
   'settle-unusual': {

@@ -34,7 +34,7 @@ export function logLine(event: LogEvent, options: LogOptions): LogLine {
     if (name === 'remote' && 'remote' in event) addAll(event.remote, add)
     else if (name === 'problem' && 'problem' in event && event.problem !== undefined)
       addAll(problemWords(event.problem), add)
-    else if (name !== 'event') add(name, value)
+    else if (name !== 'event' && kindOf(kinds, name) !== 'history') add(name, value)
   }
   return { level, fields }
 }

@@ -7,6 +7,7 @@ import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
 import type { LogEvent } from './log-events.ts'
+import { POLICY_METRICS } from './policy-metrics.ts'
 
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -69,13 +70,6 @@ export const METRICS = {
     buckets: [0.001, ...SESSION_SECONDS],
   },
 
-  hermetic_dns_failures_total: {
-    type: 'counter',
-    help: 'Questions that one name server failed; another may have answered.',
-    labels: ['reason'],
-  },
-  hermetic_dns_ignored_total: { type: 'counter', help: 'DNS messages that belonged to no question.' },
-
   hermetic_delivery_attempts_total: {
     type: 'counter',
     help: 'Transactions with other servers, by result and by what TLS had proven.',
@@ -125,40 +119,7 @@ export const METRICS = {
     labels: ['reason'],
   },
 
-  hermetic_sts_fetches_total: {
-    type: 'counter',
-    help: 'Fetches of MTA-STS policies, by what they were for and how they ended.',
-    labels: ['occasion', 'outcome'],
-  },
-  hermetic_sts_sessions_total: {
-    type: 'counter',
-    help: 'Sessions under an MTA-STS policy, by its mode and what they proved; sts-mx-mismatch: a host that it does not name.',
-    labels: ['mode', 'result'],
-  },
-  hermetic_sts_unobtainable_total: {
-    type: 'counter',
-    help: 'Announced MTA-STS policies that could not be had while none was cached.',
-    labels: ['result_type'],
-  },
-  hermetic_sts_record_failures_total: {
-    type: 'counter',
-    help: 'MTA-STS records that DNS could not give while no policy was cached.',
-  },
-  hermetic_sts_not_renewed_total: {
-    type: 'counter',
-    help: 'Cached MTA-STS policies whose successor or renewal could not be fetched.',
-    labels: ['mode', 'result_type'],
-  },
-  hermetic_sts_alarms_total: {
-    type: 'counter',
-    help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened.',
-    labels: ['alarm'],
-  },
-  hermetic_sts_cache_failures_total: {
-    type: 'counter',
-    help: 'Times that the cache of MTA-STS policies did not work.',
-    labels: ['operation'],
-  },
+  ...POLICY_METRICS,
 
   hermetic_spool_commits_total: { type: 'counter', help: 'Commits of the store.' },
   hermetic_spool_operations_total: { type: 'counter', help: 'Operations in these commits.' },

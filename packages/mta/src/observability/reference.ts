@@ -48,7 +48,8 @@ ambiguous), \`next_hop\`, \`attempt\`, \`mx_hostname\`, \`address\`, \`port\`, \
 export function logEventsReference(): string {
   const rooms = Object.entries(LOG_EVENT_ROOMS).map(([room, events]) => {
     const rows = Object.entries(events).map(([name, { level, sentence, fields }]) => {
-      const names = Object.keys(fields).map((field) => `\`${snakeCase(field)}\``)
+      const written = Object.entries(fields).filter(([, kind]) => kind !== 'history')
+      const names = written.map(([field]) => `\`${snakeCase(field)}\``)
       return `| \`${name}\` | ${level} | ${sentence} | ${names.join(', ')} |`
     })
     return `## ${room}\n\n| Event | Level | Meaning | Fields |\n|---|---|---|---|\n${rows.join('\n')}\n`

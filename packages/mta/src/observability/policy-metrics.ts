@@ -1,0 +1,44 @@
+/** The metrics of DNS and of the policies of destinations. A part of `metrics.ts`, which says what counts. Pure. */
+export const POLICY_METRICS = {
+  hermetic_dns_failures_total: {
+    type: 'counter',
+    help: 'Questions that one name server failed; another may have answered.',
+    labels: ['reason'],
+  },
+  hermetic_dns_ignored_total: { type: 'counter', help: 'DNS messages that belonged to no question.' },
+
+  hermetic_sts_fetches_total: {
+    type: 'counter',
+    help: 'Fetches of MTA-STS policies, by what they were for and how they ended.',
+    labels: ['occasion', 'outcome'],
+  },
+  hermetic_sts_sessions_total: {
+    type: 'counter',
+    help: 'Sessions under an MTA-STS policy, by its mode and what they proved; sts-mx-mismatch: a host that it does not name.',
+    labels: ['mode', 'result'],
+  },
+  hermetic_sts_unobtainable_total: {
+    type: 'counter',
+    help: 'Announced MTA-STS policies that could not be had while none was cached.',
+    labels: ['result_type'],
+  },
+  hermetic_sts_record_failures_total: {
+    type: 'counter',
+    help: 'MTA-STS records that DNS could not give while no policy was cached.',
+  },
+  hermetic_sts_not_renewed_total: {
+    type: 'counter',
+    help: 'Cached MTA-STS policies whose successor or renewal could not be fetched.',
+    labels: ['mode', 'result_type'],
+  },
+  hermetic_sts_alarms_total: {
+    type: 'counter',
+    help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened.',
+    labels: ['alarm'],
+  },
+  hermetic_sts_cache_failures_total: {
+    type: 'counter',
+    help: 'Times that the cache of MTA-STS policies did not work.',
+    labels: ['operation'],
+  },
+} as const
