@@ -5,6 +5,20 @@ export {
   type SqlitePolicyCacheOptions,
 } from './adapters/sqlite-policy-cache.ts'
 export type { PolicyCacheOpenError } from './adapters/sqlite-policy-schema.ts'
+export { DEFAULT_DIGESTS } from './dane/digest-agility.ts'
+export type {
+  DaneAbsent,
+  DaneAuthentication,
+  DaneFacts,
+  DaneFailure,
+  DaneReason,
+  NoDaneBecause,
+  TlsaFacts,
+  TlsaRecord,
+} from './dane/facts.ts'
+export type { HostOrigin } from './dane/reference-names.ts'
+export { type DaneOptions, type DaneQuestion, daneFactsFor, noDane } from './dane/source.ts'
+export { type TlsaDigest, tlsaText, type UnusableTlsa, usableTlsa } from './dane/tlsa-record.ts'
 export type { DnsAbsence, DnsAnswer, DnsFailure, DnsFailureReason, DnsRecords, ExtendedDnsError } from './dns/answer.ts'
 export type { CacheLimits } from './dns/answer-cache.ts'
 export type { DnsResolver, MxRecord, TlsaRecordData } from './dns/resolver.ts'

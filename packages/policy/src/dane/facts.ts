@@ -27,9 +27,11 @@ export type NoDaneBecause =
   | 'insecure-mx'
   /** The first address answer, or the first alias, is insecure: TLSA are not even asked for. */
   | 'insecure-address'
+  /** The host has no address; it is unreachable anyhow (RFC 7672 §2.2.2). */
+  | 'no-address'
   /** A TLSA RRset that nobody signed. */
   | 'insecure-tlsa'
-  /** A secure denial at every candidate base domain. */
+  /** No TLSA RRset at any candidate base domain; a denial may be insecure, as below an opt-out span (RFC 5155 §6). */
   | 'no-tlsa'
 
 /** The first candidate base domain with a secure TLSA RRset, usable or not (RFC 7672 §2.2.3). */

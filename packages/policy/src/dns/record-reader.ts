@@ -5,7 +5,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Answer } from 'dns-packet'
-import { type DomainName, parseHostname } from '../domain-name.ts'
+import { type DomainName, type OwnerName, parseHostname, parseOwnerName } from '../domain-name.ts'
 import type { QuestionType } from './message.ts'
 import type { MxRecord, TlsaRecordData } from './resolver.ts'
 
@@ -42,9 +42,12 @@ export const readTxt: RecordReader<readonly string[]> = {
   },
 }
 
-export const readCname: RecordReader<DomainName> = {
+export const readCname: RecordReader<OwnerName> = {
   type: 'CNAME',
-  read: (record) => (record.type === 'CNAME' ? hostname(record.data) : undefined),
+  read: (record) => {
+    const target = record.type === 'CNAME' ? parseOwnerName(record.data) : undefined
+    return target?.ok ? target.value : undefined
+  },
 }
 
 export const readPtr: RecordReader<DomainName> = {

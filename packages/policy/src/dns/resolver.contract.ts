@@ -80,6 +80,7 @@ export function dnsResolverContract(
 
     test('of an alias itself are its target, not followed further', async () => {
       assert.deepEqual(recordsOf(await resolver.cname(name('alias.test'))), ['second.test'])
+      assert.deepEqual(recordsOf(await resolver.cname(name('second.test'))), ['_odd.example.test'])
     })
 
     test('of other owners are not returned', async () => {

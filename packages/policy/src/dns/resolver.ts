@@ -17,8 +17,8 @@ export interface DnsResolver {
    * servers even when an earlier answer is still valid (RFC 8461 §5.1 wants that before mail is given up).
    */
   txt(name: OwnerName, options?: { readonly afresh?: boolean }): Promise<DnsAnswer<readonly string[]>>
-  /** The alias target, without following it further. */
-  cname(name: DomainName): Promise<DnsAnswer<DomainName>>
+  /** The alias target, without following it further; targets of service names may have underscores. */
+  cname(name: DomainName): Promise<DnsAnswer<OwnerName>>
   /** TLSA records (RFC 6698 §2.1) at `_port._tcp.name`. */
   tlsa(owner: OwnerName): Promise<DnsAnswer<TlsaRecordData>>
   /** PTR names of an address, for `doctor`. */
