@@ -9,7 +9,8 @@ import { type ProofRequirement, type Unreachable, unreachableResult } from '@her
 import { type CandidateHost, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
-import type { DeliveryEvent } from './events.ts'
+import { policyRecord } from './delivery-record.ts'
+import type { DeliveryEvent, PolicyRecord } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryProblem } from './outcome.ts'
@@ -146,7 +147,7 @@ function skip({ mxHostname }: CandidateHost, { because, sts }: Unreachable, walk
   const cause = { kind: 'tls-policy', reason: because, policyDomain, mechanism: 'mta-sts', mxHostname } as const
   const problem = problemOf(cause, { at: options.transactions.now() })
   note(walk, problem)
-  const what = { lane: options.lane, nextHop: policyDomain, mxHostname, sts, problem }
+  const what = { lane: options.lane, nextHop: policyDomain, mxHostname, sts, ...policyOf(walk), problem }
   options.emit({ event: 'candidate-skipped', ...what, result: unreachableResult() })
 }
 
@@ -231,8 +232,15 @@ async function connect({ host, address, requirement }: Visit, walk: Walk): Promi
     nextHop: policyDomain,
     remote,
     ...sts,
+    ...policyOf(walk),
     problem,
     durationMs,
   })
   return undefined
+}
+
+/** For the record of a host that got no mail. */
+function policyOf({ facts, options }: Walk): { readonly policy?: PolicyRecord } {
+  const { policy } = facts
+  return policy === undefined ? {} : { policy: policyRecord(policy, options.transactions.now()) }
 }

@@ -60,6 +60,11 @@ export class ClaimProgress {
     return this.#done
   }
 
+  /** Everything that was noted in this attempt, in order; each problem once. */
+  get problems(): readonly DeliveryProblem[] {
+    return [...new Set([...this.#problems.values()].flat())]
+  }
+
   settle(index: number, disposition: Disposition): void {
     if (this.#open.delete(index)) this.#done.set(index, disposition)
   }

@@ -36,7 +36,7 @@ export function deliveryRecord(record: TransactionRecord, now: number): AttemptF
   }
 }
 
-function policyRecord(policy: StsFacts, now: number): PolicyRecord {
+export function policyRecord(policy: StsFacts, now: number): PolicyRecord {
   switch (policy.kind) {
     case 'policy': {
       const { mode, id, from, fetchedAt } = policy

@@ -9,6 +9,7 @@ import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedu
 import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { Spool } from '../spool/spool.ts'
+import { channelRecord } from './channel-record.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
@@ -151,9 +152,10 @@ function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWor
       ...(localAddress === undefined ? {} : { localAddress }),
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
-      onJudged: ({ lane, policyDomain, remote, requirement: { sts } }, result) => {
-        const assessed = sts === undefined ? {} : { sts }
-        emit({ event: 'channel-judged', lane, nextHop: policyDomain, remote, ...assessed, result })
+      onJudged: ({ lane, policyDomain, remote, requirement }, result, { channel, verdict }) => {
+        const assessed = requirement.sts === undefined ? {} : { sts: requirement.sts }
+        const judged = { channel: channelRecord(channel), requirement, verdict, result }
+        emit({ event: 'channel-judged', lane, nextHop: policyDomain, remote, ...assessed, ...judged })
       },
     },
   }

@@ -12,10 +12,12 @@ import type {
   StsAssessment,
   Verdict,
 } from '@hermetic/policy'
+import type { MailAddress } from '../smtp/mail-address.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { QueueId } from '../spool/queue-id.ts'
+import type { JudgedChannelRecord, TlsChannel } from './channel-record.ts'
 import type { LaneId } from './lane.ts'
-import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
+import type { DeliveryCause, DeliveryProblem, RecipientOutcome, RemoteHost } from './outcome.ts'
 
 export type DeliveryEvent =
   | AttemptFinished
@@ -27,6 +29,8 @@ export type DeliveryEvent =
       readonly remote: RemoteHost
       /** The MTA-STS policy of the domain, as far as it is about this host. */
       readonly sts?: StsAssessment
+      /** Of the domain, for the record. */
+      readonly policy?: PolicyRecord
       readonly problem: DeliveryProblem
       readonly durationMs: number
     }
@@ -37,6 +41,7 @@ export type DeliveryEvent =
       readonly nextHop: string
       readonly mxHostname: string
       readonly sts: StsAssessment
+      readonly policy?: PolicyRecord
       readonly problem: DeliveryProblem
       readonly result: SessionResult
     }
@@ -48,6 +53,9 @@ export type DeliveryEvent =
       readonly remote: RemoteHost
       readonly sts?: StsAssessment
       readonly result: SessionResult
+      readonly channel: JudgedChannelRecord
+      readonly requirement: ProofRequirement
+      readonly verdict: Verdict
     }
   /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
   | {
@@ -80,6 +88,7 @@ export type DeliveryEvent =
       /** From arrival to this settle. */
       readonly ageMs: number
       readonly hold?: string
+      readonly settled: SettledClaim
     }
   /** Beyond the usual `settled`: the lease was lost, or the outcome waits in the journal. */
   | {
@@ -138,14 +147,22 @@ export type PolicyRecord =
     }
   | { readonly kind: 'none'; readonly because: string }
 
+/** A channel on which mail may flow. */
 export type ChannelRecord =
   | { readonly kind: 'clear'; readonly because: ClearBecause }
-  | {
-      readonly kind: 'tls'
-      readonly protocol: string
-      readonly cipher: string
-      readonly level: ChannelLevel
-    }
+  | (TlsChannel & { readonly level: ChannelLevel })
+
+/** One claim as it was settled, recipient by recipient: for the delivery history, which outlives the message. */
+export interface SettledClaim {
+  /** UTC milliseconds. */
+  readonly at: number
+  readonly recipients: readonly { readonly address: MailAddress; readonly outcome: RecipientOutcome }[]
+  /** What stood in the way at each host, in order; shared by all messages that met it. */
+  readonly met: readonly DeliveryProblem[]
+  /** The notification that was queued with it. */
+  readonly dsnId?: QueueId
+  readonly quarantine?: string
+}
 
 export interface RecipientSummary {
   readonly delivered: number

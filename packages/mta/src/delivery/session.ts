@@ -26,6 +26,7 @@ import { SmtpConnection } from '../smtp/client.ts'
 import { replyClass } from '../smtp/reply.ts'
 import type { SessionProblem } from '../smtp/session-problem.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
+import { tlsChannel } from './channel-record.ts'
 import type { ChannelRecord } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryCause, RemoteHost } from './outcome.ts'
@@ -179,8 +180,7 @@ async function secure(seed: Seed, groups: 'default' | 'classic'): Promise<Openin
     if (again.error.kind !== 'reply') return tlsBroken(again.error)
     return giveUp(connection, causeOfSession(again.error, 'ehlo'))
   }
-  const { protocol, cipher } = facts
-  const channel = { kind: 'tls', protocol, cipher, level: judged.verdict.level } as const
+  const channel = { ...tlsChannel(facts), level: judged.verdict.level }
   const { verdict, result } = judged
   return { kind: 'open', session: { connection, target, abort, verdict, result, channel } }
 }

@@ -13,7 +13,7 @@ import type { RetryOptions } from '../schedule/retry-schedule.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { Claim, ClaimToken, NewMessage, Settlement, Spool } from '../spool/spool.ts'
 import type { ClaimProgress } from './claim-progress.ts'
-import type { DeliveryEvent, RecipientSummary } from './events.ts'
+import type { DeliveryEvent, RecipientSummary, SettledClaim } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
@@ -111,6 +111,13 @@ export class Settler {
       ageMs: settledAt - claim.receivedAt,
       ...(problem === undefined ? {} : { problem }),
       ...(waiting.hold === undefined ? {} : { hold: waiting.hold }),
+      settled: {
+        at: settledAt,
+        recipients: settledRecipients(claim, outcomes),
+        met: progress.problems,
+        ...(notice.message === undefined ? {} : { dsnId: notice.message.id }),
+        ...(waiting.quarantine === undefined ? {} : { quarantine: waiting.quarantine }),
+      },
     })
     if (result.kind !== 'settled') {
       const detail = 'detail' in result ? result.detail : ''
@@ -183,6 +190,14 @@ export function summaryOf(outcomes: readonly { readonly kind: keyof RecipientSum
   const summary = { delivered: 0, deferred: 0, failed: 0, ambiguous: 0 }
   for (const { kind } of outcomes) summary[kind] += 1
   return summary
+}
+
+function settledRecipients({ recipients }: Claim, outcomes: readonly RecipientOutcome[]): SettledClaim['recipients'] {
+  const addresses = new Map(recipients.map(({ index, address }) => [index, address]))
+  return outcomes.flatMap((outcome) => {
+    const address = addresses.get(outcome.index)
+    return address === undefined ? [] : [{ address, outcome }]
+  })
 }
 
 function shownProblem(outcomes: readonly RecipientOutcome[]): DeliveryProblem | undefined {

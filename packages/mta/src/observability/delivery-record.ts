@@ -3,14 +3,15 @@
  * queue id tells where a message went, over what channel, and why. Pure.
  */
 import { assertNever, type ProofRequirement, type SessionResult, type Verdict } from '@hermetic/policy'
-import type { AttemptFinished, ChannelRecord, PolicyRecord, RecipientSummary } from '../delivery/events.ts'
+import type { CertificateRecord, JudgedChannelRecord } from '../delivery/channel-record.ts'
+import type { AttemptFinished, PolicyRecord, RecipientSummary } from '../delivery/events.ts'
 import type { DeliveryCause, DeliveryProblem } from '../delivery/outcome.ts'
 import { formatReply } from '../smtp/reply.ts'
 
 /** What became of the transaction as a whole. */
 export type AttemptResult = 'delivered' | 'partly-delivered' | 'deferred' | 'failed' | 'ambiguous'
 
-export interface DeliveryRecord {
+export interface DeliveryRecord extends SessionWords, PolicyWords {
   readonly id: string
   readonly result: AttemptResult
   readonly lane: string
@@ -19,24 +20,45 @@ export interface DeliveryRecord {
   readonly mxHostname: string
   readonly address: string
   readonly port: number
-  readonly tls: string
-  readonly tlsRequirement: string
-  readonly tlsVerdict: string
-  /** As a report would say it (RFC 8460 §4.3). */
-  readonly tlsResult: string
-  /** `enforce`, `testing`, or why there is none; absent when MTA-STS was not looked at. */
-  readonly stsPolicy?: string
-  readonly stsId?: string
-  readonly stsFrom?: string
-  readonly stsAgeSeconds?: number
-  /** The pattern that names the host, or `none`. */
-  readonly stsMatched?: string
   readonly reused: number
   readonly size: number
   readonly recipients: RecipientSummary
   readonly reply?: string
   readonly cause?: string
   readonly durationMs: number
+}
+
+/** The policy of the domain. */
+export interface PolicyWords {
+  /** `enforce`, `testing`, or why there is none; absent when MTA-STS was not looked at. */
+  readonly stsPolicy?: string
+  readonly stsId?: string
+  readonly stsFrom?: string
+  readonly stsAgeSeconds?: number
+}
+
+/** What was demanded of one session, and what it showed: the same for all transactions on it. */
+export interface SessionWords {
+  readonly tls: string
+  readonly tlsRequirement: string
+  readonly tlsVerdict: string
+  /** As a report would say it (RFC 8460 §4.3). */
+  readonly tlsResult: string
+  /** The pattern that names the host, or `none`. */
+  readonly stsMatched?: string
+  readonly certFingerprint?: string
+  readonly certSubject?: string
+  readonly certIssuer?: string
+  readonly certNotAfter?: string
+  readonly certNames?: string
+}
+
+/** What was judged of one session. */
+export interface SessionFacts {
+  readonly channel: JudgedChannelRecord
+  readonly requirement: ProofRequirement
+  readonly verdict: Verdict
+  readonly result: SessionResult
 }
 
 export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
@@ -50,12 +72,8 @@ export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
     mxHostname: remote.mxHostname,
     address: remote.address,
     port: remote.port,
-    tls: channelWords(attempt.channel),
-    tlsRequirement: requirementWords(attempt.requirement),
-    tlsVerdict: verdictWords(attempt.verdict),
-    tlsResult: resultWords(attempt.result),
-    ...policyFields(attempt.policy),
-    ...(attempt.requirement.sts === undefined ? {} : { stsMatched: attempt.requirement.sts.matched ?? 'none' }),
+    ...sessionWords(attempt),
+    ...policyWords(attempt.policy),
     reused: attempt.reused,
     size: attempt.size,
     recipients: attempt.recipients,
@@ -72,8 +90,48 @@ export function attemptResult({ delivered, deferred, failed, ambiguous }: Recipi
   return failed > 0 && deferred === 0 ? 'failed' : 'deferred'
 }
 
+/** A channel belongs to one session, and a session may carry a hundred transactions. */
+const wordsOfSession = new WeakMap<JudgedChannelRecord, SessionWords>()
+
+export function sessionWords(facts: SessionFacts): SessionWords {
+  const known = wordsOfSession.get(facts.channel)
+  if (known !== undefined) return known
+  const { channel, requirement, verdict, result } = facts
+  const words = {
+    tls: channelWords(channel),
+    tlsRequirement: requirementWords(requirement),
+    tlsVerdict: verdictWords(verdict),
+    tlsResult: resultWords(result),
+    ...(requirement.sts === undefined ? {} : { stsMatched: requirement.sts.matched ?? 'none' }),
+    ...(channel.kind === 'tls' ? certificateWords(channel.certificate) : {}),
+  }
+  wordsOfSession.set(channel, words)
+  return words
+}
+
+function certificateWords({ fingerprintSha256, subject, issuer, notAfter, names }: CertificateRecord) {
+  return {
+    certFingerprint: fingerprintSha256,
+    certSubject: oneLine(subject),
+    certIssuer: oneLine(issuer),
+    certNotAfter: isoTime(notAfter),
+    certNames: names,
+  }
+}
+
+/** OpenSSL gives a distinguished name line by line. */
+function oneLine(name: string): string {
+  return name.split('\n').join(', ')
+}
+
+/** A certificate may carry any date. */
+function isoTime(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
+}
+
 /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or why there is none. */
-function channelWords(channel: ChannelRecord): string {
+function channelWords(channel: JudgedChannelRecord): string {
   switch (channel.kind) {
     case 'clear':
       return `none (${channel.because})`
@@ -93,7 +151,7 @@ function verdictWords(verdict: Verdict): string {
   return `failed: ${verdict.reasons.map(({ kind }) => kind).join(', ')}`
 }
 
-function policyFields(policy: PolicyRecord | undefined): Partial<DeliveryRecord> {
+export function policyWords(policy: PolicyRecord | undefined): PolicyWords {
   if (policy === undefined) return {}
   if (policy.kind === 'none') return { stsPolicy: `none: ${policy.because}` }
   const { mode, id, from, ageMs } = policy

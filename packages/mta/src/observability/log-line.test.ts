@@ -12,6 +12,14 @@ const id = '0198a1b2-0000-7000-8000-000000000001' as QueueId
 const lane = 'mx:example.com:25' as LaneId
 const remote = { mxHostname: 'mx.example.com', address: '192.0.2.25', port: 25 }
 
+const certificate = {
+  fingerprintSha256: 'ab'.repeat(32),
+  subject: 'O=Example\nCN=mx.example.com',
+  issuer: 'CN=Example CA',
+  notAfter: Date.UTC(2026, 11, 24),
+  names: 'DNS:mx.example.com',
+}
+
 const attempt: AttemptFinished = {
   event: 'attempt-finished',
   id,
@@ -19,7 +27,7 @@ const attempt: AttemptFinished = {
   nextHop: 'example.com',
   attempt: 2,
   remote,
-  channel: { kind: 'tls', protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', level: 'encrypted' },
+  channel: { kind: 'tls', protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', level: 'encrypted', certificate },
   requirement: {
     kind: 'prove',
     pkix: false,
@@ -60,6 +68,11 @@ describe('log lines', () => {
         sts_from: 'cache',
         sts_age_seconds: 61,
         sts_matched: '*.example.com',
+        cert_fingerprint: 'ab'.repeat(32),
+        cert_subject: 'O=Example, CN=mx.example.com',
+        cert_issuer: 'CN=Example CA',
+        cert_not_after: '2026-12-24T00:00:00.000Z',
+        cert_names: 'DNS:mx.example.com',
         reused: 3,
         size: 5120,
         recipients: { delivered: 1, deferred: 1, failed: 0, ambiguous: 0 },
