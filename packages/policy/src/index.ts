@@ -21,6 +21,7 @@ export { type DaneOptions, type DaneQuestion, daneFactsFor, noDane } from './dan
 export { type TlsaDigest, tlsaText, type UnusableTlsa, usableTlsa } from './dane/tlsa-record.ts'
 export type { DnsAbsence, DnsAnswer, DnsFailure, DnsFailureReason, DnsRecords, ExtendedDnsError } from './dns/answer.ts'
 export type { CacheLimits } from './dns/answer-cache.ts'
+export { extendedErrorText, isValidationFailure } from './dns/extended-error.ts'
 export type { DnsResolver, MxRecord, TlsaRecordData } from './dns/resolver.ts'
 export { createStubResolver, type StubResolver, type StubResolverOptions } from './dns/stub-resolver.ts'
 export { parseResolvConf, readSystemServers, type SystemServersError } from './dns/system-servers.ts'
@@ -48,6 +49,12 @@ export { addressBytes, type Cidr, type CidrError, cidrContains, parseCidr } from
 export { GuardedHttps, type GuardedHttpsOptions, type HttpsDocument } from './egress/guarded-https.ts'
 export type { HttpsFailure } from './egress/https-failure.ts'
 export { TARGET_LIMIT_SIZES, type TargetLimitSizes, TargetLimits } from './egress/target-limits.ts'
+export {
+  createPolicyAdmin,
+  type PolicyAdmin,
+  type PolicyAdminOptions,
+  type PolicyPurge,
+} from './mta-sts/administration.ts'
 export { type FetchedPolicy, type FetchWorld, fetchPolicy } from './mta-sts/fetch.ts'
 export { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './mta-sts/fetch-error.ts'
 export { type MxPattern, matchesMx, mxPatternText } from './mta-sts/mx-match.ts'
@@ -61,7 +68,13 @@ export {
   type UnusableRecord,
 } from './mta-sts/record-lookup.ts'
 export { createStsRefresher, type StsRefresher, type StsRefresherOptions } from './mta-sts/refresh.ts'
-export { createStsSource, type Refetched, type StsSource, type StsSourceOptions } from './mta-sts/source.ts'
+export {
+  createStsSource,
+  type Refetched,
+  type Renewed,
+  type StsSource,
+  type StsSourceOptions,
+} from './mta-sts/source.ts'
 export type {
   NoPolicy,
   NoPolicyReason,
@@ -88,6 +101,8 @@ export {
   type CachedPolicy,
   type PolicyCache,
   PolicyCacheUnavailable,
+  type PolicyCount,
+  type RefreshFailure,
   type RefreshPostponement,
   type StoredPolicy,
 } from './ports/policy-cache.ts'

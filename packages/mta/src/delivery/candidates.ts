@@ -9,6 +9,7 @@ import {
   cutAtOurselves,
   type DnsFailureReason,
   type DomainName,
+  extendedErrorText,
   type HostAddresses,
   type MxCandidate,
   type NextHop,
@@ -125,9 +126,11 @@ export function dnsFailureText(reason: DnsFailureReason): string {
     case 'rcode':
       return reason.extendedError === undefined
         ? reason.rcode
-        : `${reason.rcode}, extended error ${reason.extendedError.infoCode}`
+        : `${reason.rcode}, ${extendedErrorText(reason.extendedError)}`
     case 'malformed':
       return `malformed answer: ${reason.detail}`
+    case 'unvalidated':
+      return `not validated: ${reason.detail}`
     default:
       return assertNever(reason)
   }

@@ -32,7 +32,7 @@ const MAX_WIRE_TTL = 0x7fff_ffff
 /** `aliases` holds every name passed so far, over all responses of one lookup, and grows. */
 export function followChain(
   message: DnsResponse,
-  question: Question,
+  question: Question & { readonly name: OwnerName },
   aliases: Set<OwnerName>,
 ): Result<ChainStep, DnsFailureReason> {
   let name = question.name

@@ -45,6 +45,11 @@ export type DnsFailureReason =
   | { readonly kind: 'malformed'; readonly detail: string }
   /** A CNAME chain that loops or is too long. */
   | { readonly kind: 'cname-chain' }
+  /**
+   * Nobody can vouch now for what the answer says of DNSSEC: the validator is gone, or does not validate any more.
+   * Taken for insecure, it would switch DANE off (architecture, decision 6).
+   */
+  | { readonly kind: 'unvalidated'; readonly detail: string }
 
 /** RFC 8914 §2. */
 export interface ExtendedDnsError {

@@ -8,11 +8,13 @@ import * as codec from 'dns-packet'
 import type { OwnerName } from '../domain-name.ts'
 import { err, ok, type Result } from '../result.ts'
 import type { ExtendedDnsError } from './answer.ts'
+import { readExtendedError } from './extended-error.ts'
 
-export type QuestionType = 'MX' | 'A' | 'AAAA' | 'TXT' | 'CNAME' | 'TLSA' | 'PTR'
+export type QuestionType = 'MX' | 'A' | 'AAAA' | 'TXT' | 'CNAME' | 'TLSA' | 'PTR' | 'SOA'
 
 export interface Question {
-  readonly name: OwnerName
+  /** '.' is the root, which only the self-test asks for. */
+  readonly name: OwnerName | '.'
   readonly type: QuestionType
 }
 
@@ -40,10 +42,6 @@ export function isResponse(message: DnsMessage): message is DnsResponse {
 /** RFC 9715 §3.1: what passes without fragments nearly everywhere. */
 const UDP_PAYLOAD_SIZE = 1232
 const HEADER_LENGTH = 12
-/** RFC 8914 §2. */
-const EDE_OPTION = 15
-/** Peers put whole sentences there; it goes to logs. */
-const MAX_EXTRA_TEXT = 200
 // IANA "DNS RCODEs": the ones that a resolver can send to us.
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
 const BADVERS = 16
@@ -102,7 +100,7 @@ export function decodeMessage(bytes: Buffer): Result<DnsMessage, { readonly deta
 
 /** The name, its root label and length octet, type and class: as our encoder wrote them, uncompressed. */
 function questionLength({ question }: Query): number {
-  return question.name.length + 2 + 4
+  return (question.name === '.' ? 1 : question.name.length + 2) + 4
 }
 
 function lowerCased(bytes: Buffer): string {
@@ -116,7 +114,5 @@ function rcodeName(rcode: number): string {
 function extendedErrorOf(opt: codec.OptAnswer | undefined): ExtendedDnsError | undefined {
   // The typings know fewer options than the wire does.
   const options: readonly { readonly code: number; readonly data?: Buffer | undefined }[] = opt?.options ?? []
-  const option = options.find(({ code }) => code === EDE_OPTION)?.data
-  if (option === undefined || option.length < 2) return undefined
-  return { infoCode: option.readUInt16BE(0), extraText: option.subarray(2).toString('utf8').slice(0, MAX_EXTRA_TEXT) }
+  return readExtendedError(options)
 }

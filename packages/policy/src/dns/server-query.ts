@@ -4,7 +4,6 @@
  * A server that answered with an error is not asked again for this question; one that was silent is, as datagrams get
  * lost. A truncated answer is fetched over TCP from the same server (RFC 7766 §5).
  */
-import type { OwnerName } from '../domain-name.ts'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import { err, ok, type Result } from '../result.ts'
 import type { DnsFailureReason } from './answer.ts'
@@ -93,7 +92,6 @@ async function exchangeMessages(
 /** Every exchange has its own id and source port. */
 function exchangeOf(question: Question, server: NameServer, options: ServerQueryOptions): Exchange {
   const query: Query = encodeQuery(question, Math.floor(options.random() * IDS))
-  const name: OwnerName = question.name
   return {
     server,
     message: query.bytes,
@@ -102,7 +100,7 @@ function exchangeOf(question: Question, server: NameServer, options: ServerQuery
       options.emit({
         event: 'dns-message-ignored',
         server: `${server.address}#${server.port}`,
-        name,
+        name: question.name,
         type: question.type,
       }),
     timeoutMs: options.timeoutMs,

@@ -10,6 +10,7 @@ import {
   type DnsAnswer,
   type DnsFailureReason,
   type DomainName,
+  extendedErrorText,
   type NameServer,
   readSystemServers,
   resolveAddresses,
@@ -115,9 +116,11 @@ function failureWords(reason: DnsFailureReason): string {
     case 'rcode':
       return reason.extendedError === undefined
         ? reason.rcode
-        : `${reason.rcode} (extended error ${reason.extendedError.infoCode})`
+        : `${reason.rcode}, ${extendedErrorText(reason.extendedError)}`
     case 'malformed':
       return `malformed answer: ${reason.detail}`
+    case 'unvalidated':
+      return `not validated: ${reason.detail}`
     case 'cname-chain':
       return 'a chain of aliases without end'
   }
