@@ -288,6 +288,7 @@ const UPDATES: Rooms = {
   'sts-policy-expired': () => [count('hermetic_sts_alarms_total', { alarm: 'expired' })],
   'sts-record-trouble': () => [count('hermetic_sts_alarms_total', { alarm: 'record' })],
   'sts-policy-weakened': () => [count('hermetic_sts_alarms_total', { alarm: 'weakened' })],
+  'sts-policy-purged': () => [count('hermetic_sts_purged_total')],
   'sts-refresh-defect': () => [count('hermetic_defects_total', { room: 'mta-sts' })],
   'sts-cache-failed': ({ operation }) => [count('hermetic_sts_cache_failures_total', { operation })],
 

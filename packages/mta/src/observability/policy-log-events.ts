@@ -65,6 +65,11 @@ export const POLICY_LOG_EVENTS = {
     sentence: 'An MTA-STS policy ended by its age, and there is no successor: mail goes without.',
     fields: { policyDomain: 'word', mode: 'word', expiredAt: 'time' },
   },
+  'sts-policy-purged': {
+    level: 'warn',
+    sentence: 'An operator threw a cached MTA-STS policy away: the next mail to the domain is first contact again.',
+    fields: { policyDomain: 'word', mode: 'word', by: 'peer', at: 'time' },
+  },
   'sts-cache-failed': {
     level: 'error',
     sentence: 'The cache of MTA-STS policies could not be read or written; mail that depends on it is deferred.',

@@ -36,6 +36,7 @@ export const POLICY_METRICS = {
     help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened.',
     labels: ['alarm'],
   },
+  hermetic_sts_purged_total: { type: 'counter', help: 'Cached MTA-STS policies that an operator threw away.' },
   hermetic_sts_cache_failures_total: {
     type: 'counter',
     help: 'Times that the cache of MTA-STS policies did not work.',

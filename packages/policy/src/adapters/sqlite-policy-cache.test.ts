@@ -154,7 +154,7 @@ test('a store of a newer version is refused and untouched', async (t) => {
   db.close()
   const before = readFileSync(path)
   const opened = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => START })
-  assert.deepEqual(opened, { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 1 } })
+  assert.deepEqual(opened, { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 2 } })
   assert.deepEqual(readFileSync(path), before)
 })
 
@@ -163,4 +163,49 @@ test('what is in the way of the file is named', (t) => {
   mkdirSync(join(dataDir, 'policy.db'))
   const opened = openSqlitePolicyCache({ dataDir, now: () => START })
   assert.equal(!opened.ok && opened.error.kind, 'unusable-directory')
+})
+
+test('a store of the first version is taken over with its policies', async (t) => {
+  const bed = bedFor(t)
+  const entry = cached('enforce', START)
+  const first = await bed.reopen()
+  await first.put(domain('a.test'), entry)
+  first.close()
+  const db = new DatabaseSync(join(bed.dataDir, 'policy.db'))
+  db.exec(`
+    DROP TABLE operator_order;
+    DROP INDEX policy_expiry;
+    CREATE INDEX policy_expiry ON policy (expires_at);
+    ALTER TABLE policy DROP COLUMN failed_at;
+    ALTER TABLE policy DROP COLUMN failure;
+    PRAGMA user_version = 1;
+  `)
+  db.close()
+  const cache = await bed.reopen()
+  const expected = { ...entry, policyDomain: 'a.test', failedRefreshes: 0 }
+  assert.deepEqual(await cache.get(domain('a.test')), expected)
+  assert.equal((await cache.count({ now: START, staleBefore: START }))[0]?.policies, 1)
+})
+
+test('what was done while no relay ran is kept in its order, and handed over once', async (t) => {
+  const bed = bedFor(t)
+  const orders = [
+    { at: START, by: 'jane', policyDomain: domain('b.test'), mode: 'enforce' },
+    { at: START + 1, by: 'joe', policyDomain: domain('a.test'), mode: undefined },
+  ] as const
+  const first = await bed.reopen()
+  for (const order of orders) first.noteOrder(order)
+  assert.deepEqual((await bed.reopen()).takeOrders(), orders)
+  assert.deepEqual((await bed.reopen()).takeOrders(), [])
+})
+
+test('counting many policies is quick enough for the thread that delivers', async (t) => {
+  const bed = bedFor(t)
+  const cache = await bed.reopen()
+  for (let n = 0; n < 2_000; n += 1) await cache.put(domain(`d${n}.test`), cached('enforce', START + n))
+  const began = performance.now()
+  assert.equal((await cache.count({ now: START, staleBefore: START }))[0]?.policies, 2_000)
+  const took = performance.now() - began
+  t.diagnostic(`counting 2,000 policies takes ${took.toFixed(2)} ms`)
+  assert.ok(took < 500, `${took} ms`)
 })

@@ -8,12 +8,14 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type DomainName, parseHostname } from '../domain-name.ts'
+import type { PolicyPurge } from '../mta-sts/administration.ts'
 import { expiresAt } from '../mta-sts/freshness.ts'
-import { parsePolicyFile, printPolicyFile } from '../mta-sts/policy-file.ts'
+import { parsePolicyFile, printPolicyFile, type StsMode } from '../mta-sts/policy-file.ts'
 import {
   type CachedPolicy,
   type PolicyCache,
   PolicyCacheUnavailable,
+  type PolicyCount,
   type RefreshPostponement,
   type StoredPolicy,
 } from '../ports/policy-cache.ts'
@@ -36,6 +38,10 @@ export interface EvictableBounds {
 }
 
 export interface SqlitePolicyCache extends PolicyCache {
+  /** Keeps what somebody did while no relay ran that could log it. */
+  noteOrder(order: PolicyPurge): void
+  /** What was noted, once. */
+  takeOrders(): readonly PolicyPurge[]
   close(): void
 }
 
@@ -51,7 +57,7 @@ export function openSqlitePolicyCache(
   return store.ok ? ok(new PolicyStore(store.value, options)) : store
 }
 
-const COLUMNS = 'domain, document, id, fetched_at, refresh_at, failed_refreshes'
+const COLUMNS = 'domain, document, id, fetched_at, refresh_at, failed_refreshes, failed_at, failure'
 
 const STATEMENTS = {
   get: `SELECT ${COLUMNS} FROM policy WHERE domain = ?`,
@@ -59,8 +65,14 @@ const STATEMENTS = {
         VALUES (?, ?, ?, ?, ?, 0, ?, ?)`,
   remove: 'DELETE FROM policy WHERE domain = ?',
   due: 'SELECT domain FROM policy WHERE refresh_at <= ?1 AND expires_at >= ?1 ORDER BY refresh_at, domain LIMIT ?2',
-  postpone: `UPDATE policy SET refresh_at = ?, failed_refreshes = failed_refreshes + ?
-             WHERE domain = ? AND fetched_at = ? RETURNING failed_refreshes`,
+  postpone: `UPDATE policy SET refresh_at = ? WHERE domain = ? AND fetched_at = ? RETURNING failed_refreshes`,
+  fail: `UPDATE policy SET failed_at = ?, failure = ?, failed_refreshes = failed_refreshes + 1, refresh_at = ?
+         WHERE domain = ? AND fetched_at = ? RETURNING failed_refreshes`,
+  count: `SELECT mode, COUNT(*) AS policies, SUM(fetched_at < ?1) AS stale, MIN(fetched_at) AS oldest,
+            MIN(expires_at) AS soonest
+          FROM policy WHERE expires_at >= ?2 GROUP BY mode ORDER BY mode`,
+  noteOrder: 'INSERT INTO operator_order (at, operator, domain, mode) VALUES (?, ?, ?, ?)',
+  takeOrders: 'DELETE FROM operator_order RETURNING row, at, operator, domain, mode',
   list: `SELECT ${COLUMNS} FROM policy WHERE domain > ? ORDER BY domain LIMIT ?`,
   trimExpired: `DELETE FROM policy WHERE row IN
     (SELECT row FROM policy WHERE expires_at < ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
@@ -110,8 +122,12 @@ class PolicyStore implements SqlitePolicyCache {
   }
 
   async postponeRefresh(policyDomain: DomainName, postponement: RefreshPostponement): Promise<number | undefined> {
-    const { fetchedAt, refreshAt, failed } = postponement
-    const row = this.#run('postpone', (statement) => statement.get(refreshAt, failed ? 1 : 0, policyDomain, fetchedAt))
+    const { fetchedAt, refreshAt, failure } = postponement
+    const which = [refreshAt, policyDomain, fetchedAt]
+    const row =
+      failure === undefined
+        ? this.#run('postpone', (statement) => statement.get(...which))
+        : this.#run('fail', (statement) => statement.get(failure.at, failure.reason, ...which))
     return row && Number(row['failed_refreshes'])
   }
 
@@ -128,6 +144,32 @@ class PolicyStore implements SqlitePolicyCache {
 
   async list({ after, limit }: { readonly after?: DomainName; readonly limit: number }): Promise<StoredPolicy[]> {
     return this.#run('list', (statement) => statement.all(after ?? '', limit)).map(readRow)
+  }
+
+  async count({ now, staleBefore }: { readonly now: number; readonly staleBefore: number }): Promise<PolicyCount[]> {
+    return this.#run('count', (statement) => statement.all(staleBefore, now)).map((row) => ({
+      mode: readMode(row['mode']),
+      policies: Number(row['policies']),
+      stale: Number(row['stale']),
+      oldestFetchedAt: Number(row['oldest']),
+      soonestExpiresAt: Number(row['soonest']),
+    }))
+  }
+
+  noteOrder({ at, by, policyDomain, mode }: PolicyPurge): void {
+    this.#run('noteOrder', (statement) => statement.run(at, by, policyDomain, mode ?? null))
+  }
+
+  takeOrders(): readonly PolicyPurge[] {
+    const rows = this.#run('takeOrders', (statement) => statement.all())
+    return rows
+      .toSorted((a, b) => Number(a['row']) - Number(b['row']))
+      .map((row) => ({
+        at: Number(row['at']),
+        by: String(row['operator']),
+        policyDomain: readDomain(row['domain']),
+        mode: row['mode'] === null ? undefined : readMode(row['mode']),
+      }))
   }
 
   close(): void {
@@ -163,7 +205,16 @@ function readRow(row: Row): StoredPolicy {
     fetchedAt: Number(row['fetched_at']),
     refreshAt: Number(row['refresh_at']),
     failedRefreshes: Number(row['failed_refreshes']),
+    ...(row['failed_at'] === null
+      ? {}
+      : { lastFailure: { at: Number(row['failed_at']), reason: String(row['failure']) } }),
   }
+}
+
+function readMode(value: unknown): StsMode {
+  const mode = (['enforce', 'testing', 'none'] as const).find((one) => one === value)
+  if (mode === undefined) throw new PolicyCacheUnavailable(`not a mode: ${String(value)}`)
+  return mode
 }
 
 function readDomain(value: unknown): DomainName {

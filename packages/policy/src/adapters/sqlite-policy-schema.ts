@@ -17,7 +17,7 @@ export type PolicyCacheOpenError =
 
 /** "Hmpc", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7063
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 const PAGE_BYTES = 4096
 /** 4 GiB: policies that must not be evicted need an end somewhere; then a put fails and is told. */
 const PAGES_MAX = 1_048_576
@@ -44,8 +44,23 @@ const SCHEMA_1 = `
   CREATE INDEX policy_none ON policy (fetched_at) WHERE mode = 'none';
 `
 
+/** Why the last refresh failed, the gauges' columns in one index, and what operators did while no relay ran. */
+const SCHEMA_2 = `
+  ALTER TABLE policy ADD COLUMN failed_at INTEGER;
+  ALTER TABLE policy ADD COLUMN failure TEXT;
+  DROP INDEX policy_expiry;
+  CREATE INDEX policy_expiry ON policy (expires_at, mode, fetched_at);
+  CREATE TABLE operator_order (
+    row INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    mode TEXT
+  ) STRICT;
+`
+
 /** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1]
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2]
 
 export function openPolicyStore(dataDir: string): Result<DatabaseSync, PolicyCacheOpenError> {
   const path = join(dataDir, 'policy.db')

@@ -1,5 +1,6 @@
 /** What happens to MTA-STS policies that an operator wants to see or count. */
 import type { DnsFailureReason } from '../dns/answer.ts'
+import type { PolicyPurge } from './administration.ts'
 import type { PolicyFetchReport } from './fetch-error.ts'
 import type { Occasion } from './freshness.ts'
 import type { StsMode } from './policy-file.ts'
@@ -80,6 +81,8 @@ export type StsEvent =
       readonly mode: StsMode
       readonly expiredAt: number
     }
+  /** An operator threw a cached policy away: the next mail to the domain is first contact again (RFC 8461 §10.3). */
+  | ({ readonly event: 'sts-policy-purged' } & PolicyPurge)
   | {
       readonly event: 'sts-cache-failed'
       readonly operation: 'get' | 'put' | 'remove' | 'due' | 'lease' | 'postpone'

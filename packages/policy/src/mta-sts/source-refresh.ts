@@ -2,9 +2,15 @@
  * What one background refresh does with a cached policy, and when somebody must be told (RFC 8461 §3.3, §10.2): each
  * failure, once when they repeat, and once when no further try will come before the end. Never for mode `none`.
  */
-import { type PolicyCache, PolicyCacheUnavailable, type StoredPolicy } from '../ports/policy-cache.ts'
+import {
+  type PolicyCache,
+  PolicyCacheUnavailable,
+  type RefreshPostponement,
+  type StoredPolicy,
+} from '../ports/policy-cache.ts'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import { assertNever } from '../result.ts'
+import type { PolicyFetchReport } from './fetch-error.ts'
 import { type Course, expiresAt, refreshDelayMs } from './freshness.ts'
 import { type RecordAnswer, type RecordTrouble, recordTrouble } from './record-lookup.ts'
 import type { PolicyFailure } from './source-facts.ts'
@@ -41,7 +47,7 @@ export async function refreshPolicy(work: RefreshWork): Promise<Refreshed> {
   if (cached === undefined) return { kind: 'not-tried' }
   if (course.kind !== 'fetch') {
     const refreshAt = course.kind === 'wait' ? course.until : now() + refreshDelayMs(cached.policy, work.random)
-    await postpone(work, cached, { refreshAt, failed: false })
+    await postpone(work, cached, { refreshAt })
     return { kind: 'not-tried' }
   }
   const trouble = cached.policy.mode === 'none' ? undefined : recordTrouble(record)
@@ -51,7 +57,7 @@ export async function refreshPolicy(work: RefreshWork): Promise<Refreshed> {
     case 'fetched':
       return { kind: 'fetched', trouble }
     case 'failed':
-      await countFailure(work, cached)
+      await countFailure(work, cached, end.report)
       return { kind: 'failed', trouble, uncounted: course.failureCounts ? end.uncounted : undefined }
     case 'not-tried':
       return { kind: 'not-tried' }
@@ -60,9 +66,15 @@ export async function refreshPolicy(work: RefreshWork): Promise<Refreshed> {
   }
 }
 
-async function countFailure(work: RefreshWork, cached: StoredPolicy): Promise<void> {
-  const refreshAt = work.now() + refreshDelayMs(cached.policy, work.random)
-  const failedRefreshes = await postpone(work, cached, { refreshAt, failed: true })
+async function countFailure(
+  work: RefreshWork,
+  cached: StoredPolicy,
+  { resultType, failureReasonCode }: PolicyFetchReport,
+): Promise<void> {
+  const at = work.now()
+  const refreshAt = at + refreshDelayMs(cached.policy, work.random)
+  const failure = { at, reason: `${resultType}: ${failureReasonCode}` }
+  const failedRefreshes = await postpone(work, cached, { refreshAt, failure })
   if (failedRefreshes === undefined || cached.policy.mode === 'none') return
   if (failedRefreshes === ALARM_AFTER) work.emit({ event: 'sts-refresh-alarm', ...named(cached), failedRefreshes })
   if (refreshAt >= expiresAt(cached)) work.emit({ event: 'sts-policy-expiring', ...named(cached) })
@@ -71,7 +83,7 @@ async function countFailure(work: RefreshWork, cached: StoredPolicy): Promise<vo
 async function postpone(
   { cache, emit }: RefreshWork,
   { policyDomain, fetchedAt }: StoredPolicy,
-  postponement: { readonly refreshAt: number; readonly failed: boolean },
+  postponement: Omit<RefreshPostponement, 'fetchedAt'>,
 ): Promise<number | undefined> {
   try {
     return await cache.postponeRefresh(policyDomain, { fetchedAt, ...postponement })

@@ -7,9 +7,15 @@
  */
 import type { DnsResolver } from '../dns/resolver.ts'
 import type { DomainName } from '../domain-name.ts'
-import { type PolicyCache, PolicyCacheUnavailable, type StoredPolicy } from '../ports/policy-cache.ts'
+import {
+  type CachedPolicy,
+  type PolicyCache,
+  PolicyCacheUnavailable,
+  type StoredPolicy,
+} from '../ports/policy-cache.ts'
 import { assertNever, invariant } from '../result.ts'
 import { BoundedMap } from './bounded-map.ts'
+import type { PolicyFetchReport } from './fetch-error.ts'
 import { announcedId, type Course, expiresAt, freshness, isLive, type Occasion, REFETCH_PAUSE_MS } from './freshness.ts'
 import { lookUpStsRecord, type RecordAnswer } from './record-lookup.ts'
 import {
@@ -39,7 +45,19 @@ export interface StsSource {
   refetch(policyDomain: DomainName): Promise<Refetched>
   /** For `refresh.ts`. */
   refresh(policyDomain: DomainName): Promise<Refreshed>
+  /** An operator wants to know now: DNS is asked itself, and what is announced or cached is fetched. */
+  renew(policyDomain: DomainName): Promise<Renewed>
 }
+
+export type Renewed =
+  /** `changed`: another document than the one that was in force, if there was one. */
+  | { readonly kind: 'fetched'; readonly entry: CachedPolicy; readonly changed: boolean }
+  | { readonly kind: 'failed'; readonly report: PolicyFetchReport; readonly retryFrom: number }
+  /** The last fetch for this id failed a short time ago (RFC 8461 §3.3). */
+  | { readonly kind: 'waiting'; readonly retryFrom: number }
+  /** Neither a record that announces a policy, nor one in the cache that could be asked for again. */
+  | { readonly kind: 'nothing-announced'; readonly record: RecordAnswer }
+  | { readonly kind: 'unavailable'; readonly because: PolicyUnavailable['because'] }
 
 export type Refetched =
   /** `changed`: the document is another one, so trying again makes sense. */
@@ -95,10 +113,8 @@ class Source implements StsSource {
     const end = await this.#fetch('refetch', gathered)
     if (end.kind !== 'not-tried') this.#refetchFrom.set(policyDomain, this.#options.now() + REFETCH_PAUSE_MS)
     switch (end.kind) {
-      case 'fetched': {
-        const changed = end.entry.policy.lines.join('\n') !== gathered.cached?.policy.lines.join('\n')
-        return { kind: 'fetched', changed }
-      }
+      case 'fetched':
+        return { kind: 'fetched', changed: differs(end.entry, gathered.cached) }
       case 'failed':
         return { kind: 'failed', uncounted: end.uncounted }
       case 'not-tried':
@@ -113,6 +129,28 @@ class Source implements StsSource {
     if (gathered === undefined) return { kind: 'unavailable' }
     const course = this.#course('refresh', gathered)
     return refreshPolicy({ ...this.#options, gathered, course, fetch: () => this.#fetch('refresh', gathered) })
+  }
+
+  async renew(policyDomain: DomainName): Promise<Renewed> {
+    const gathered = await this.#gather(policyDomain, { afresh: true })
+    if (gathered === undefined) return { kind: 'unavailable', because: 'cache' }
+    const cached = this.#inForce(gathered) ? gathered.cached : undefined
+    const occasion = cached === undefined ? 'delivery' : 'refresh'
+    const course = this.#course(occasion, gathered)
+    if (course.kind === 'use') return { kind: 'nothing-announced', record: gathered.record }
+    if (course.kind === 'wait') return { kind: 'waiting', retryFrom: course.until }
+    const end = await this.#fetch(occasion, gathered)
+    if (cached !== undefined) await refreshPolicy({ ...this.#options, gathered, course, fetch: async () => end })
+    switch (end.kind) {
+      case 'fetched':
+        return { kind: 'fetched', entry: end.entry, changed: differs(end.entry, cached) }
+      case 'failed':
+        return { kind: 'failed', report: end.report, retryFrom: end.failed.until }
+      case 'not-tried':
+        return { kind: 'unavailable', because: end.because }
+      default:
+        return assertNever(end)
+    }
   }
 
   async #find(policyDomain: DomainName, afresh: boolean): Promise<StsFacts> {
@@ -238,4 +276,8 @@ class Source implements StsSource {
     const validUntil = this.#options.now() + FAILED_LOOKUP_VALID_MS
     return { kind: 'unavailable', policyDomain, because, record: undefined, uncounted: undefined, validUntil }
   }
+}
+
+function differs(fetched: CachedPolicy, before: CachedPolicy | undefined): boolean {
+  return fetched.policy.lines.join('\n') !== before?.policy.lines.join('\n')
 }

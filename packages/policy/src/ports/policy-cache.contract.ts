@@ -37,7 +37,11 @@ export function policyCacheContract(bedFor: (t: TestContext) => PolicyCacheBed):
     const bed = bedFor(t)
     const cache = await bed.reopen()
     await cache.put(A, cached({ fetchedAt: bed.now, mode: 'enforce' }))
-    await cache.postponeRefresh(A, { fetchedAt: bed.now, refreshAt: bed.now + 9, failed: true })
+    await cache.postponeRefresh(A, {
+      fetchedAt: bed.now,
+      refreshAt: bed.now + 9,
+      failure: { at: bed.now, reason: 'x' },
+    })
     const next = cached({ fetchedAt: bed.now - 1_000, mode: 'none', id: 'next' })
     await cache.put(A, next)
     assert.deepEqual(await cache.get(A), { ...next, policyDomain: A, failedRefreshes: 0 })
@@ -84,17 +88,37 @@ export function policyCacheContract(bedFor: (t: TestContext) => PolicyCacheBed):
     const { now } = bed
     const first = await bed.reopen()
     await first.put(A, cached({ fetchedAt: now, refreshAt: now }))
-    const postponed = { fetchedAt: now, refreshAt: now + 50, failed: true }
+    const failure = { at: now, reason: 'sts-policy-fetch-error: status-500' }
+    const postponed = { fetchedAt: now, refreshAt: now + 50, failure }
     assert.equal(await first.postponeRefresh(A, postponed), 1)
     const cache = await bed.reopen()
-    assert.equal(await cache.postponeRefresh(A, { ...postponed, failed: false }), 1)
-    assert.equal(await cache.postponeRefresh(A, postponed), 2)
+    assert.equal(await cache.postponeRefresh(A, { fetchedAt: now, refreshAt: now + 50 }), 1)
+    assert.deepEqual((await cache.get(A))?.lastFailure, failure)
+    const later = { at: now + 1, reason: 'sts-webpki-invalid: webpki-expired' }
+    assert.equal(await cache.postponeRefresh(A, { ...postponed, failure: later }), 2)
     assert.equal((await cache.get(A))?.failedRefreshes, 2)
+    assert.deepEqual((await cache.get(A))?.lastFailure, later)
     assert.deepEqual(await cache.dueForRefresh(now + 49, 9), [])
     assert.deepEqual(await cache.dueForRefresh(now + 50, 9), [A])
     assert.equal(await cache.postponeRefresh(A, { ...postponed, fetchedAt: now - 1 }), undefined)
     assert.equal(await cache.postponeRefresh(B, postponed), undefined)
     assert.equal((await cache.get(A))?.failedRefreshes, 2)
+  })
+
+  test('unexpired entries are counted by mode, with the oldest, the next to expire, and those before a given time', async (t) => {
+    const bed = bedFor(t)
+    const cache = await bed.reopen()
+    const { now } = bed
+    assert.deepEqual(await cache.count({ now, staleBefore: now }), [])
+    await cache.put(A, cached({ fetchedAt: now - 500, maxAge: 10 }))
+    await cache.put(B, cached({ fetchedAt: now - 900, maxAge: 60 }))
+    await cache.put(C, cached({ fetchedAt: now - 100, mode: 'none' }))
+    const none = { mode: 'none', policies: 1, stale: 0, oldestFetchedAt: now - 100, soonestExpiresAt: now + 86_399_900 }
+    assert.deepEqual(await cache.count({ now, staleBefore: now - 500 }), [
+      { mode: 'enforce', policies: 2, stale: 1, oldestFetchedAt: now - 900, soonestExpiresAt: now + 9_500 },
+      none,
+    ])
+    assert.deepEqual(await cache.count({ now: now + 59_101, staleBefore: 0 }), [none])
   })
 
   test('one of two callers gets the lease, and the other gets it when the time is over', async (t) => {

@@ -7,7 +7,7 @@
  * successor, its own age or an operator ends one.
  */
 import type { DomainName } from '../domain-name.ts'
-import type { StsPolicy } from '../mta-sts/policy-file.ts'
+import type { StsMode, StsPolicy } from '../mta-sts/policy-file.ts'
 
 export interface CachedPolicy {
   readonly policy: StsPolicy
@@ -23,14 +23,33 @@ export interface StoredPolicy extends CachedPolicy {
   readonly policyDomain: DomainName
   /** Refreshes that failed since `fetchedAt`. */
   readonly failedRefreshes: number
+  /** The last of them. */
+  readonly lastFailure?: RefreshFailure
+}
+
+export interface RefreshFailure {
+  /** UTC milliseconds. */
+  readonly at: number
+  /** Result type and reason as a report would say them (RFC 8460 §4.3.2.2, §4.4). */
+  readonly reason: string
 }
 
 export interface RefreshPostponement {
   /** Which entry is meant. */
   readonly fetchedAt: number
   readonly refreshAt: number
-  /** Counts as a failed refresh. */
-  readonly failed: boolean
+  /** Absent: the refresh did not fail, it only comes later. */
+  readonly failure?: RefreshFailure
+}
+
+/** The unexpired policies of one mode, for gauges. */
+export interface PolicyCount {
+  readonly mode: StsMode
+  readonly policies: number
+  /** Of those, how many were fetched before a given time. */
+  readonly stale: number
+  readonly oldestFetchedAt: number
+  readonly soonestExpiresAt: number
 }
 
 /** Every method rejects with `PolicyCacheUnavailable` when the store cannot answer, which is not "no entry". */
@@ -55,6 +74,9 @@ export interface PolicyCache {
 
   /** Entries in the order of their names, those after `after` only. */
   list(page: { readonly after?: DomainName; readonly limit: number }): Promise<readonly StoredPolicy[]>
+
+  /** What is unexpired at `now`, by mode; modes without a policy are left out. */
+  count(times: { readonly now: number; readonly staleBefore: number }): Promise<readonly PolicyCount[]>
 }
 
 /** The store cannot answer now. Whoever would deliver by the answer defers. */
