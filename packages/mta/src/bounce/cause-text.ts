@@ -81,6 +81,8 @@ function explainOwnDecision(
       kind:
         | 'tls-policy'
         | 'policy-unavailable'
+        | 'login-failed'
+        | 'route-changed'
         | 'extension-missing'
         | 'too-large'
         | 'expired'
@@ -99,6 +101,10 @@ function explainOwnDecision(
         what: `This relay could not find out what encryption the domain ${shown(cause.policyDomain)} demands (${shown(cause.because)}).`,
         advice: ASK_US,
       }
+    case 'login-failed':
+      return { what: `${capital(server)}, through which this relay sends, did not let it log in.`, advice: ASK_US }
+    case 'route-changed':
+      return { what: 'It was to take another way, and was not sent on it yet.', advice: ASK_US }
     case 'extension-missing':
       return { what: `${capital(server)} ${MISSING[cause.extension]}.`, advice: ASK_THEM }
     case 'too-large':
@@ -181,6 +187,7 @@ const PHASE: Record<SmtpPhase, string> = {
   ehlo: 'after our greeting',
   starttls: 'when encryption was asked for',
   'tls-handshake': 'while encryption was being set up',
+  auth: 'when this relay logged in',
   mail: 'when the sender was named',
   rcpt: 'when the recipients were named',
   data: 'when the message was announced',
@@ -196,6 +203,7 @@ const REFUSED: Record<SmtpPhase, string> = {
   ehlo: 'our greeting',
   starttls: 'to encrypt',
   'tls-handshake': 'to encrypt',
+  auth: 'the login of this relay',
   mail: 'the sender',
   rcpt: 'this recipient',
   data: 'the message',

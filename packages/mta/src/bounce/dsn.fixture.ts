@@ -66,6 +66,12 @@ const CAUSES: { readonly [Kind in DeliveryCause['kind']]: DeliveryCause & { read
   reply: { kind: 'reply', phase: 'final-dot', reply: { code: 554, lines: ['Refused', 'for a reason'] } },
   'tls-policy': { kind: 'tls-policy', reason: 'certificate-expired', policyDomain: 'b.example', mechanism: 'mta-sts' },
   'policy-unavailable': { kind: 'policy-unavailable', policyDomain: 'b.example', because: 'cache' },
+  'login-failed': {
+    kind: 'login-failed',
+    username: 'shop',
+    problem: { kind: 'refused', reply: { code: 535, enhancedStatus: '5.7.8', lines: ['no'] } },
+  },
+  'route-changed': { kind: 'route-changed' },
   'extension-missing': { kind: 'extension-missing', extension: 'SMTPUTF8' },
   'too-large': { kind: 'too-large', size: 5000, limit: 1000 },
   expired: { kind: 'expired', last: { kind: 'timeout', phase: 'connect' } },

@@ -13,8 +13,8 @@ import { policyRecord } from './delivery-record.ts'
 import type { DeliveryEvent, PolicyRecord } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
 import type { LaneId } from './lane.ts'
-import type { DeliveryProblem } from './outcome.ts'
-import { isPolicyFailure, problemOf } from './problem.ts'
+import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
+import { isPolicyFailure, isRefusedLogin, ofSmarthost, problemOf } from './problem.ts'
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
 
@@ -78,7 +78,7 @@ export async function attempt(
   }
   for (let index = 0; index < facts.levels && mayGoOn(walk); index += 1) {
     const level = await facts.level(index)
-    for (const { cause } of level.unusable) note(walk, problemOf(cause, { at: options.transactions.now() }))
+    for (const { cause } of level.unusable) note(walk, hostProblem(cause, walk))
     for (const host of warmFirst(level.hosts, options.pool.hosts(options.lane))) {
       if (!mayGoOn(walk)) break
       await visit(host, walk)
@@ -92,6 +92,7 @@ export async function attempt(
 }
 
 function mayGoOn(walk: Walk): boolean {
+  if (walk.problem !== undefined && isRefusedLogin(walk.problem)) return false
   return walk.queue.length > 0 && !isInterrupted(walk) && walk.connections < walk.options.connectionsMax
 }
 
@@ -101,6 +102,12 @@ function mayGoOn(walk: Walk): boolean {
  */
 function isInterrupted({ options, facts, accepted }: Walk): boolean {
   return options.signal.aborted || (accepted > 0 && !facts.fresh())
+}
+
+/** Of a host as a whole. */
+function hostProblem(cause: DeliveryCause, { options, facts }: Walk, remote?: RemoteHost): DeliveryProblem {
+  const problem = problemOf(cause, { at: options.transactions.now(), ...(remote === undefined ? {} : { remote }) })
+  return facts.access === undefined ? problem : ofSmarthost(problem)
 }
 
 function note(walk: Walk, problem: DeliveryProblem): void {
@@ -216,13 +223,13 @@ async function connect({ host, address, requirement }: Visit, walk: Walk): Promi
   walk.connections += 1
   const startedAt = options.monotonic()
   const { mxHostname, servername } = host
-  const { port, policyDomain } = facts
+  const { port, policyDomain, access } = facts
   const remote = { mxHostname, address, port }
-  const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement }
+  const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement, access }
   const opened = await openSession(target, options.session, options.signal)
   if (opened.ok) return { ...opened.value, openedAt: options.monotonic() }
   if (opened.error.kind === 'stopped') return undefined
-  const problem = problemOf(opened.error, { at: options.transactions.now(), remote })
+  const problem = hostProblem(opened.error, walk, remote)
   note(walk, problem)
   const durationMs = options.monotonic() - startedAt
   const sts = requirement.sts === undefined ? {} : { sts: requirement.sts }

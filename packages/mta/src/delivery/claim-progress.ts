@@ -7,6 +7,7 @@
  */
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { Claim, OpenRecipient } from '../spool/spool.ts'
+import type { LaneId } from './lane.ts'
 import type { DeliveryProblem, RemoteHost } from './outcome.ts'
 import { isPolicyFailure } from './problem.ts'
 
@@ -14,6 +15,8 @@ export type Disposition =
   | { readonly kind: 'delivered'; readonly reply: SmtpReply; readonly remote: RemoteHost }
   | { readonly kind: 'failed'; readonly problem: DeliveryProblem }
   | { readonly kind: 'deferred'; readonly problem: DeliveryProblem }
+  /** Its mail is routed through another lane now, where it is due at once. */
+  | { readonly kind: 'moved'; readonly problem: DeliveryProblem; readonly lane: LaneId }
   | { readonly kind: 'ambiguous'; readonly problem: DeliveryProblem }
 
 export class ClaimProgress {

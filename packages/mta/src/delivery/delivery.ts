@@ -6,6 +6,7 @@ import type { BounceEvent } from '../bounce/events.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LaneScheduler, Turn } from '../schedule/lane-scheduler.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
+import { saidOf } from '../smtp/auth.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -18,7 +19,7 @@ import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
-import { laneFor } from './route.ts'
+import { laneFor, type RouteTable } from './route.ts'
 import { runTurn, type TurnWorld } from './turn.ts'
 import { WaitingLanes } from './waiting-lanes.ts'
 
@@ -34,8 +35,12 @@ export interface DeliveryOptions {
   readonly self: Self
   /** May this address be dialled at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
-  /** Port of MX hosts, for the lanes of notifications. */
+  /** The same for smarthosts, whose names the operator wrote; as `guard` when absent. */
+  readonly smarthostGuard?: DeliveryOptions['guard']
+  /** Port of MX hosts. */
   readonly port: number
+  /** Mail that goes to smarthosts; none when absent. */
+  readonly routes?: RouteTable
   /** PEM roots beside Node's own; the same array each time. */
   readonly ca?: readonly string[]
   readonly localAddress?: string
@@ -125,6 +130,7 @@ export function factsSource(options: DestinationOptions): FactsSource {
   const { resolver, guard, self, random, now, monotonic, addressesPerHostMax, emit } = options
   return new FactsSource({
     ...{ resolver, guard, self, random, now, monotonic, sts: options.sts },
+    ...{ smarthostGuard: options.smarthostGuard, routes: options.routes },
     demandFor: options.demandFor ?? (() => 'nothing'),
     onDefect: (lane, error) =>
       emit({ event: 'delivery-defect', lane: laneId(lane), detail: String(error), messages: 0 }),
@@ -133,11 +139,11 @@ export function factsSource(options: DestinationOptions): FactsSource {
 }
 
 function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
-  const { spool, scheduler, port, hostname, postmaster, now, random, emit } = options
+  const { spool, scheduler, port, routes, hostname, postmaster, now, random, emit } = options
   return {
     ...{ spool, leases, hostname, postmaster, now, random, emit },
     wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
-    laneFor: (recipient) => laneFor(recipient, { port }),
+    laneFor: (recipient) => laneFor(recipient, { port, routes }),
     retry: options.retry ?? defaultRetryOptions,
   }
 }
@@ -152,6 +158,8 @@ function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWor
       ...(localAddress === undefined ? {} : { localAddress }),
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
+      onLoginFailed: ({ lane, remote }, { username }, problem) =>
+        emit({ event: 'smarthost-login-failed', lane, remote, username, reason: problem.kind, said: saidOf(problem) }),
       onJudged: ({ lane, policyDomain, remote, requirement }, result, { channel, verdict }) => {
         const assessed = requirement.sts === undefined ? {} : { sts: requirement.sts }
         const judged = { channel: channelRecord(channel), requirement, verdict, result }

@@ -12,6 +12,7 @@ import type {
   StsAssessment,
   Verdict,
 } from '@hermetic/policy'
+import type { LoginProblem } from '../smtp/auth.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { QueueId } from '../spool/queue-id.ts'
@@ -56,6 +57,16 @@ export type DeliveryEvent =
       readonly channel: JudgedChannelRecord
       readonly requirement: ProofRequirement
       readonly verdict: Verdict
+    }
+  /** A smarthost does not take the credentials of its route; the whole lane waits. */
+  | {
+      readonly event: 'smarthost-login-failed'
+      readonly lane: LaneId
+      readonly remote: RemoteHost
+      readonly username: string
+      readonly reason: LoginProblem['kind']
+      /** The reply, or the mechanisms that the peer offers in place of PLAIN. */
+      readonly said: string
     }
   /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
   | {

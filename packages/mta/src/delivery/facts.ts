@@ -29,14 +29,18 @@ import {
   nextHopCause,
   preferenceLevels,
 } from './candidates.ts'
-import type { Lane } from './lane.ts'
+import { type Lane, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
+import { NO_ROUTES, type RouteAccess, type RouteTable, routeDemand } from './route.ts'
 import { siteOf } from './site.ts'
 
 export interface FactsOptions {
   readonly resolver: Pick<DnsResolver, 'mx' | 'address'>
   /** Is this the address that we may dial at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
+  /** The same for smarthosts: the operator wrote their names (architecture, decision 8). */
+  readonly smarthostGuard?: FactsOptions['guard'] | undefined
+  readonly routes?: RouteTable | undefined
   readonly self: Self
   /** What local policy demands (TLS-01). */
   readonly demandFor: (nextHop: MailDomain) => LocalDemand
@@ -63,6 +67,8 @@ export interface NextHopFacts {
   readonly policyDomain: string
   readonly port: number
   readonly site: SiteId
+  /** Of a route; absent for mail exchangers. */
+  readonly access?: RouteAccess
   /** Of the domain; undefined when there can be none, or when MTA-STS is off. */
   readonly policy: StsFacts | undefined
   readonly requirement: (host: CandidateHost) => Requirement
@@ -84,12 +90,24 @@ interface Asking {
   readonly afresh: boolean
 }
 
-interface Found {
-  readonly domain: DomainName
+/** What the kind of lane says about every host behind it. */
+interface Reach {
+  readonly guard: FactsOptions['guard']
+  readonly local: LocalDemand
+  readonly access?: RouteAccess
+}
+
+/** Who may be dialled, before anybody's address is asked for. */
+interface Hosts {
   readonly site: SiteId
   readonly levels: readonly (readonly MxCandidate[])[]
-  readonly policy: StsFacts | undefined
   readonly ttlSeconds: number
+}
+
+interface Found extends Hosts {
+  readonly reach: Reach
+  readonly domain: DomainName
+  readonly policy: StsFacts | undefined
 }
 
 export class FactsSource {
@@ -104,7 +122,7 @@ export class FactsSource {
   }
 
   get(lane: Lane): Promise<Destination> | Destination {
-    const key = keyOf(lane)
+    const key = laneId(lane)
     const known = this.#known.get(key)
     if (known?.fresh()) return { kind: 'facts', facts: known }
     const asking = this.#asking.get(key)
@@ -121,7 +139,7 @@ export class FactsSource {
   }
 
   forget(lane: Lane): void {
-    this.#known.delete(keyOf(lane))
+    this.#known.delete(laneId(lane))
   }
 
   /** Mail failed because of the policy: perhaps there is a better one (decision 3). The next attempt will know. */
@@ -145,9 +163,8 @@ export class FactsSource {
   }
 
   async #ask(lane: Lane, how: Asking): Promise<Destination> {
-    const key = keyOf(lane)
-    const destination =
-      lane.nextHop.kind === 'literal' ? this.#literal(lane, lane.nextHop) : await this.#byMx(lane, how)
+    const key = laneId(lane)
+    const destination = await this.#find(lane, how)
     this.#known.delete(key)
     if (destination.kind !== 'facts') return destination
     if (this.#known.size >= REMEMBERED_MAX) {
@@ -160,41 +177,60 @@ export class FactsSource {
     return destination
   }
 
-  async #byMx(lane: Lane, how: Asking): Promise<Destination> {
-    const { resolver, self, random, sts } = this.#options
-    if (lane.nextHop.kind === 'literal') return this.#literal(lane, lane.nextHop)
-    const domain = lane.nextHop.name
-    const asked = sts?.policyFor(domain, how)
+  async #find(lane: Lane, how: Asking): Promise<Destination> {
+    const reach = lane.kind === 'mx' ? this.#reachOfMx(lane) : this.#reachOfRoute(lane)
+    if (reach === undefined) return { kind: 'nobody', cause: { kind: 'route-changed' } }
+    const { nextHop } = lane
+    if (nextHop.kind === 'literal') return this.#literal(lane, nextHop, reach)
+    const asked = this.#options.sts?.policyFor(nextHop.name, how)
     // Awaited below; a domain that takes no mail does not wait for its policy host.
     asked?.catch(() => undefined)
-    const answer = await resolveNextHop({ resolver, domain, self, random })
-    if (answer.kind !== 'hosts') return { kind: 'nobody', cause: nextHopCause(answer, domain) }
+    const found = lane.kind === 'mx' ? await this.#mailExchangers(lane, nextHop.name) : smarthost(lane, nextHop.name)
+    if ('kind' in found) return found
     const policy = await asked
     if (policy?.kind === 'unavailable') {
       const { because } = policy
-      return { kind: 'nobody', cause: { kind: 'policy-unavailable', policyDomain: domain, because } }
+      return { kind: 'nobody', cause: { kind: 'policy-unavailable', policyDomain: nextHop.name, because } }
     }
-    const levels = preferenceLevels(answer.candidates)
-    const site = siteOf(
-      answer.candidates.map(({ mxHostname }) => mxHostname),
-      lane.port,
-    )
-    const { ttlSeconds } = answer
-    return { kind: 'facts', facts: this.#facts(lane, { domain, site, levels, policy, ttlSeconds }) }
+    return { kind: 'facts', facts: this.#facts(lane, { ...found, reach, policy, domain: nextHop.name }) }
+  }
+
+  #reachOfMx({ nextHop }: Lane): Reach {
+    const { guard, demandFor } = this.#options
+    return { guard, local: demandFor(nextHop) }
+  }
+
+  /** Undefined: no route leads here any more. */
+  #reachOfRoute(lane: RouteLane): Reach | undefined {
+    const { guard, smarthostGuard = guard, routes = NO_ROUTES, demandFor } = this.#options
+    const access = routes.access.get(laneId(lane))
+    if (access === undefined) return undefined
+    const demanded = routeDemand(access)
+    return { guard: smarthostGuard, local: demanded === 'nothing' ? demandFor(lane.nextHop) : demanded, access }
+  }
+
+  async #mailExchangers(lane: Lane, domain: DomainName): Promise<Hosts | Destination> {
+    const { resolver, self, random } = this.#options
+    const answer = await resolveNextHop({ resolver, domain, self, random })
+    if (answer.kind !== 'hosts') return { kind: 'nobody', cause: nextHopCause(answer, domain) }
+    const { candidates, ttlSeconds } = answer
+    const names = candidates.map(({ mxHostname }) => mxHostname)
+    return { levels: preferenceLevels(candidates), site: siteOf(names, lane.port), ttlSeconds }
   }
 
   #facts(lane: Lane, found: Found): NextHopFacts {
-    const { monotonic, now, demandFor } = this.#options
-    const { domain, policy, site, levels } = found
+    const { monotonic, now } = this.#options
+    const { domain, policy, site, levels, reach } = found
+    const { local, access } = reach
     const madeAt = monotonic()
     let freshUntil = madeAt + Math.min(factsMs(found.ttlSeconds), policyMs(policy, now()))
     const known = new Map<number, CandidateLevel>()
-    const local = demandFor(lane.nextHop)
     const sts = policy?.kind === 'policy' ? policy : undefined
     return {
       policyDomain: domain,
       port: lane.port,
       site,
+      ...(access === undefined ? {} : { access }),
       policy,
       requirement: ({ servername: mxHostname }) => tlsRequirement({ local, sts, mxHostname }),
       levels: levels.length,
@@ -203,7 +239,7 @@ export class FactsSource {
       level: async (index) => {
         const before = known.get(index)
         if (before !== undefined) return before
-        const { level, ttlSeconds } = await this.#level(levels[index] ?? [], { port: lane.port, domain })
+        const { level, ttlSeconds } = await this.#level(levels[index] ?? [], { lane, domain, reach })
         freshUntil = Math.min(freshUntil, monotonic() + factsMs(ttlSeconds))
         if (level.unusable.length === 0) known.set(index, level)
         return level
@@ -213,13 +249,13 @@ export class FactsSource {
 
   async #level(
     candidates: readonly MxCandidate[],
-    { port, domain }: { readonly port: number; readonly domain: DomainName },
+    { lane: { port }, domain, reach }: { readonly lane: Lane } & Pick<Found, 'domain' | 'reach'>,
   ): Promise<{ readonly level: CandidateLevel; readonly ttlSeconds: number }> {
-    const { resolver, guard, preferFamily = 6, addressesPerHostMax = ADDRESSES_PER_HOST_MAX } = this.#options
+    const { resolver, preferFamily = 6, addressesPerHostMax = ADDRESSES_PER_HOST_MAX } = this.#options
     const resolved = await Promise.all(
       candidates.map(async (candidate): Promise<ResolvedCandidate> => {
         const question = { resolver, host: candidate.mxHostname, preferFamily }
-        const addresses = await resolveAddresses({ ...question, guard: (address) => guard(address, port) })
+        const addresses = await resolveAddresses({ ...question, guard: (address) => reach.guard(address, port) })
         return { candidate, addresses }
       }),
     )
@@ -230,19 +266,20 @@ export class FactsSource {
   }
 
   /** RFC 5321 §4.1.3: the address itself; nothing is looked up, and no certificate proves it. */
-  #literal(lane: Lane, literal: MailDomain & { readonly kind: 'literal' }): Destination {
-    const { monotonic, demandFor, guard } = this.#options
+  #literal(lane: Lane, literal: Literal, { guard, local, access }: Reach): Destination {
+    const { monotonic } = this.#options
     const mxHostname = formatDomain(literal)
     const judgement = guard(literal.address, lane.port)
     const level = literalLevel(mxHostname, literal.address, judgement)
     const madeAt = monotonic()
-    const requirement = tlsRequirement({ local: demandFor(literal) })
+    const requirement = tlsRequirement({ local })
     return {
       kind: 'facts',
       facts: {
         policyDomain: mxHostname,
         port: lane.port,
         site: siteOf([mxHostname], lane.port),
+        ...(access === undefined ? {} : { access }),
         // RFC 8461 §3.1 is about domains (STS-04).
         policy: undefined,
         requirement: () => requirement,
@@ -253,6 +290,14 @@ export class FactsSource {
       },
     }
   }
+}
+
+type Literal = MailDomain & { readonly kind: 'literal' }
+
+/** The one host that the route names; its MX are nobody's business. */
+function smarthost({ port }: RouteLane, host: DomainName): Hosts {
+  const candidate = { mxHostname: host, preference: 0, implicit: true }
+  return { levels: [[candidate]], site: siteOf([host], port), ttlSeconds: FACTS_MS_MAX / 1000 }
 }
 
 function literalLevel(mxHostname: string, address: string, judgement: AddressJudgement): CandidateLevel {
@@ -271,10 +316,6 @@ function policyMs(policy: StsFacts | undefined, now: number): number {
   if (policy === undefined) return FACTS_MS_MAX
   const ms = Math.max(policy.validUntil - now, FACTS_MS_MIN)
   return policy.kind === 'policy' ? Math.min(ms, policy.expiresAt - now) : ms
-}
-
-function keyOf({ nextHop, port }: Lane): string {
-  return `${formatDomain(nextHop)}:${port}`
 }
 
 function factsMs(ttlSeconds: number): number {

@@ -1,37 +1,55 @@
 /**
  * A lane is the queue of one next hop: (route or next-hop domain, port, source pool). Policy belongs to the
- * lane's domain; permits and idle connections belong to the site (`site.ts`). Pure.
+ * lane's domain; permits and idle connections belong to the site (`site.ts`), and no connection ever leaves its lane.
+ * What a route says beyond its lane is in `route.ts`. Pure.
  *
- * The id is what the spool indexes and what operators see: `mx:example.com:25`, `mx:[192.0.2.1]:25`.
+ * The id is what the spool indexes and what operators see: `mx:example.com:25`, `mx:[192.0.2.1]:25`,
+ * `route:smarthost.example:587`, and with a login `route:shop%40example.com@smarthost.example:587`.
  */
 import { invariant, parseDomainName } from '@hermetic/policy'
 import { formatDomain, type MailDomain, parseLiteral } from '../smtp/mail-address.ts'
 
 export type LaneId = string & { readonly __brand: 'LaneId' }
 
-export interface Lane {
+export type Lane = MxLane | RouteLane
+
+/** To the mail exchangers of a domain. */
+export interface MxLane {
   readonly kind: 'mx'
   /** RFC 7672 §1.1: the original next-hop domain, or an address literal. */
   readonly nextHop: MailDomain
   readonly port: number
 }
 
-export function laneId(lane: Lane): LaneId {
-  return `mx:${formatDomain(lane.nextHop)}:${lane.port}` as LaneId
+/** To a smarthost that the configuration names. */
+export interface RouteLane {
+  readonly kind: 'route'
+  /** The smarthost itself: its MX are never asked for. */
+  readonly nextHop: MailDomain
+  readonly port: number
+  /** Whom we log in as; two logins at one smarthost are two lanes, and share no connection. */
+  readonly username?: string
 }
 
-const LANE_ID = /^mx:(.+):(\d{1,5})$/
+export function laneId(lane: Lane): LaneId {
+  const where = `${formatDomain(lane.nextHop)}:${lane.port}`
+  if (lane.kind === 'mx') return `mx:${where}` as LaneId
+  const login = lane.username === undefined ? '' : `${encodeURIComponent(lane.username)}@`
+  return `route:${login}${where}` as LaneId
+}
+
+const LANE_ID = /^(mx|route):(?:([^@\s]+)@)?([^@\s]+):(\d{1,5})$/
 
 /** Undefined when the text is not a lane id. */
 export function parseLaneId(text: string): Lane | undefined {
-  const [, host, port] = LANE_ID.exec(text) ?? []
-  if (host === undefined || port === undefined) return undefined
-  if (host.startsWith('[')) {
-    const literal = parseLiteral(host)
-    return literal === undefined ? undefined : { kind: 'mx', nextHop: literal, port: Number(port) }
-  }
-  const name = parseDomainName(host)
-  return name.ok ? { kind: 'mx', nextHop: { kind: 'name', name: name.value }, port: Number(port) } : undefined
+  const [, kind, login, host = '', port] = LANE_ID.exec(text) ?? []
+  const nextHop = parseHost(host)
+  if (nextHop === undefined || (kind === 'mx' && login !== undefined)) return undefined
+  const where = { nextHop, port: Number(port) }
+  if (kind === 'mx') return { kind, ...where }
+  if (login === undefined) return { kind: 'route', ...where }
+  const username = decoded(login)
+  return username === undefined ? undefined : { kind: 'route', ...where, username }
 }
 
 /** The lane behind an id that we made ourselves. */
@@ -39,4 +57,20 @@ export function laneOf(id: LaneId): Lane {
   const lane = parseLaneId(id)
   invariant(lane !== undefined, `lane id ${id}`)
   return lane
+}
+
+function parseHost(text: string): MailDomain | undefined {
+  if (text.startsWith('[')) return parseLiteral(text)
+  const name = parseDomainName(text)
+  return name.ok ? { kind: 'name', name: name.value } : undefined
+}
+
+/** Undefined when `encodeURIComponent` writes no such text. */
+function decoded(login: string): string | undefined {
+  try {
+    const username = decodeURIComponent(login)
+    return encodeURIComponent(username) === login ? username : undefined
+  } catch {
+    return undefined
+  }
 }

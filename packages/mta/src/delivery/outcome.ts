@@ -4,6 +4,8 @@
  * The cause is set where the fact is known; everything else (log line, DSN, metric, `queue show`) renders it.
  * `problem.ts` has the one table from cause to RFC 3463 status, fault, scope and permanence.
  */
+
+import type { LoginProblem } from '../smtp/auth.ts'
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
@@ -73,6 +75,10 @@ export type DeliveryCause =
   | TlsPolicyCause
   /** Whether the domain has a policy cannot be said now: delivering by a guess could break it. */
   | { readonly kind: 'policy-unavailable'; readonly policyDomain: string; readonly because: string }
+  /** The smarthost does not take our credentials, or offers no way to show them (RFC 4954 §4). */
+  | { readonly kind: 'login-failed'; readonly username: string; readonly problem: LoginProblem }
+  /** The configuration now sends this recipient's mail elsewhere. */
+  | { readonly kind: 'route-changed' }
   | { readonly kind: 'extension-missing'; readonly extension: '8BITMIME' | 'SMTPUTF8' | 'REQUIRETLS' }
   | { readonly kind: 'too-large'; readonly size: number; readonly limit: number }
   /** Held in the queue longer than its maximum age; `last` is the last actual problem (DSN-13). */

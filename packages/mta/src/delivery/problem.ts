@@ -6,6 +6,7 @@
  */
 import { assertNever } from '@hermetic/policy'
 import type { RetryPace } from '../schedule/retry-schedule.ts'
+import type { LoginProblem } from '../smtp/auth.ts'
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import { replyClass, type SmtpReply } from '../smtp/reply.ts'
@@ -50,6 +51,10 @@ function judgement(cause: DeliveryCause): Judgement {
       return { ...POLICY, status: STARTTLS_MISSING.has(cause.reason) ? '4.7.10' : '4.7.5' }
     case 'policy-unavailable': // architecture, decision 2
       return { status: '4.7.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
+    case 'login-failed':
+      return loginJudgement(cause.problem)
+    case 'route-changed':
+      return { status: '4.3.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'extension-missing':
       return { status: EXTENSION_STATUS[cause.extension], permanence: 'permanent', fault: 'destination', scope: 'host' }
     case 'too-large': // EXT-02
@@ -103,12 +108,42 @@ function replyStatus(reply: SmtpReply): EnhancedStatus {
   return reply.enhancedStatus ?? (replyClass(reply) === 'permanent' ? '5.0.0' : '4.0.0')
 }
 
+/**
+ * Wrong credentials are ours to mend: mail waits, whatever class the reply has. A refusal for now is one of this host, a
+ * refusal for good would be repeated by the next one, and may lock the account (scope `next-hop`).
+ */
+function loginJudgement(problem: LoginProblem): Judgement {
+  const ours = { permanence: 'transient', fault: 'local-configuration' } as const
+  if (problem.kind === 'not-offered') return { ...ours, status: '4.7.4', scope: 'host' }
+  const { reply } = problem
+  if (replyClass(reply) === 'transient') return { ...ours, status: reply.enhancedStatus ?? '4.7.0', scope: 'host' }
+  return { ...ours, status: inClass4(reply.enhancedStatus ?? '5.7.8'), scope: 'next-hop' }
+}
+
+/** No smarthost of ours will take this login for now: asking the next address would only be one more failure. */
+export function isRefusedLogin({ cause, scope }: DeliveryProblem): boolean {
+  return cause.kind === 'login-failed' && scope === 'next-hop'
+}
+
+/**
+ * What keeps us from a smarthost is between it and us, and says nothing about the mail: an address that is gone from DNS
+ * or a greeting that refuses us is for the operator to mend, and returns no message before its time.
+ */
+export function ofSmarthost(problem: DeliveryProblem): DeliveryProblem {
+  if (problem.permanence === 'transient') return problem
+  const status = inClass4(problem.status)
+  return { ...problem, status, permanence: 'transient', fault: 'local-configuration' }
+}
+
+function inClass4(status: EnhancedStatus): EnhancedStatus {
+  return status.startsWith('5') ? (`4${status.slice(1)}` as EnhancedStatus) : status
+}
+
 /** DSN-13: the status names the last actual problem, in class 4. */
 function expiredJudgement(last: DeliveryCause | undefined): Judgement {
   if (last === undefined) return { status: '4.4.7', permanence: 'permanent', fault: 'network', scope: 'message' }
   const { status, fault, scope } = judgement(last)
-  const transient = status.startsWith('5') ? (`4${status.slice(1)}` as EnhancedStatus) : status
-  return { status: transient, permanence: 'permanent', fault, scope }
+  return { status: inClass4(status), permanence: 'permanent', fault, scope }
 }
 
 /** How soon another attempt makes sense: troubles of the network and of a session often pass quickly. */

@@ -1,8 +1,8 @@
 /**
  * One address of a candidate becomes a session on which mail may flow, or a cause why not (RFC 3207, RFC 7435).
  *
- * The order is fixed: greeting, EHLO, STARTTLS, peer facts, verdict, EHLO again. Nothing of a message leaves
- * before the verdict. Where nothing demands TLS, a broken handshake is tried once more with classic groups when it
+ * The order is fixed: greeting, EHLO, STARTTLS, peer facts, verdict, EHLO again, AUTH; with implicit TLS (RFC 8314) peer
+ * facts and verdict come before the first EHLO. Nothing of a message, and no credentials, leave before the verdict. Where nothing demands TLS, a broken handshake is tried once more with classic groups when it
  * ended without an alert, then on a new connection in clear; a certificate that nobody asked for never matters.
  */
 import {
@@ -12,8 +12,10 @@ import {
   type DomainName,
   endedWithoutAlert,
   err,
+  invariant,
   judge,
   ok,
+  type PeerFacts,
   type ProofRequirement,
   type Result,
   type SessionResult,
@@ -22,7 +24,8 @@ import {
   type Verdict,
   type VerdictReason,
 } from '@hermetic/policy'
-import { SmtpConnection } from '../smtp/client.ts'
+import type { Credentials, LoginProblem } from '../smtp/auth.ts'
+import { SmtpConnection, type TlsOptions } from '../smtp/client.ts'
 import { replyClass } from '../smtp/reply.ts'
 import type { SessionProblem } from '../smtp/session-problem.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
@@ -31,6 +34,7 @@ import type { ChannelRecord } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryCause, RemoteHost } from './outcome.ts'
 import { causeOfSession } from './problem.ts'
+import type { RouteAccess } from './route.ts'
 
 export interface SessionTarget {
   readonly lane: LaneId
@@ -39,6 +43,8 @@ export interface SessionTarget {
   readonly servername: DomainName | undefined
   readonly policyDomain: string
   readonly requirement: ProofRequirement
+  /** Of a route: how TLS begins, and the credentials. Absent for mail exchangers. */
+  readonly access?: RouteAccess | undefined
 }
 
 export interface SessionOptions {
@@ -50,6 +56,7 @@ export interface SessionOptions {
   readonly onFallback: (target: SessionTarget, failure: string, to: 'classic-groups' | 'clear') => void
   /** Each session once, when it is known what its channel proves. */
   readonly onJudged: (target: SessionTarget, result: SessionResult, judged: JudgedChannel) => void
+  readonly onLoginFailed: (target: SessionTarget, credentials: Credentials, problem: LoginProblem) => void
 }
 
 /** What was judged, whole: for `explain`, which shows it. */
@@ -126,9 +133,12 @@ async function open(target: SessionTarget, options: SessionOptions, { mode, sign
       timeouts: options.timeouts,
       signal: life.signal,
       ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+      ...(target.access?.tls === 'implicit' ? { tls: tlsOptions(target, options, mode) } : {}),
     })
-    if (!connected.ok) return { kind: 'failed', cause: causeOfSession(connected.error, 'greeting') }
+    if (!connected.ok) return notConnected(connected.error)
     const connection = connected.value
+    const { peerFacts } = connection
+    if (peerFacts !== undefined) return await secured({ connection, target, abort, options }, peerFacts)
     const allowHelo = requirement.floor === 'opportunistic'
     const greeted = await connection.ehlo(options.hostname, { allowHelo })
     if (!greeted.ok) return greetingFailed({ connection, target, abort, options }, greeted.error, allowHelo)
@@ -139,6 +149,16 @@ async function open(target: SessionTarget, options: SessionOptions, { mode, sign
   } finally {
     signal.removeEventListener('abort', abort)
   }
+}
+
+/** A failed handshake of implicit TLS is one like any other. */
+function notConnected(problem: SessionProblem): Opening {
+  return problem.kind === 'tls' ? tlsBroken(problem) : { kind: 'failed', cause: causeOfSession(problem, 'greeting') }
+}
+
+function tlsOptions({ servername }: SessionTarget, { ca }: SessionOptions, mode: Mode): TlsOptions {
+  const groups = mode === 'classic' ? 'classic' : 'default'
+  return { groups, ca, ...(servername === undefined ? {} : { servername }) }
 }
 
 /** SMTP-04: a host that knows only HELO has no STARTTLS; where TLS is demanded, that is what is wrong with it. */
@@ -155,24 +175,23 @@ interface Seed {
   readonly options: SessionOptions
 }
 
-async function secure(seed: Seed, groups: 'default' | 'classic'): Promise<Opening> {
-  const { connection, target, abort, options } = seed
-  const started = await connection.startTls({
-    groups,
-    ca: options.ca,
-    ...(target.servername === undefined ? {} : { servername: target.servername }),
-  })
+async function secure(seed: Seed, mode: Mode): Promise<Opening> {
+  const { connection, target, options } = seed
+  const started = await connection.startTls(tlsOptions(target, options, mode))
   switch (started.kind) {
     case 'declined': // TLS-09
       return inClear(seed, channelInClear('starttls-refused'))
     case 'failed':
       return tlsBroken(started.problem)
     case 'secured':
-      break
+      return secured(seed, started.facts)
     default:
       return assertNever(started)
   }
-  const { facts } = started
+}
+
+async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
+  const { connection, target, abort, options } = seed
   const judged = judgeOr(seed, { kind: 'tls', facts })
   if (judged.kind === 'failed') return judged
   const again = await connection.ehlo(options.hostname, { allowHelo: false })
@@ -180,15 +199,41 @@ async function secure(seed: Seed, groups: 'default' | 'classic'): Promise<Openin
     if (again.error.kind !== 'reply') return tlsBroken(again.error)
     return giveUp(connection, causeOfSession(again.error, 'ehlo'))
   }
-  const channel = { ...tlsChannel(facts), level: judged.verdict.level }
   const { verdict, result } = judged
+  const refused = await logIn(seed, verdict)
+  if (refused !== undefined) return refused
+  const channel = { ...tlsChannel(facts), level: verdict.level }
   return { kind: 'open', session: { connection, target, abort, verdict, result, channel } }
+}
+
+/** RFC 4954 §14, TLS-22: only to a peer that has proven to be the one that the configuration names. */
+async function logIn(
+  { connection, target, options }: Seed,
+  { level }: Verdict & { readonly kind: 'proven' },
+): Promise<Opening | undefined> {
+  const credentials = target.access?.credentials
+  if (credentials === undefined) return undefined
+  invariant(level !== 'clear' && level !== 'encrypted', 'credentials are for a proven peer')
+  const outcome = await connection.logIn(credentials)
+  switch (outcome.kind) {
+    case 'accepted':
+      return undefined
+    case 'not-offered':
+    case 'refused':
+      options.onLoginFailed(target, credentials, outcome)
+      return giveUp(connection, { kind: 'login-failed', username: credentials.username, problem: outcome })
+    case 'failed':
+      return giveUp(connection, causeOfSession(outcome.problem, 'auth'))
+    default:
+      return assertNever(outcome)
+  }
 }
 
 function inClear(seed: Seed, channel: Channel & { readonly kind: 'clear' }): Opening {
   const judged = judgeOr(seed, channel)
   if (judged.kind === 'failed') return judged
   const { connection, target, abort } = seed
+  invariant(target.access?.credentials === undefined, 'no session in clear where credentials are used')
   const { verdict, result } = judged
   const { because } = channel
   return { kind: 'open', session: { connection, target, abort, verdict, result, channel: { kind: 'clear', because } } }

@@ -4,8 +4,10 @@
  */
 import { assertNever } from '@hermetic/policy'
 import { afterAmbiguous, nextAttempt, type RetryOptions } from '../schedule/retry-schedule.ts'
+import type { MailAddress } from '../smtp/mail-address.ts'
 import type { OpenRecipient } from '../spool/spool.ts'
 import type { ClaimProgress, Disposition } from './claim-progress.ts'
+import type { LaneId } from './lane.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
 import { isPolicyFailure, problemOf, retryPace } from './problem.ts'
 
@@ -54,6 +56,8 @@ function outcomeOf(recipient: OpenRecipient, disposition: Disposition, moment: M
       return { kind: 'failed', index, problem: disposition.problem }
     case 'ambiguous':
       return { kind: 'ambiguous', index, problem: disposition.problem, dueAt: ambiguousDueAt(recipient, moment) }
+    case 'moved':
+      return { kind: 'deferred', index, problem: disposition.problem, dueAt: moment.now, lane: disposition.lane }
     case 'deferred':
       return deferral(index, disposition.problem, moment)
     default:
@@ -88,6 +92,22 @@ export function expiredProblem(last: DeliveryProblem, now: number): DeliveryProb
 }
 
 /**
+ * The configuration may have changed since the message was accepted or last tried: each recipient goes where it is
+ * routed now, and no mail waits in a lane that no route leads to. What was wrong at its last attempt stays known.
+ */
+export function moveWhereRouted(
+  progress: ClaimProgress,
+  { now, laneFor }: { readonly now: number; readonly laneFor: (recipient: MailAddress) => LaneId },
+): void {
+  for (const { index, address, lastProblem } of progress.open) {
+    const lane = laneFor(address)
+    if (lane === progress.claim.lane) continue
+    const problem = lastProblem ?? problemOf({ kind: 'route-changed' }, { at: now })
+    progress.settle(index, { kind: 'moved', problem, lane })
+  }
+}
+
+/**
  * A message that is over its age and was tried until then is given up without another connection. One that waited
  * for us, because the relay was down or an operator held it, is tried once more: its time ran out, not its attempts.
  * So is one that a policy kept back: the policy may have changed (RFC 8461 §5.1).
@@ -99,7 +119,8 @@ export function expireAtClaim(
   if (now < progress.claim.expiresAt) return
   const triedLately = now - retry.intervalMaxMs * (1 + retry.jitter)
   for (const { index, lastProblem } of progress.open) {
-    if (lastProblem === undefined || lastProblem.at < triedLately || isPolicyFailure(lastProblem.cause)) continue
+    if (lastProblem === undefined || lastProblem.at < triedLately) continue
+    if (isPolicyFailure(lastProblem.cause) || lastProblem.cause.kind === 'route-changed') continue
     progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
   }
 }

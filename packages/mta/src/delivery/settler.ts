@@ -124,7 +124,10 @@ export class Settler {
       emit({ event: 'settle-unusual', id: claim.id, lane: claim.lane, outcome: result.kind, detail })
     }
     for (const event of notice.events) emit(event)
-    for (const outcome of outcomes) if ('dueAt' in outcome) wake(claim.lane, outcome.dueAt)
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'deferred') wake(outcome.lane ?? claim.lane, outcome.dueAt)
+      else if (outcome.kind === 'ambiguous') wake(claim.lane, outcome.dueAt)
+    }
     for (const { deliveries } of enqueue) for (const { lane } of deliveries) wake(lane)
   }
 

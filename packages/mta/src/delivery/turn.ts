@@ -19,7 +19,7 @@ import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem } from './outcome.ts'
 import { isPolicyFailure, problemOf } from './problem.ts'
-import { expireAtClaim } from './settlement.ts'
+import { expireAtClaim, moveWhereRouted } from './settlement.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
 import { PARKED_MS, type WaitingLanes } from './waiting-lanes.ts'
 
@@ -173,6 +173,7 @@ type Done = (progress: ClaimProgress) => void
 async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<TurnEnd | undefined> {
   const { world, lane, context } = state
   for (const progress of [...pending]) {
+    moveWhereRouted(progress, { now: world.now(), laneFor: world.settler.laneFor })
     expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
     if (progress.isDone) done(progress)
   }
@@ -265,8 +266,8 @@ function nextHopFailed(
     progress.conclude(problem)
     done(progress)
   }
-  // A policy is the domain's: it says nothing about the site, which others share (SMTP-62).
-  if (!isPolicyFailure(problem.cause)) state.feedback = 'failed'
+  // A policy is the domain's, a login the lane's: they say nothing about the site, which others share (SMTP-62).
+  if (!isPolicyFailure(problem.cause) && problem.cause.kind !== 'login-failed') state.feedback = 'failed'
   const nextHop = lane.nextHop.kind === 'name' ? lane.nextHop.name : lane.nextHop.address
   if (isPermanent(problem)) {
     world.emit({ event: 'next-hop-failed', lane: id, nextHop, problem, messages })

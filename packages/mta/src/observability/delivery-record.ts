@@ -6,6 +6,7 @@ import { assertNever, type ProofRequirement, type SessionResult, type Verdict } 
 import type { CertificateRecord, JudgedChannelRecord } from '../delivery/channel-record.ts'
 import type { AttemptFinished, PolicyRecord, RecipientSummary } from '../delivery/events.ts'
 import type { DeliveryCause, DeliveryProblem } from '../delivery/outcome.ts'
+import { saidOf } from '../smtp/auth.ts'
 import { formatReply } from '../smtp/reply.ts'
 
 /** What became of the transaction as a whole. */
@@ -207,6 +208,8 @@ export function causeWords(cause: DeliveryCause): string {
         .join(': ')
     case 'policy-unavailable':
       return `policy-unavailable: ${cause.policyDomain}: ${cause.because}`
+    case 'login-failed':
+      return `login-failed: ${cause.username}: ${saidOf(cause.problem)}`
     case 'extension-missing':
       return `extension-missing: ${cause.extension}`
     case 'too-large':
@@ -217,7 +220,8 @@ export function causeWords(cause: DeliveryCause): string {
     case 'internal':
       return `${cause.kind}: ${cause.detail}`
     case 'stopped':
-      return 'stopped'
+    case 'route-changed':
+      return cause.kind
     default:
       return assertNever(cause)
   }

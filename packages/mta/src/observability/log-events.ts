@@ -223,6 +223,11 @@ const delivery = {
       verdict: 'facts',
     },
   },
+  'smarthost-login-failed': {
+    level: 'error',
+    sentence: 'A smarthost does not take the credentials of its route: everything for it waits until they are mended.',
+    fields: { lane: 'word', remote: 'facts', username: 'peer', reason: 'word', said: 'peer' },
+  },
   'tls-fallback': {
     level: 'info',
     sentence: 'TLS broke and nothing demanded it: the same address is tried again.',

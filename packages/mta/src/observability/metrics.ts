@@ -96,6 +96,11 @@ export const METRICS = {
     help: 'Addresses with which no session was possible.',
     labels: ['cause'],
   },
+  hermetic_smarthost_login_failures_total: {
+    type: 'counter',
+    help: 'Logins that a smarthost refused, or offered no way for.',
+    labels: ['lane', 'reason'],
+  },
   hermetic_tls_fallbacks_total: { type: 'counter', help: 'Second tries after broken TLS.', labels: ['to'] },
   hermetic_next_hop_failures_total: {
     type: 'counter',
@@ -303,6 +308,7 @@ const UPDATES: Rooms = {
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
   'candidate-skipped': ({ sts, result }) => [stsSession(sts.mode, result)],
   'channel-judged': ({ sts, result }) => (sts === undefined ? NOTHING : [stsSession(sts.mode, result)]),
+  'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
   'message-settled': ({ summary, ageMs, hold }) => [

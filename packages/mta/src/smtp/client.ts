@@ -1,5 +1,5 @@
 /**
- * Our outbound SMTP client (RFC 5321 §3, RFC 3207, RFC 2920): one connection from its greeting to its QUIT.
+ * Our outbound SMTP client (RFC 5321 §3, RFC 3207, RFC 8314 §3.3, RFC 4954, RFC 2920): one connection from its greeting to its QUIT.
  *
  * It says what happened, never what to do about it: whether TLS is good enough, which host is next and when to
  * try again is decided by the caller. After `startTls` nothing is sent until the caller says so.
@@ -15,8 +15,10 @@ import {
   type TlsGroups,
   upgradeToTls,
 } from '@hermetic/policy'
+import type { Credentials } from './auth.ts'
 import { type Capabilities, HELO_CAPABILITIES, parseCapabilities } from './capabilities.ts'
 import { helloCommand } from './command.ts'
+import { type LoginOutcome, logIn } from './login.ts'
 import { openSocket } from './open-socket.ts'
 import { Pipeline } from './pipeline.ts'
 import { replyClass, type SmtpReply } from './reply.ts'
@@ -31,6 +33,8 @@ export interface ConnectOptions {
   readonly port: number
   readonly localAddress?: string | undefined
   readonly timeouts: SmtpTimeouts
+  /** TLS from the first octet (RFC 8314 §3.3); judge `peerFacts` before the first command. */
+  readonly tls?: TlsOptions | undefined
   /**
    * For the whole life of the connection: transactions that have not sent their final dot end at once, one that
    * has is waited for (`destroy` ends that too).
@@ -38,7 +42,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface StartTlsOptions {
+export interface TlsOptions {
   /** SNI, and the name the certificate is compared with; none when the host is known by address only. */
   readonly servername?: DomainName | undefined
   /** PEM roots beside Node's; the same array each time (it is parsed once). */
@@ -77,17 +81,23 @@ export class SmtpConnection {
     invariant(isIP(options.address) !== 0, 'an IP address to connect to')
     const socket = await openSocket(options)
     if (!socket.ok) return socket
-    const connection = new SmtpConnection(socket.value, options)
+    const secured = await implicitTls(socket.value, options)
+    if (!secured.ok) return secured
+    const connection = new SmtpConnection(secured.value, options)
     const problem = await connection.#greet()
     return problem === undefined ? ok(connection) : err(problem)
   }
 
   /** Use `connect`. */
-  private constructor(socket: Socket, { address, port, timeouts, signal }: ConnectOptions) {
+  private constructor(
+    { socket, facts }: { readonly socket: Socket; readonly facts?: PeerFacts },
+    { address, port, timeouts, signal }: ConnectOptions,
+  ) {
     this.address = address
     this.port = port
     this.#timeouts = timeouts
     this.#signal = signal
+    this.#facts = facts
     const { promise, resolve } = Promise.withResolvers<SessionProblem | undefined>()
     this.ended = promise
     this.#resolveEnded = resolve
@@ -142,7 +152,7 @@ export class SmtpConnection {
     return this.#refusedHello(older.value)
   }
 
-  async startTls({ servername, ca, groups }: StartTlsOptions): Promise<StartTlsOutcome> {
+  async startTls({ servername, ca, groups }: TlsOptions): Promise<StartTlsOutcome> {
     invariant(this.#facts === undefined && this.idle, 'STARTTLS once, and outside of transactions (RFC 3207 §4.2)')
     const answer = await this.#wire.startTls(this.#timeouts.startTlsMs)
     if (!answer.ok) return { kind: 'failed', problem: answer.error }
@@ -158,6 +168,12 @@ export class SmtpConnection {
       return { kind: 'failed', problem }
     }
     return this.#handshake({ servername, ca, groups })
+  }
+
+  /** Shows the credentials to this peer: only inside TLS, after EHLO, once the peer is proven (RFC 4954 §14). */
+  async logIn(credentials: Credentials): Promise<LoginOutcome> {
+    invariant(this.#facts !== undefined && this.#capabilities !== undefined && this.idle, 'AUTH inside TLS, after EHLO')
+    return logIn(this.#wire, credentials, { capabilities: this.#capabilities, timeoutMs: this.#timeouts.ehloMs })
   }
 
   /**
@@ -230,7 +246,7 @@ export class SmtpConnection {
     return capabilities
   }
 
-  async #handshake(options: StartTlsOptions): Promise<StartTlsOutcome> {
+  async #handshake(options: TlsOptions): Promise<StartTlsOutcome> {
     this.#state = 'securing'
     this.#capabilities = undefined
     this.#pipeline = undefined
@@ -267,4 +283,13 @@ export class SmtpConnection {
     this.#pipeline?.broken(problem ?? { kind: 'stopped' })
     this.#resolveEnded(reason)
   }
+}
+
+async function implicitTls(
+  socket: Socket,
+  { tls, timeouts, signal }: ConnectOptions,
+): Promise<Result<{ readonly socket: Socket; readonly facts?: PeerFacts }, SessionProblem>> {
+  if (tls === undefined) return ok({ socket })
+  const upgraded = await upgradeToTls({ ...tls, socket, timeoutMs: timeouts.tlsHandshakeMs, signal })
+  return upgraded.ok ? upgraded : err({ kind: 'tls', failure: upgraded.error })
 }

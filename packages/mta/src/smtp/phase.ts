@@ -1,5 +1,5 @@
 /**
- * The step of an SMTP session in which something happened (RFC 5321 §3.1–3.3, RFC 3207 §4): every timeout,
+ * The step of an SMTP session in which something happened (RFC 5321 §3.1–3.3, RFC 3207 §4, RFC 4954 §4): every timeout,
  * refusal and loss is told with its phase. Pure vocabulary.
  */
 export type SmtpPhase =
@@ -8,6 +8,7 @@ export type SmtpPhase =
   | 'ehlo'
   | 'starttls'
   | 'tls-handshake'
+  | 'auth'
   | 'mail'
   | 'rcpt'
   | 'data'

@@ -22,7 +22,7 @@ export interface Expectation {
 }
 
 /** While one of these is owed, the peer would read a QUIT as something else, or must not see one yet. */
-const SPEECHLESS: ReadonlySet<SmtpPhase> = new Set(['greeting', 'starttls', 'data', 'content', 'quit'])
+const SPEECHLESS: ReadonlySet<SmtpPhase> = new Set(['greeting', 'starttls', 'auth', 'data', 'content', 'quit'])
 const STARTTLS = Buffer.from('STARTTLS\r\n')
 const QUIT = Buffer.from('QUIT\r\n')
 /** For a QUIT and what is left in the socket; then the connection is closed whatever the peer does. */
