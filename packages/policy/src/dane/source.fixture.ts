@@ -26,6 +26,8 @@ export interface DiscoveryBed {
   asked(): readonly string[]
   /** The names that TLSA records were asked for. */
   askedForTlsa(): readonly string[]
+  /** The same server, and nothing remembered of it. */
+  fresh(): DiscoveryBed
 }
 
 export interface Discovered {
@@ -40,9 +42,12 @@ export function discoveryBed(): DiscoveryBed {
   before(async () => {
     server = await startDnsServer()
   })
+  const forgetAll = () => {
+    resolver = createStubResolver({ servers: [server], trust: 'ad', timeoutMs: 500, attempts: 1 })
+  }
   beforeEach(() => {
     server.forget()
-    resolver = createStubResolver({ servers: [server], trust: 'ad', timeoutMs: 500, attempts: 1 })
+    forgetAll()
   })
   after(() => server.close())
 
@@ -51,7 +56,7 @@ export function discoveryBed(): DiscoveryBed {
     const { port, origin, options } = asked
     return daneFactsFor({ host, port, origin, addresses }, { resolver, insecureMx: 'use', ...options })
   }
-  return {
+  const bed: DiscoveryBed = {
     get server() {
       return server
     },
@@ -72,7 +77,12 @@ export function discoveryBed(): DiscoveryBed {
     discoverRoute: (host, port) => hostFacts(name(host), { port, origin: { kind: 'route' }, options: {} }),
     asked: () => server.queries.map(({ type, name: asked }) => `${type} ${asked}`),
     askedForTlsa: () => server.queries.filter(({ type }) => type === 'TLSA').map(({ name: asked }) => asked),
+    fresh() {
+      forgetAll()
+      return bed
+    },
   }
+  return bed
 }
 
 interface Asked {
