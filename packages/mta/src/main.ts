@@ -90,10 +90,15 @@ interface OpenedParts extends RelayOptions {
 async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay, StartProblem>> {
   const { spool, opening, telling } = parts
   const { emit } = telling
-  const metrics = telling.count({ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now })
+  let policies: DeliverySide['policies'] = {}
+  const metrics = telling.count({
+    ...{ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now },
+    policies: async () => policies.count?.(),
+  })
   const delivery = await startDeliverySide(config, { ...parts, emit })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers } = delivery.value
+  policies = delivery.value.policies
   const stopDelivery = (): Promise<void> => delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS)
 
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
@@ -111,7 +116,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
 
   const admin = await openAdmin(config, {
-    ...{ spool, scheduler, listeners, metrics, emit, version: parts.version },
+    ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
     phase: () => phase,
     resolver: () => resolver.state(),
   })

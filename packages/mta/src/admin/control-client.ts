@@ -2,12 +2,15 @@
  * The other end of `admin.sock`: the running relay's queue and status, for the command line.
  */
 import { request } from 'node:http'
+import type { PolicyAdmin } from '@hermetic/policy'
 import { systemErrorCode } from '../config/system-error.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
+import { policyClient } from './policy-orders.ts'
 
 export interface ControlClient {
   readonly queue: SpoolAdmin
+  readonly policies: PolicyAdmin
   status(): Promise<RelayStatus>
 }
 
@@ -16,8 +19,8 @@ export class ControlFailed extends Error {
   override readonly name = 'ControlFailed'
 }
 
-/** Longer than any commit; the relay may be busy. */
-const ANSWER_TIMEOUT_MS = 30_000
+/** Longer than any commit, and than the fetch of a policy (60 s); the relay may be busy. */
+const ANSWER_TIMEOUT_MS = 90_000
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
 /** Undefined when no relay runs on this socket; rejects when one cannot be asked (no permission). */
@@ -38,6 +41,7 @@ function controlClient(path: string): ControlClient {
   const ask = async <T>(verb: string, body: unknown = {}): Promise<T> => (await post(path, verb, body)) as T
   return {
     status: () => ask('/status'),
+    policies: policyClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),
       list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),

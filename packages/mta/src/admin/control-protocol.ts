@@ -128,7 +128,7 @@ function parseId(value: unknown): QueueId | undefined {
 }
 
 /** Unknown fields are refused: a client that means something by them must not be told "done". */
-function fieldsOf(value: unknown, known: readonly string[]): Parsed<Readonly<Record<string, unknown>>> {
+export function fieldsOf(value: unknown, known: readonly string[]): Parsed<Readonly<Record<string, unknown>>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return err('not an object')
   const unknown = Object.keys(value).find((name) => !known.includes(name))
   return unknown === undefined ? ok({ ...value }) : err(`${unknown}: unknown field`)

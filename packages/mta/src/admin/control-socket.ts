@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import type { Result } from '@hermetic/policy'
+import { type PolicyAdmin, PolicyCacheUnavailable, type Result } from '@hermetic/policy'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { systemErrorCode } from '../config/system-error.ts'
@@ -18,10 +18,13 @@ import {
   type RelayStatus,
 } from './control-protocol.ts'
 import { type HttpService, serveHttp } from './http-service.ts'
+import { policyOrders } from './policy-orders.ts'
 
 export interface ControlSocketOptions {
   readonly path: string
   readonly queue: SpoolAdmin
+  /** Absent: MTA-STS is off. */
+  readonly policies?: PolicyAdmin | undefined
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
   queueChanged(action: QueueAction, changes: readonly QueueChange[]): void
@@ -56,7 +59,7 @@ function somebodyAnswers(path: string): Promise<boolean> {
   })
 }
 
-function controlApp({ queue, status, queueChanged, emit }: ControlSocketOptions): Hono {
+function controlApp({ queue, policies, status, queueChanged, emit }: ControlSocketOptions): Hono {
   const app = new Hono()
   app.use(bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (context) => context.json({ error: 'too-large' }, 413) }))
 
@@ -77,9 +80,14 @@ function controlApp({ queue, status, queueChanged, emit }: ControlSocketOptions)
       return changes
     }),
   )
+  for (const { path, parse } of policyOrders(policies)) {
+    app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
+  }
 
   app.onError((error, context) => {
-    if (error instanceof StoreUnavailable) return context.json({ error: 'unavailable', detail: error.message }, 503)
+    if (error instanceof StoreUnavailable || error instanceof PolicyCacheUnavailable) {
+      return context.json({ error: 'unavailable', detail: error.message }, 503)
+    }
     emit({ event: 'admin-failed', service: 'control', detail: String(error.stack ?? error) })
     return context.json({ error: 'defect', detail: error.message }, 500)
   })

@@ -33,6 +33,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'look at waiting mail, and hold, retry or cancel it',
     load: async () => (await import('./queue.ts')).queue,
   },
+  policy: {
+    summary: 'look at cached MTA-STS policies, fetch them now or throw them away',
+    load: async () => (await import('./policy.ts')).policy,
+  },
   send: {
     summary: 'hand one message to a relay, as an application would',
     load: async () => (await import('./nodemailer-send.ts')).send,

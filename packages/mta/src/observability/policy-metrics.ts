@@ -36,6 +36,27 @@ export const POLICY_METRICS = {
     help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened.',
     labels: ['alarm'],
   },
+  hermetic_sts_policies: {
+    type: 'gauge',
+    help: 'Cached MTA-STS policies that have not expired.',
+    labels: ['mode'],
+  },
+  hermetic_sts_policies_stale: {
+    type: 'gauge',
+    help: 'Of those, how many could not be refreshed for more than a day.',
+    labels: ['mode'],
+  },
+  hermetic_sts_policy_oldest_seconds: {
+    type: 'gauge',
+    help: 'Age of the cached MTA-STS policy that was fetched longest ago.',
+    labels: ['mode'],
+  },
+  hermetic_sts_policy_expires_seconds: {
+    type: 'gauge',
+    help: 'Time until the first of the cached MTA-STS policies expires, unless it is refreshed.',
+    labels: ['mode'],
+  },
+  hermetic_sts_cache_readable: { type: 'gauge', help: '1 while the cache of MTA-STS policies can be read; NaN while MTA-STS is off.' },
   hermetic_sts_purged_total: { type: 'counter', help: 'Cached MTA-STS policies that an operator threw away.' },
   hermetic_sts_cache_failures_total: {
     type: 'counter',

@@ -2,7 +2,7 @@
  * What the relay tells and takes besides mail: metrics and probes on TCP, orders on a socket of its data_dir.
  */
 import { join } from 'node:path'
-import { err, ok, type Result } from '@hermetic/policy'
+import { err, ok, type PolicyAdmin, type Result } from '@hermetic/policy'
 import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
 import { startControlSocket } from '../admin/control-socket.ts'
 import type { HttpService } from '../admin/http-service.ts'
@@ -27,6 +27,8 @@ export interface AdminParts {
   readonly scheduler: LaneScheduler
   readonly listeners: readonly OpenListener[]
   readonly metrics: RelayMetrics
+  /** Absent: MTA-STS is off. */
+  readonly policies: PolicyAdmin | undefined
   readonly version: string
   readonly emit: (event: LogEvent) => void
   phase(): ReadinessFacts['phase']
@@ -58,6 +60,7 @@ export async function openAdmin(config: Config, parts: AdminParts): Promise<Resu
     const control = await startControlSocket({
       path,
       queue: parts.spool.admin,
+      policies: parts.policies,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
       emit: parts.emit,

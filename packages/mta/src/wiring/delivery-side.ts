@@ -16,7 +16,7 @@ import type { Spool } from '../spool/spool.ts'
 import { retryOptions, reuseLimits, smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { type NameServers, nameServers } from './name-servers.ts'
-import { startPolicySide } from './policy-side.ts'
+import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
 import type { StartProblem } from './start-problem.ts'
@@ -34,6 +34,8 @@ export interface DeliverySide {
   readonly resolver: WatchedResolver
   /** Undefined when something else answers in their place. */
   readonly nameServers: NameServers | undefined
+  /** For operators and gauges. */
+  readonly policies: Pick<PolicySide, 'admin' | 'count'>
   stop(graceMs: number): Promise<void>
 }
 
@@ -88,7 +90,7 @@ export async function startDeliverySide(
   const stopping = new AbortController()
   const suspects = trySuspects(options, { spool, emit, signal: stopping.signal })
   return ok({
-    ...{ scheduler, resolver, nameServers: servers },
+    ...{ scheduler, resolver, nameServers: servers, policies: policies.value },
     setListeners: (listeners) => {
       for (const one of [guard, policyGuard]) one.setListeners(listeners)
     },

@@ -3,6 +3,7 @@
  * when this returns. With `mta_sts.enabled = false` nothing of it exists.
  */
 import {
+  createPolicyAdmin,
   createStsRefresher,
   createStsSource,
   type DnsResolver,
@@ -13,7 +14,11 @@ import {
   type GuardedHttpsOptions,
   ok,
   openSqlitePolicyCache,
+  type PolicyAdmin,
+  PolicyCacheUnavailable,
+  type PolicyCount,
   type Result,
+  type SqlitePolicyCache,
   type StsSource,
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
@@ -22,6 +27,10 @@ import type { StartProblem } from './start-problem.ts'
 export interface PolicySide {
   /** Absent: MTA-STS is off. */
   readonly source?: StsSource
+  /** For operators; absent like `source`. */
+  readonly admin?: PolicyAdmin
+  /** For gauges; absent like `source`. */
+  readonly count?: () => Promise<readonly PolicyCount[]>
   /** No more fetches: those under way end at once. */
   stop(): Promise<void>
   /** After the last user of `source`. */
@@ -35,6 +44,9 @@ export interface PolicyParts {
   readonly ca: readonly string[]
   readonly emit: EmitPolicyEvent
 }
+
+/** Policies are refreshed within a day (`freshness.ts`); what is older could not be. */
+const STALE_MS = 86_400_000
 
 const OFF: PolicySide = { stop: async () => undefined, close: () => undefined }
 
@@ -55,13 +67,29 @@ export function startPolicySide(config: Config, parts: PolicyParts): Result<Poli
   })
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
   const refresher = createStsRefresher({ cache, refresh, now: Date.now, emit })
+  tellPurges(cache, emit)
   refresher.start()
   return ok({
     source,
+    admin: createPolicyAdmin({
+      ...{ cache, source, now: Date.now },
+      tell: (purge) => emit({ event: 'sts-policy-purged', ...purge }),
+    }),
+    count: () => cache.count({ now: Date.now(), staleBefore: Date.now() - STALE_MS }),
     stop: async () => {
       stopping.abort()
       await refresher.stop()
     },
     close: () => cache.close(),
   })
+}
+
+/** What operators did while no relay ran. */
+function tellPurges(cache: SqlitePolicyCache, emit: EmitPolicyEvent): void {
+  try {
+    for (const purge of cache.takeOrders()) emit({ event: 'sts-policy-purged', ...purge })
+  } catch (error) {
+    if (!(error instanceof PolicyCacheUnavailable)) throw error
+    emit({ event: 'sts-cache-failed', operation: 'get', detail: error.message })
+  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { PolicyCacheUnavailable, type PolicyCount } from '@hermetic/policy'
 import { type QueueSummary, type SpoolHealth, StoreUnavailable } from '../../spool/spool.ts'
 import { METRICS } from '../metrics.ts'
 import { openPromMetrics } from './prom-metrics.ts'
@@ -16,7 +17,12 @@ const summary: QueueSummary = {
 const health: SpoolHealth = { intake: 'full', claims: 'open', detail: '', usedBytes: 85, maxBytes: 100 }
 
 test('events and the state of the queue show in one scrape', async () => {
-  const metrics = openPromMetrics({ summary: async () => summary, health: () => health, now: () => 61_000 })
+  const metrics = openPromMetrics({
+    summary: async () => summary,
+    health: () => health,
+    policies: async () => undefined,
+    now: () => 61_000,
+  })
   metrics.emit({ event: 'session-opened', listener: 'submission', address: '192.0.2.1' })
   metrics.emit({ event: 'spool-commit', operations: 7, durationMs: 2 })
   const { contentType, text } = await metrics.scrape()
@@ -44,6 +50,7 @@ test('a queue that cannot be read is told as such, not as empty', async () => {
       throw new StoreUnavailable('gone')
     },
     health: () => health,
+    policies: async () => undefined,
     now: () => 0,
   })
   works = false
@@ -59,9 +66,42 @@ test('scrapes that come together ask the store once', async () => {
       return summary
     },
     health: () => health,
+    policies: async () => undefined,
     now: () => 0,
   })
   await Promise.all([metrics.scrape(), metrics.scrape(), metrics.scrape()])
   await metrics.scrape()
   assert.equal(asked, 1)
+})
+
+const NOW = 10_000_000
+
+function withPolicies(policies: () => Promise<readonly PolicyCount[] | undefined>) {
+  return openPromMetrics({ summary: async () => summary, health: () => health, policies, now: () => NOW })
+}
+
+test('cached policies show by mode: how many, how old, how long they still count, how many are overdue', async () => {
+  const counted = { policies: 4, stale: 1, oldestFetchedAt: NOW - 90_000_000, soonestExpiresAt: NOW + 3_600_000 }
+  const { text } = await withPolicies(async () => [{ mode: 'enforce', ...counted }]).scrape()
+  for (const line of [
+    'hermetic_sts_cache_readable 1',
+    'hermetic_sts_policies{mode="enforce"} 4',
+    'hermetic_sts_policies{mode="testing"} 0',
+    'hermetic_sts_policies{mode="none"} 0',
+    'hermetic_sts_policies_stale{mode="enforce"} 1',
+    'hermetic_sts_policy_oldest_seconds{mode="enforce"} 90000',
+    'hermetic_sts_policy_oldest_seconds{mode="testing"} Nan',
+    'hermetic_sts_policy_expires_seconds{mode="enforce"} 3600',
+  ]) {
+    assert.ok(text.split('\n').includes(line), line)
+  }
+})
+
+test('a cache of policies that cannot be read is told as such; without MTA-STS nothing is told of it', async () => {
+  const unreadable = await withPolicies(() => Promise.reject(new PolicyCacheUnavailable('gone'))).scrape()
+  assert.ok(unreadable.text.includes('hermetic_sts_cache_readable 0\n'))
+  assert.doesNotMatch(unreadable.text, /^hermetic_sts_policies\{/m)
+  const off = await withPolicies(async () => undefined).scrape()
+  assert.ok(off.text.includes('hermetic_sts_cache_readable Nan\n'))
+  assert.doesNotMatch(off.text, /^hermetic_sts_policies\{/m)
 })

@@ -2,10 +2,19 @@
  * The numbers behind `/metrics`, kept with prom-client, the one file that knows it. What is counted is decided
  * in `metrics.ts`; the state of the queue is asked when somebody scrapes, and at most once in five seconds.
  */
+
+import type { PolicyCount, StsMode } from '@hermetic/policy'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { QueueSummary, SpoolHealth } from '../../spool/spool.ts'
 import type { LogEvent } from '../log-events.ts'
-import { METRICS, type MetricEntry, type MetricName, type MetricUpdate, metricUpdates } from '../metrics.ts'
+import {
+  METRICS,
+  type MetricEntry,
+  type MetricLabels,
+  type MetricName,
+  type MetricUpdate,
+  metricUpdates,
+} from '../metrics.ts'
 
 export interface RelayMetrics {
   emit(event: LogEvent): void
@@ -16,6 +25,8 @@ export interface RelayMetrics {
 export interface QueueSource {
   summary(): Promise<QueueSummary>
   health(): SpoolHealth
+  /** Undefined: MTA-STS is off. */
+  policies(): Promise<readonly PolicyCount[] | undefined>
   /** UTC milliseconds. */
   now(): number
 }
@@ -52,7 +63,7 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
         histograms.get(update.name)?.observe({ ...update.labels }, update.value)
     }
   }
-  const set = (name: MetricName, value: number): void => gauges.get(name)?.set(value)
+  const set: SetGauge = (name, value, labels = {}) => gauges.get(name)?.set(labels, value)
 
   let readAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
@@ -64,6 +75,12 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
       // Old numbers would look like news.
       for (const name of QUEUE_GAUGES) set(name, Number.NaN)
       set('hermetic_queue_readable', 0)
+    }
+    try {
+      setPolicies(set, { counts: await queue.policies(), now: queue.now() })
+    } catch {
+      for (const name of POLICY_GAUGES) gauges.get(name)?.reset()
+      set('hermetic_sts_cache_readable', 0)
     }
     readAt = performance.now()
   }
@@ -85,7 +102,7 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
   }
 }
 
-type SetGauge = (name: MetricName, value: number) => void
+type SetGauge = (name: MetricName, value: number, labels?: MetricLabels) => void
 
 const QUEUE_GAUGES = [
   'hermetic_queue_messages',
@@ -116,4 +133,31 @@ function setHealth(set: SetGauge, health: SpoolHealth): void {
   set('hermetic_spool_limit_bytes', health.maxBytes)
   set('hermetic_spool_intake_open', health.intake === 'open' ? 1 : 0)
   set('hermetic_spool_claims_open', health.claims === 'open' ? 1 : 0)
+}
+
+const POLICY_GAUGES = [
+  'hermetic_sts_policies',
+  'hermetic_sts_policies_stale',
+  'hermetic_sts_policy_oldest_seconds',
+  'hermetic_sts_policy_expires_seconds',
+] as const satisfies readonly MetricName[]
+
+const MODES: readonly StsMode[] = ['enforce', 'testing', 'none']
+
+/** A mode without a policy has a number of zero, and neither an oldest nor a next one. */
+function setPolicies(
+  set: SetGauge,
+  { counts, now }: { readonly counts: readonly PolicyCount[] | undefined; readonly now: number },
+): void {
+  set('hermetic_sts_cache_readable', counts === undefined ? Number.NaN : 1)
+  if (counts === undefined) return
+  for (const mode of MODES) {
+    const count = counts.find((one) => one.mode === mode)
+    set('hermetic_sts_policies', count?.policies ?? 0, { mode })
+    set('hermetic_sts_policies_stale', count?.stale ?? 0, { mode })
+    const oldest = count === undefined ? Number.NaN : Math.max(0, (now - count.oldestFetchedAt) / 1000)
+    const expires = count === undefined ? Number.NaN : Math.max(0, (count.soonestExpiresAt - now) / 1000)
+    set('hermetic_sts_policy_oldest_seconds', oldest, { mode })
+    set('hermetic_sts_policy_expires_seconds', expires, { mode })
+  }
 }
