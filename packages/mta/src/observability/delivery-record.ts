@@ -12,8 +12,12 @@ import { formatReply } from '../smtp/reply.ts'
 /** What became of the transaction as a whole. */
 export type AttemptResult = 'delivered' | 'partly-delivered' | 'deferred' | 'failed' | 'ambiguous'
 
-export interface DeliveryRecord extends SessionWords, PolicyWords {
+export interface DeliveryRecord extends AttemptWords, SessionWords {
   readonly id: string
+}
+
+/** What is told of the transaction itself. */
+export interface AttemptWords extends PolicyWords {
   readonly result: AttemptResult
   readonly lane: string
   readonly nextHop: string
@@ -63,9 +67,12 @@ export interface SessionFacts {
 }
 
 export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
+  return { id: attempt.id, ...attemptWords(attempt), ...sessionWords(attempt) }
+}
+
+export function attemptWords(attempt: AttemptFinished): AttemptWords {
   const { reply, cause, remote } = attempt
   return {
-    id: attempt.id,
     result: attemptResult(attempt.recipients),
     lane: attempt.lane,
     nextHop: attempt.nextHop,
@@ -73,7 +80,6 @@ export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
     mxHostname: remote.mxHostname,
     address: remote.address,
     port: remote.port,
-    ...sessionWords(attempt),
     ...policyWords(attempt.policy),
     reused: attempt.reused,
     size: attempt.size,
