@@ -154,7 +154,7 @@ test('a store of a newer version is refused and untouched', async (t) => {
   db.close()
   const before = readFileSync(path)
   const opened = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => START })
-  assert.deepEqual(opened, { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 2 } })
+  assert.deepEqual(opened, { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 3 } })
   assert.deepEqual(readFileSync(path), before)
 })
 
@@ -173,6 +173,7 @@ test('a store of the first version is taken over with its policies', async (t) =
   first.close()
   const db = new DatabaseSync(join(bed.dataDir, 'policy.db'))
   db.exec(`
+    DROP TABLE dane_seen;
     DROP TABLE operator_order;
     DROP INDEX policy_expiry;
     CREATE INDEX policy_expiry ON policy (expires_at);

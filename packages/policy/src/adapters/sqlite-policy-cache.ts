@@ -11,6 +11,7 @@ import { type DomainName, parseHostname } from '../domain-name.ts'
 import type { PolicyPurge } from '../mta-sts/administration.ts'
 import { expiresAt } from '../mta-sts/freshness.ts'
 import { parsePolicyFile, printPolicyFile, type StsMode } from '../mta-sts/policy-file.ts'
+import type { DaneMemory } from '../ports/dane-memory.ts'
 import {
   type CachedPolicy,
   type PolicyCache,
@@ -20,6 +21,7 @@ import {
   type StoredPolicy,
 } from '../ports/policy-cache.ts'
 import { ok, type Result } from '../result.ts'
+import { SqliteDaneMemory } from './sqlite-dane-memory.ts'
 import { openPolicyStore, type PolicyCacheOpenError } from './sqlite-policy-schema.ts'
 
 export interface SqlitePolicyCacheOptions {
@@ -29,6 +31,7 @@ export interface SqlitePolicyCacheOptions {
   /** Monotonic milliseconds. */
   readonly monotonic?: () => number
   readonly bounds?: Partial<EvictableBounds>
+  readonly daneSubjectsMax?: number
 }
 
 /** What the store may forget: never an unexpired policy that demands something. */
@@ -38,6 +41,8 @@ export interface EvictableBounds {
 }
 
 export interface SqlitePolicyCache extends PolicyCache {
+  /** In the same file. */
+  readonly daneMemory: DaneMemory
   /** Keeps what somebody did while no relay ran that could log it. */
   noteOrder(order: PolicyPurge): void
   /** What was noted, once. */
@@ -83,6 +88,7 @@ const STATEMENTS = {
 type StatementName = keyof typeof STATEMENTS
 
 class PolicyStore implements SqlitePolicyCache {
+  readonly daneMemory: DaneMemory
   readonly #db: DatabaseSync
   readonly #statements: Readonly<Record<StatementName, StatementSync>>
   readonly #now: () => number
@@ -91,7 +97,8 @@ class PolicyStore implements SqlitePolicyCache {
   readonly #leases = new Map<DomainName, number>()
   #putsUntilTrim = 0
 
-  constructor(db: DatabaseSync, { now, monotonic, bounds }: SqlitePolicyCacheOptions) {
+  constructor(db: DatabaseSync, { now, monotonic, bounds, daneSubjectsMax }: SqlitePolicyCacheOptions) {
+    this.daneMemory = new SqliteDaneMemory(db, { max: daneSubjectsMax })
     this.#db = db
     this.#now = now
     this.#monotonic = monotonic ?? (() => performance.now())

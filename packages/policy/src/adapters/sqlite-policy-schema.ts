@@ -17,7 +17,7 @@ export type PolicyCacheOpenError =
 
 /** "Hmpc", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7063
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
 const PAGE_BYTES = 4096
 /** 4 GiB: policies that must not be evicted need an end somewhere; then a put fails and is told. */
 const PAGES_MAX = 1_048_576
@@ -59,8 +59,17 @@ const SCHEMA_2 = `
   ) STRICT;
 `
 
+/** What was protected by DANE when it was last seen. */
+const SCHEMA_3 = `
+  CREATE TABLE dane_seen (
+    subject TEXT PRIMARY KEY,
+    seen_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX dane_seen_at ON dane_seen (seen_at);
+`
+
 /** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2]
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3]
 
 export function openPolicyStore(dataDir: string): Result<DatabaseSync, PolicyCacheOpenError> {
   const path = join(dataDir, 'policy.db')
