@@ -1,0 +1,88 @@
+/**
+ * A certificate as a member of a path: its names, dates and extensions read, and whether one may have issued another
+ * (RFC 5280 §6.1, §4.2.1.1). What is malformed is a fact here; `path-validation.ts` judges. Pure.
+ */
+import type { Certificate } from './certificate.ts'
+import { type CertificateExtensions, readExtensions } from './certificate-extensions.ts'
+import { derChildren, derTime, TAG } from './der.ts'
+import { type DistinguishedName, readDistinguishedName, sameName } from './distinguished-name.ts'
+import { couldHaveSigned } from './signature.ts'
+
+export interface PathCertificate {
+  readonly outline: Certificate
+  readonly issuer: DistinguishedName
+  readonly subject: DistinguishedName
+  /** RFC 5280 §6.1: issuer and subject have the same name, whoever signed. */
+  readonly selfIssued: boolean
+  /** Undefined: malformed. */
+  readonly validity: Validity | undefined
+  /** Undefined: malformed. */
+  readonly extensions: CertificateExtensions | undefined
+}
+
+/** UTC milliseconds. */
+export interface Validity {
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** Undefined when a name cannot be read: such a certificate can stand in no path. */
+export function readPathCertificate(outline: Certificate): PathCertificate | undefined {
+  const issuer = readDistinguishedName(outline.issuer)
+  const subject = readDistinguishedName(outline.subject)
+  if (issuer === undefined || subject === undefined) return undefined
+  return {
+    outline,
+    issuer,
+    subject,
+    selfIssued: sameName(issuer, subject),
+    validity: readValidity(outline),
+    extensions: readExtensions(outline.extensions),
+  }
+}
+
+function readValidity({ validity }: Certificate): Validity | undefined {
+  const [from, to, surplus] = derChildren(validity, TAG.sequence) ?? []
+  const notBefore = from && derTime(from)
+  const notAfter = to && derTime(to)
+  return notBefore === undefined || notAfter === undefined || surplus !== undefined
+    ? undefined
+    : { notBefore, notAfter }
+}
+
+export type Timeliness = 'valid' | 'expired' | 'not-yet-valid'
+
+/**
+ * Deviation from RFC 5280 §4.1.2.5: the second of notAfter is already too late. Postfix and everybody else who asks
+ * OpenSSL sees it so, and what they refuse we do not accept.
+ */
+export function timeliness({ notBefore, notAfter }: Validity, now: number): Timeliness {
+  if (now < notBefore) return 'not-yet-valid'
+  return now >= notAfter ? 'expired' : 'valid'
+}
+
+/** As far as names, key identifiers and algorithms tell; only the signature proves it. */
+export function mayHaveIssued(issuer: PathCertificate, subject: PathCertificate): boolean {
+  return (
+    // RFC 5280 §4.1.2.4: an issuer has a name.
+    subject.issuer.rdns.length > 0 &&
+    sameName(issuer.subject, subject.issuer) &&
+    isAuthorityKeyOf(issuer, subject) &&
+    couldHaveSigned(issuer.outline.spki, subject.outline.innerAlgorithm)
+  )
+}
+
+/** RFC 5280 §4.2.1.1: what the subject says of its issuer's key, as far as the issuer says anything. */
+function isAuthorityKeyOf(issuer: PathCertificate, subject: PathCertificate): boolean {
+  const said = subject.extensions?.authorityKey
+  if (said === undefined) return true
+  const keyId = issuer.extensions?.subjectKeyId
+  if (said.keyId !== undefined && keyId !== undefined && !sameOctets(said.keyId, keyId)) return false
+  if (said.serial !== undefined && !sameOctets(said.serial, issuer.outline.serial)) return false
+  const directory = said.issuer?.find((name) => name.kind === 'directory')
+  return directory === undefined || sameName(directory.name, issuer.issuer)
+}
+
+export function sameOctets(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0
+}
