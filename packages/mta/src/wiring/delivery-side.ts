@@ -1,20 +1,22 @@
 /**
  * Everything behind the spool: name servers, guard, permits, scheduler, delivery. Running when this returns.
  */
-import { readFileSync } from 'node:fs'
-import { createStubResolver, type DnsResolver, err, type Listener, ok, parseCidr, type Result } from '@hermetic/policy'
+import { createStubResolver, type DnsResolver, type Listener, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
+import { createExplainer, type Explain } from '../explain/explainer.ts'
 import { createLocalPermits } from '../limits/adapters/local-permits.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
-import { formatAddress, formatDomain } from '../smtp/mail-address.ts'
+import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
-import { retryOptions, reuseLimits, smtpTimeouts } from './delivery-settings.ts'
+import { retryOptions, reuseLimits } from './delivery-settings.ts'
+import { destinationOptions, network, readRoots } from './destination-options.ts'
 import { EgressGuard } from './egress-guard.ts'
+import { explainWorld } from './explain-world.ts'
 import { type NameServers, nameServers } from './name-servers.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -36,6 +38,7 @@ export interface DeliverySide {
   readonly nameServers: NameServers | undefined
   /** For operators and gauges. */
   readonly policies: Pick<PolicySide, 'admin' | 'count'>
+  readonly explain: Explain
   stop(graceMs: number): Promise<void>
 }
 
@@ -56,7 +59,6 @@ export async function startDeliverySide(
   const answering = replaced ?? stub
   if (answering === undefined) throw new Error('either a resolver or name servers are there')
   const resolver = watchResolver(answering)
-  const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))
   const policies = startPolicySide(config, {
@@ -68,22 +70,15 @@ export async function startDeliverySide(
     return policies
   }
   const { source: sts } = policies.value
+  const destinations = destinationOptions(config, { resolver, emit, sts, ca: ca.value })
   const options: DeliveryOptions = {
-    ...{ spool, scheduler, resolver, emit, ca: ca.value },
+    ...destinations.options,
+    ...{ spool, scheduler },
     permits: createLocalPermits({ perSite: config.delivery.concurrency_per_site }),
-    hostname: formatDomain(config.hostname),
     postmaster: formatAddress(postmasterOf(config)),
-    self: { names: config.hostname.kind === 'name' ? [config.hostname.name] : [] },
-    guard: (address, port) => guard.judge(address, port),
-    port: config.delivery.port,
     retry: retryOptions(config),
     reuse: reuseLimits(config),
-    timeouts: smtpTimeouts(config),
     stopGraceMs: config.delivery.stop_grace,
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: Math.random,
-    ...(sts === undefined ? {} : { sts }),
   }
   const delivery = createDelivery(options)
   await scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
@@ -91,8 +86,9 @@ export async function startDeliverySide(
   const suspects = trySuspects(options, { spool, emit, signal: stopping.signal })
   return ok({
     ...{ scheduler, resolver, nameServers: servers, policies: policies.value },
+    explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
     setListeners: (listeners) => {
-      for (const one of [guard, policyGuard]) one.setListeners(listeners)
+      for (const one of [destinations, policyGuard]) one.setListeners(listeners)
     },
     stop: async (graceMs) => {
       stopping.abort()
@@ -119,19 +115,4 @@ async function trySuspects(
   } catch (error) {
     emit({ event: 'delivery-store-failed', step: 'claim', detail: String(error) })
   }
-}
-
-function readRoots({ trust: { ca_file: path } }: Config): Result<readonly string[], StartProblem> {
-  if (path === undefined) return ok([])
-  try {
-    return ok([readFileSync(path, 'utf8')])
-  } catch (error) {
-    return err({ kind: 'certificate-authorities', path, error })
-  }
-}
-
-function network(text: string) {
-  const parsed = parseCidr(text)
-  if (!parsed.ok) throw new Error(`the configuration let ${text} pass as a network`)
-  return parsed.value
 }

@@ -17,11 +17,14 @@ import {
   type PolicyAdmin,
   PolicyCacheUnavailable,
   type PolicyCount,
+  PolicyExaminer,
   type Result,
   type SqlitePolicyCache,
   type StsSource,
+  type StsSourceOptions,
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
+import type { PolicyLookups } from '../explain/world.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface PolicySide {
@@ -29,6 +32,8 @@ export interface PolicySide {
   readonly source?: StsSource
   /** For operators; absent like `source`. */
   readonly admin?: PolicyAdmin
+  /** For explanations; absent like `source`. */
+  readonly lookups?: PolicyLookups
   /** For gauges; absent like `source`. */
   readonly count?: () => Promise<readonly PolicyCount[]>
   /** No more fetches: those under way end at once. */
@@ -51,26 +56,19 @@ const STALE_MS = 86_400_000
 const OFF: PolicySide = { stop: async () => undefined, close: () => undefined }
 
 export function startPolicySide(config: Config, parts: PolicyParts): Result<PolicySide, StartProblem> {
-  const { enabled, https_port: httpsPort } = config.mta_sts
-  if (!enabled) return ok(OFF)
-  const { resolver, guard, ca, emit } = parts
+  if (!config.mta_sts.enabled) return ok(OFF)
+  const { emit } = parts
   const opened = openSqlitePolicyCache({ dataDir: config.data_dir, now: Date.now })
   if (!opened.ok) return err({ kind: 'policy-cache', error: opened.error })
   const cache = opened.value
   const stopping = new AbortController()
-  const https = new GuardedHttps({ resolver, guard, ca })
-  const source = createStsSource({
-    ...{ resolver, cache, emit },
-    fetch: (policyDomain) => fetchPolicy(policyDomain, { https, httpsPort, signal: stopping.signal }),
-    now: Date.now,
-    random: Math.random,
-  })
+  const { source, lookups } = policySource(config, { ...parts, cache, signal: stopping.signal })
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
   const refresher = createStsRefresher({ cache, refresh, now: Date.now, emit })
   tellPurges(cache, emit)
   refresher.start()
   return ok({
-    source,
+    ...{ source, lookups },
     admin: createPolicyAdmin({
       ...{ cache, source, now: Date.now },
       tell: (purge) => emit({ event: 'sts-policy-purged', ...purge }),
@@ -82,6 +80,31 @@ export function startPolicySide(config: Config, parts: PolicyParts): Result<Poli
     },
     close: () => cache.close(),
   })
+}
+
+export interface PolicySourceParts extends PolicyParts {
+  readonly cache: StsSourceOptions['cache']
+  readonly signal: AbortSignal
+}
+
+/** Where delivery, and whoever explains what it does, get policies from. */
+export function policySource(
+  config: Config,
+  { resolver, guard, ca, emit, cache, signal }: PolicySourceParts,
+): { readonly source: StsSource; readonly lookups: PolicyLookups } {
+  const https = new GuardedHttps({ resolver, guard, ca })
+  const httpsPort = config.mta_sts.https_port
+  const examiner = new PolicyExaminer({
+    fetch: (policyDomain) => fetchPolicy(policyDomain, { https, httpsPort, signal }),
+    now: Date.now,
+  })
+  const options = { resolver, cache, emit, fetch: examiner.fetch, now: Date.now, random: Math.random }
+  const lookups: PolicyLookups = {
+    resolver,
+    cached: (policyDomain) => cache.get(policyDomain),
+    examine: (policyDomain) => examiner.examine(policyDomain),
+  }
+  return { source: createStsSource(options), lookups }
 }
 
 /** What operators did while no relay ran. */

@@ -1,0 +1,71 @@
+/**
+ * What the configuration says about where mail goes and whom it may reach: the part of delivery's options that needs
+ * no queue. The relay delivers by it, and `hermetic explain` explains by the same when no relay runs.
+ */
+import { readFileSync } from 'node:fs'
+import { type DnsResolver, err, type Listener, ok, parseCidr, type Result, type StsSource } from '@hermetic/policy'
+import type { Config } from '../config/schema.ts'
+import type { DestinationOptions } from '../delivery/delivery.ts'
+import { formatDomain } from '../smtp/mail-address.ts'
+import { configuredRoutes } from './configured-routes.ts'
+import { smtpTimeouts } from './delivery-settings.ts'
+import { EgressGuard } from './egress-guard.ts'
+import type { StartProblem } from './start-problem.ts'
+
+export interface DestinationParts {
+  readonly resolver: DnsResolver
+  /** PEM roots beside Node's own. */
+  readonly ca: readonly string[]
+  /** Absent: MTA-STS is off. */
+  readonly sts: StsSource | undefined
+  readonly emit: DestinationOptions['emit']
+}
+
+export interface Destinations {
+  readonly options: DestinationOptions
+  /** Once the ports are bound: our own listeners are never dialled. */
+  setListeners(listeners: readonly Listener[]): void
+}
+
+const EVERYWHERE = ['0.0.0.0/0', '::/0']
+
+export function destinationOptions(config: Config, { resolver, ca, sts, emit }: DestinationParts): Destinations {
+  const guard = new EgressGuard(config.egress.smtp_networks.map(network))
+  // Architecture, decision 8: hosts that the operator wrote may be anywhere, but at our own listeners.
+  const smarthostGuard = new EgressGuard(EVERYWHERE.map(network))
+  const options: DestinationOptions = {
+    ...{ resolver, ca, emit },
+    hostname: formatDomain(config.hostname),
+    self: { names: config.hostname.kind === 'name' ? [config.hostname.name] : [] },
+    guard: (address, port) => guard.judge(address, port),
+    smarthostGuard: (address, port) => smarthostGuard.judge(address, port),
+    routes: configuredRoutes(config),
+    port: config.delivery.port,
+    timeouts: smtpTimeouts(config),
+    now: Date.now,
+    monotonic: () => performance.now(),
+    random: Math.random,
+    ...(sts === undefined ? {} : { sts }),
+  }
+  return {
+    options,
+    setListeners: (listeners) => {
+      for (const one of [guard, smarthostGuard]) one.setListeners(listeners)
+    },
+  }
+}
+
+export function readRoots({ trust: { ca_file: path } }: Config): Result<readonly string[], StartProblem> {
+  if (path === undefined) return ok([])
+  try {
+    return ok([readFileSync(path, 'utf8')])
+  } catch (error) {
+    return err({ kind: 'certificate-authorities', path, error })
+  }
+}
+
+export function network(text: string) {
+  const parsed = parseCidr(text)
+  if (!parsed.ok) throw new Error(`the configuration let ${text} pass as a network`)
+  return parsed.value
+}
