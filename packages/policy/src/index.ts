@@ -26,7 +26,10 @@ export type { DnsResolver, MxRecord, TlsaRecordData } from './dns/resolver.ts'
 export { createStubResolver, type StubResolver, type StubResolverOptions } from './dns/stub-resolver.ts'
 export { parseResolvConf, readSystemServers, type SystemServersError } from './dns/system-servers.ts'
 export type { NameServer } from './dns/transport.ts'
-export { decideTrust, type Trust, type TrustSetting } from './dns/trust.ts'
+export { decideTrust, type TrustSetting, type ValidatorKind } from './dns/trust.ts'
+export { openTrustedDns, type TrustedDns, type TrustedDnsOptions, type ValidationTiming } from './dns/trusted-dns.ts'
+export type { DaneSetting, DnssecState, OffBecause, ValidatorProblem } from './dns/validation-state.ts'
+export { validatorProblemText } from './dns/validator-problem-text.ts'
 export {
   type DomainName,
   type DomainNameError,

@@ -283,6 +283,16 @@ const UPDATES: Rooms = {
   'sts-fetch-ended': ({ occasion, outcome }) => [count('hermetic_sts_fetches_total', { occasion, outcome })],
   'sts-policy-unobtainable': ({ resultType }) => [
     count('hermetic_sts_unobtainable_total', { result_type: resultType }),
+  'dnssec-validating': () => dnssecGauges({ validating: 1, lost: 0 }),
+  'dnssec-loopback-believed': nothing,
+  'dnssec-off': () => dnssecGauges({ validating: 0, lost: 0 }),
+  'dnssec-lost': ({ delivery }) => [
+    ...dnssecGauges({ validating: 0, lost: 1 }),
+    count('hermetic_dnssec_losses_total', { delivery }),
+  ],
+  'unbound-started': () => [count('hermetic_unbound_starts_total')],
+  'unbound-not-running': ({ because }) => [count('hermetic_unbound_failures_total', { problem: because.kind })],
+  'unbound-anchors-renewed': nothing,
   ],
   'sts-record-lookup-failed': () => [count('hermetic_sts_record_failures_total')],
   'sts-policy-not-renewed': ({ mode, resultType }) => [
@@ -350,3 +360,10 @@ function outcomes(summary: RecipientSummary): readonly MetricUpdate[] {
     .filter((outcome) => summary[outcome] > 0)
     .map((outcome) => count('hermetic_recipients_total', { outcome }, summary[outcome]))
 }
+function dnssecGauges({ validating, lost }: { readonly validating: number; readonly lost: number }): MetricUpdate[] {
+  return [
+    { kind: 'set', name: 'hermetic_dnssec_validating', to: validating },
+    { kind: 'set', name: 'hermetic_dnssec_lost', to: lost },
+  ]
+}
+

@@ -13,6 +13,44 @@ export const POLICY_LOG_EVENTS = {
     sentence: 'A DNS message did not belong to the question: a late answer, or somebody guessing.',
     fields: { server: 'word', name: 'peer', type: 'word' },
   },
+  'dnssec-validating': {
+    level: 'info',
+    sentence: 'DNSSEC works: answers are secure or insecure on the word of this validator, and DANE is on.',
+    fields: { by: 'word', lostForMs: 'number' },
+  },
+  'dnssec-loopback-believed': {
+    level: 'warn',
+    sentence:
+      'The resolver on this machine is believed about DNSSEC because it is here; say so with dns.trust = "ad", or install unbound.',
+    fields: { problems: 'facts' },
+  },
+  'dnssec-off': {
+    level: 'info',
+    sentence: 'DANE is off until the next start: by the settings, or because nobody validates DNSSEC.',
+    fields: { because: 'word', problems: 'facts' },
+  },
+  'dnssec-lost': {
+    level: 'error',
+    sentence:
+      'Nobody validates DNSSEC now. Mail waits: lookups that nobody vouches for fail (tried), or nothing is delivered at all (held).',
+    fields: { delivery: 'word', problems: 'facts' },
+  },
+  'unbound-started': {
+    level: 'info',
+    sentence: 'A private unbound answers for this relay.',
+    fields: { version: 'word', pid: 'number', port: 'number' },
+  },
+  'unbound-not-running': {
+    level: 'error',
+    sentence: 'The private unbound ended or could not be started; it is started again after a pause.',
+    fields: { because: 'facts', retryInMs: 'number' },
+  },
+  'unbound-anchors-renewed': {
+    level: 'warn',
+    sentence:
+      'The private unbound did not start with the root keys that it had kept, and does with those of this version.',
+    fields: { because: 'facts' },
+  },
   'sts-fetch-ended': {
     level: 'debug',
     sentence: 'An MTA-STS policy was fetched, or could not be.',

@@ -6,6 +6,22 @@ export const POLICY_METRICS = {
     labels: ['reason'],
   },
   hermetic_dns_ignored_total: { type: 'counter', help: 'DNS messages that belonged to no question.' },
+  hermetic_dnssec_validating: {
+    type: 'gauge',
+    help: '1 while DNSSEC is validated, 0 while it is not: then DANE is off, or mail waits (hermetic_dnssec_lost).',
+  },
+  hermetic_dnssec_lost: { type: 'gauge', help: '1 while DANE is on and nobody validates: mail waits.' },
+  hermetic_dnssec_losses_total: {
+    type: 'counter',
+    help: 'Times that validation was lost, by what became of deliveries: tried, held.',
+    labels: ['delivery'],
+  },
+  hermetic_unbound_starts_total: { type: 'counter', help: 'Starts of the private unbound.' },
+  hermetic_unbound_failures_total: {
+    type: 'counter',
+    help: 'Times that the private unbound ended or could not be started.',
+    labels: ['problem'],
+  },
 
   hermetic_sts_fetches_total: {
     type: 'counter',
@@ -56,7 +72,10 @@ export const POLICY_METRICS = {
     help: 'Time until the first of the cached MTA-STS policies expires, unless it is refreshed.',
     labels: ['mode'],
   },
-  hermetic_sts_cache_readable: { type: 'gauge', help: '1 while the cache of MTA-STS policies can be read; NaN while MTA-STS is off.' },
+  hermetic_sts_cache_readable: {
+    type: 'gauge',
+    help: '1 while the cache of MTA-STS policies can be read; NaN while MTA-STS is off.',
+  },
   hermetic_sts_purged_total: { type: 'counter', help: 'Cached MTA-STS policies that an operator threw away.' },
   hermetic_sts_cache_failures_total: {
     type: 'counter',

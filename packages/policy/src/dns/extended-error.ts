@@ -5,12 +5,11 @@
  * and cleaned here, before anybody keeps it.
  */
 import type { ExtendedDnsError } from './answer.ts'
+import { cleanText } from './clean-text.ts'
 
 /** RFC 8914 §2. */
 export const EDE_OPTION = 15
 const INFO_CODE_LENGTH = 2
-/** Servers put whole sentences there, with names of 255 octets; it goes to logs and notifications. */
-const MAX_EXTRA_TEXT = 200
 /** An OPT record holds as many as one likes (RFC 8914 §2); those behind these say nothing new. */
 const MAX_OPTIONS = 8
 
@@ -73,14 +72,4 @@ export function isValidationFailure({ infoCode }: Pick<ExtendedDnsError, 'infoCo
 export function extendedErrorText({ infoCode, extraText }: ExtendedDnsError): string {
   const purpose = `${PURPOSES[infoCode] ?? 'extended error'} (${infoCode})`
   return extraText === '' ? purpose : `${purpose}: ${extraText}`
-}
-
-/** One line without controls, direction marks or broken characters. */
-function cleanText(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
-    .trim()
-    .slice(0, MAX_EXTRA_TEXT)
-    .toWellFormed()
 }
