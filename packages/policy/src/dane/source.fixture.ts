@@ -32,6 +32,7 @@ export interface DiscoveryBed {
 
 export interface Discovered {
   readonly host: string
+  readonly origin: HostOrigin
   readonly facts: DaneFacts
 }
 
@@ -70,7 +71,7 @@ export function discoveryBed(): DiscoveryBed {
       const facts: Discovered[] = []
       for (const { mxHostname, implicit } of found.candidates) {
         const origin = originOf({ nextHop, found, implicit })
-        facts.push({ host: mxHostname, facts: await hostFacts(mxHostname, { port: 25, origin, options }) })
+        facts.push({ host: mxHostname, origin, facts: await hostFacts(mxHostname, { port: 25, origin, options }) })
       }
       return facts
     },

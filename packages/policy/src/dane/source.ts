@@ -16,6 +16,7 @@ import { DEFAULT_DIGESTS, digestAgility } from './digest-agility.ts'
 import type { DaneAbsent, DaneFacts, DaneFailure, NoDaneBecause, TlsaFacts } from './facts.ts'
 import { type HostOrigin, referenceNames } from './reference-names.ts'
 import { type TlsaDigest, usableTlsa } from './tlsa-record.ts'
+import type { DaneWatch } from './watch.ts'
 
 export interface DaneOptions {
   readonly resolver: Pick<DnsResolver, 'cname' | 'tlsa'>
@@ -43,6 +44,21 @@ const LONG_SECONDS = 86_400
 
 export function noDane(because: NoDaneBecause, ttlSeconds = LONG_SECONDS): DaneAbsent {
   return { kind: 'none', because, ttlSeconds }
+}
+
+export interface DaneSource {
+  factsFor(question: DaneQuestion): Promise<DaneFacts>
+}
+
+/** With a watch, what is found is compared with what was found before. */
+export function createDaneSource(options: DaneOptions & { readonly watch?: Pick<DaneWatch, 'observe'> }): DaneSource {
+  return {
+    async factsFor(question) {
+      const facts = await daneFactsFor(question, options)
+      await options.watch?.observe(question, facts)
+      return facts
+    },
+  }
 }
 
 export async function daneFactsFor(question: DaneQuestion, options: DaneOptions): Promise<DaneFacts> {
