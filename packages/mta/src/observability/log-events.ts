@@ -7,9 +7,11 @@
 import type { PolicyEvent } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
+import type { HistoryEvent } from '../history/events.ts'
 import type { ScheduleEvent } from '../schedule/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
+import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
@@ -23,6 +25,7 @@ export type LogEvent =
   | PolicyEvent
   | DeliveryEvent
   | BounceEvent
+  | HistoryEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -297,8 +300,10 @@ const bounce = {
   },
 } as const satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
 
+const history = HISTORY_LOG_EVENTS satisfies { readonly [N in HistoryEvent['event']]: LogEventEntry<N> }
+
 /** By room, in the order in which a message meets them. */
-export const LOG_EVENT_ROOMS = { relay, submission, spool, schedule, policy, delivery, bounce } as const
+export const LOG_EVENT_ROOMS = { relay, submission, spool, schedule, policy, delivery, bounce, history } as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...relay,
@@ -308,4 +313,5 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...policy,
   ...delivery,
   ...bounce,
+  ...history,
 }

@@ -6,7 +6,8 @@
 import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
-import type { LogEvent } from './log-events.ts'
+import { HISTORY_METRICS } from './history-metrics.ts'
+import type { EventNamed, LogEvent } from './log-events.ts'
 import { POLICY_METRICS } from './policy-metrics.ts'
 
 export interface MetricEntry {
@@ -157,6 +158,8 @@ export const METRICS = {
   hermetic_turns_abandoned_total: { type: 'counter', help: 'Turns that stopping did not wait for.' },
   hermetic_queue_orders_total: { type: 'counter', help: 'Messages changed by operators.', labels: ['action'] },
 
+  ...HISTORY_METRICS,
+
   hermetic_queue_readable: { type: 'gauge', help: '1 when the numbers of the queue below could be read.' },
   hermetic_queue_messages: { type: 'gauge', help: 'Messages in the queue.' },
   hermetic_queue_recipients: { type: 'gauge', help: 'Recipients that are not settled.' },
@@ -280,9 +283,6 @@ const UPDATES: Rooms = {
 
   'dns-server-failed': ({ reason }) => [count('hermetic_dns_failures_total', { reason: reason.kind })],
   'dns-message-ignored': () => [count('hermetic_dns_ignored_total')],
-  'sts-fetch-ended': ({ occasion, outcome }) => [count('hermetic_sts_fetches_total', { occasion, outcome })],
-  'sts-policy-unobtainable': ({ resultType }) => [
-    count('hermetic_sts_unobtainable_total', { result_type: resultType }),
   'dnssec-validating': () => dnssecGauges({ validating: 1, lost: 0 }),
   'dnssec-loopback-believed': nothing,
   'dnssec-off': () => dnssecGauges({ validating: 0, lost: 0 }),
@@ -293,6 +293,9 @@ const UPDATES: Rooms = {
   'unbound-started': () => [count('hermetic_unbound_starts_total')],
   'unbound-not-running': ({ because }) => [count('hermetic_unbound_failures_total', { problem: because.kind })],
   'unbound-anchors-renewed': nothing,
+  'sts-fetch-ended': ({ occasion, outcome }) => [count('hermetic_sts_fetches_total', { occasion, outcome })],
+  'sts-policy-unobtainable': ({ resultType }) => [
+    count('hermetic_sts_unobtainable_total', { result_type: resultType }),
   ],
   'sts-record-lookup-failed': () => [count('hermetic_sts_record_failures_total')],
   'sts-policy-not-renewed': ({ mode, resultType }) => [
@@ -316,7 +319,7 @@ const UPDATES: Rooms = {
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
-  'candidate-skipped': ({ sts, result }) => [stsSession(sts.mode, result)],
+  'candidate-skipped': ({ sts, result }) => (sts === undefined ? NOTHING : [stsSession(sts.mode, result)]),
   'channel-judged': ({ sts, result }) => (sts === undefined ? NOTHING : [stsSession(sts.mode, result)]),
   'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
@@ -339,12 +342,33 @@ const UPDATES: Rooms = {
   'failure-not-reported': ({ recipients, reason }) => [
     count('hermetic_failures_not_reported_total', { reason }, recipients),
   ],
+
+  'history-written': historyKept,
+  'history-failing': ({ reason }) => [count('hermetic_history_failures_total', { reason })],
+  'history-recovered': nothing,
+  'history-dropped': ({ entries }) => [count('hermetic_history_dropped_total', {}, entries)],
+}
+
+function historyKept({ records, usedBytes, oldestAt }: EventNamed<'history-written'>): readonly MetricUpdate[] {
+  const oldest = oldestAt === undefined ? Number.NaN : oldestAt / 1000
+  return [
+    { kind: 'set', name: 'hermetic_history_records', to: records },
+    { kind: 'set', name: 'hermetic_history_bytes', to: usedBytes },
+    { kind: 'set', name: 'hermetic_history_oldest_timestamp_seconds', to: oldest },
+  ]
 }
 
 export function metricUpdates(event: LogEvent): readonly MetricUpdate[] {
   // The table has one entry for each name, made for just that event; the compiler cannot follow a union through it.
   const updates = UPDATES[event.event] as (event: LogEvent) => readonly MetricUpdate[]
   return updates(event)
+}
+
+function dnssecGauges({ validating, lost }: { readonly validating: number; readonly lost: number }): MetricUpdate[] {
+  return [
+    { kind: 'set', name: 'hermetic_dnssec_validating', to: validating },
+    { kind: 'set', name: 'hermetic_dnssec_lost', to: lost },
+  ]
 }
 
 /** The first detail speaks: a host that the policy does not name is told as that, whatever else is wrong. */
@@ -360,10 +384,3 @@ function outcomes(summary: RecipientSummary): readonly MetricUpdate[] {
     .filter((outcome) => summary[outcome] > 0)
     .map((outcome) => count('hermetic_recipients_total', { outcome }, summary[outcome]))
 }
-function dnssecGauges({ validating, lost }: { readonly validating: number; readonly lost: number }): MetricUpdate[] {
-  return [
-    { kind: 'set', name: 'hermetic_dnssec_validating', to: validating },
-    { kind: 'set', name: 'hermetic_dnssec_lost', to: lost },
-  ]
-}
-

@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { err, ok, type Result } from '@hermetic/policy'
+import type { Result } from '@hermetic/policy'
 import type { HistoryTrouble } from '../delivery-history.ts'
 
 export interface HistoryFailure {
@@ -63,10 +63,10 @@ export function openHistoryStore(path: string): Result<DatabaseSync, HistoryFail
   try {
     mkdirSync(dirname(path), { recursive: true, mode: OWNER_ONLY })
     const header = headerVerdict(path)
-    if (header !== undefined) return err(header)
+    if (header !== undefined) return refusal(header)
     closeSync(openSync(path, 'a', FILE_MODE)) // SQLite would create it with the umask's mode
   } catch (error) {
-    return err(historyFailure(error))
+    return refusal(historyFailure(error))
   }
   let db: DatabaseSync | undefined
   try {
@@ -80,14 +80,19 @@ export function openHistoryStore(path: string): Result<DatabaseSync, HistoryFail
         PRAGMA wal_autocheckpoint = ${LOG_PAGES};
         PRAGMA journal_size_limit = ${4 * LOG_PAGES * PAGE_BYTES};
       `)
-      return ok(db)
+      return { ok: true, value: db }
     }
     db.close()
-    return err(refused)
+    return refusal(refused)
   } catch (error) {
     if (db?.isOpen) db.close()
-    return err(historyFailure(error))
+    return refusal(historyFailure(error))
   }
+}
+
+// Not `err` of the policy package: this thread would load all of it.
+function refusal(error: HistoryFailure): Result<never, HistoryFailure> {
+  return { ok: false, error }
 }
 
 /** Why the file is not ours to open, told by its header alone: a foreign file is not even locked. */

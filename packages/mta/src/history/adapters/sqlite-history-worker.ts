@@ -5,7 +5,6 @@
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { assertNever, invariant } from '@hermetic/policy'
 import { historyLimit } from '../limit.ts'
 import type {
   HistoryOperation,
@@ -17,7 +16,7 @@ import type {
 import { asidePath, type HistoryFailure, historyFailure, moveAside, openHistoryStore } from './sqlite-history-schema.ts'
 import { HistoryStore } from './sqlite-history-store.ts'
 
-invariant(parentPort !== null, 'the history runs in a thread of its own')
+if (parentPort === null) throw new Error('the history runs in a thread of its own')
 const port = parentPort
 const start = workerData as HistoryStart
 let store: HistoryStore | undefined
@@ -70,8 +69,6 @@ function answerTo(request: HistoryRequest): HistoryOperations[HistoryOperation][
     }
     case 'close':
       return close()
-    default:
-      return assertNever(request)
   }
 }
 
