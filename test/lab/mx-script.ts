@@ -3,12 +3,13 @@
  * `scripted-mx.ts` and its sessions.
  */
 
-/** `CONNECT` is the greeting, `CONTENT` the first bytes after 354, `DOT` the end of the content. */
+/** `CONNECT` is the greeting, `AUTH` also the response after a 334, `CONTENT` the first bytes after 354, `DOT` the end of the content. */
 export type MxVerb =
   | 'CONNECT'
   | 'EHLO'
   | 'HELO'
   | 'STARTTLS'
+  | 'AUTH'
   | 'MAIL'
   | 'RCPT'
   | 'DATA'
@@ -93,6 +94,8 @@ export interface MxConnection {
   readonly inTls: boolean
   /** The server name of the ClientHello, when it had one. */
   readonly servername: string | undefined
+  /** Who has logged in. */
+  readonly username: string | undefined
   /** Whether TLS went on from an earlier session; undefined in clear. */
   readonly resumed: boolean | undefined
   /** How it ended, once it has: FIN of the peer, an error (its code), or our own doing. */

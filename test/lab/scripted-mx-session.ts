@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import type { MxAction, MxAnswer, MxConnection, MxSegment, MxStep, MxVerb, ReceivedMessage } from './mx-script.ts'
+import { MxAuth, type MxCredentials } from './scripted-mx-auth.ts'
 
 export interface MxSessionOptions {
   readonly number: number
@@ -13,12 +14,14 @@ export interface MxSessionOptions {
   readonly capabilities: readonly string[]
   readonly capabilitiesInTls: readonly string[]
   readonly secureContext: SecureContext | undefined
+  readonly implicitTls: boolean
+  readonly credentials: MxCredentials | undefined
   readonly blocking: boolean
   readonly answer: (step: MxStep) => MxAnswer | Promise<MxAnswer>
   readonly received: (message: ReceivedMessage) => void
 }
 
-const VERBS: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'STARTTLS', 'MAIL', 'RCPT', 'DATA', 'RSET', 'NOOP', 'QUIT'])
+const VERBS: ReadonlySet<string> = new Set('EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT'.split(' '))
 const END_OF_CONTENT = Buffer.from('\r\n.\r\n')
 const CRLF = Buffer.from('\r\n')
 /** Octets of one write of an endless reply. */
@@ -32,6 +35,7 @@ export class MxSession implements MxConnection {
   readonly ended: Promise<string>
   resumed: boolean | undefined
   readonly #options: MxSessionOptions
+  readonly #auth: MxAuth
   #socket: Socket
   #pending: Buffer = EMPTY
   /** Bytes of `#pending` known to hold no end of content. */
@@ -47,13 +51,14 @@ export class MxSession implements MxConnection {
   constructor(socket: Socket, options: MxSessionOptions) {
     this.number = options.number
     this.#options = options
+    this.#auth = new MxAuth(options.credentials)
     this.#socket = socket
     const { promise, resolve } = Promise.withResolvers<string>()
     this.ended = promise
     this.#end = resolve
     socket.once('close', () => resolve('close'))
     this.#listen(socket)
-    void this.#pump(() => this.#step('CONNECT', ''))
+    void this.#pump(() => (options.implicitTls ? this.#implicitTls() : this.#step('CONNECT', '')))
   }
 
   get inTls(): boolean {
@@ -64,6 +69,10 @@ export class MxSession implements MxConnection {
     return this.#socket instanceof TLSSocket && typeof this.#socket.servername === 'string'
       ? this.#socket.servername
       : undefined
+  }
+
+  get username(): string | undefined {
+    return this.#auth.username
   }
 
   say(line: string): void {
@@ -124,6 +133,7 @@ export class MxSession implements MxConnection {
     const line = this.#pending.toString('utf8', 0, end)
     this.#pending = this.#pending.subarray(end + 2)
     this.commands.push(line)
+    if (this.#auth.asked) return this.#step('AUTH', line)
     const word = (line.split(/[ :]/, 1)[0] ?? '').toUpperCase()
     return this.#step(VERBS.has(word) ? (word as MxVerb) : 'OTHER', line)
   }
@@ -177,7 +187,7 @@ export class MxSession implements MxConnection {
 
   #perform(verb: MxVerb, line: string, answer: MxAnswer, message?: ReceivedMessage): Promise<void> | undefined {
     if (answer === undefined && verb === 'CONTENT') return undefined
-    const action = actionOf(answer ?? this.#ordinary(verb))
+    const action = actionOf(answer ?? this.#ordinary(verb, line))
     const after = action.after ?? (verb === 'QUIT' && answer === undefined ? 'close' : undefined)
     const bytes = bytesOf(action)
     this.#advance(verb, line, bytes.toString('latin1', 0, 3), message)
@@ -235,8 +245,9 @@ export class MxSession implements MxConnection {
     })
   }
 
-  #ordinary(verb: MxVerb): string | readonly string[] {
-    const offered = this.inTls ? this.#options.capabilitiesInTls : this.#options.capabilities
+  #ordinary(verb: MxVerb, line: string): string | readonly string[] {
+    const { capabilities, capabilitiesInTls } = this.#options
+    const offered = this.inTls ? [...capabilitiesInTls, ...this.#auth.offered] : capabilities
     switch (verb) {
       case 'CONNECT':
         return `220 ${this.#options.hostname} ESMTP`
@@ -247,7 +258,9 @@ export class MxSession implements MxConnection {
       case 'STARTTLS':
         return this.#options.secureContext === undefined || this.inTls ? '503 5.5.1 not now' : '220 2.0.0 go ahead'
       case 'MAIL':
-        return this.#mail === undefined ? '250 2.1.0 ok' : '503 5.5.1 nested MAIL'
+        return this.#auth.refusal ?? (this.#mail === undefined ? '250 2.1.0 ok' : '503 5.5.1 nested MAIL')
+      case 'AUTH':
+        return this.#auth.answer(line)
       case 'RCPT':
         return this.#mail === undefined ? '503 5.5.1 MAIL first' : '250 2.1.5 ok'
       case 'DATA':
@@ -287,6 +300,9 @@ export class MxSession implements MxConnection {
         if (positive && message !== undefined && message.recipients.length > 0) this.#options.received(message)
         this.#forget()
         return
+      case 'AUTH':
+        this.#auth.answered(line, code)
+        return
       case 'STARTTLS':
         if (code === '220') this.#mode = 'starttls'
         return
@@ -302,6 +318,12 @@ export class MxSession implements MxConnection {
   #forget(): void {
     this.#mail = undefined
     this.#recipients = []
+  }
+
+  async #implicitTls(): Promise<void> {
+    this.#mode = 'starttls'
+    await this.#startTls(undefined)
+    await this.#step('CONNECT', '')
   }
 
   async #startTls(handshake: MxAction['handshake']): Promise<void> {

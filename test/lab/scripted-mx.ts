@@ -9,6 +9,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { MxConnection, MxScript, MxVerb, ReceivedMessage } from './mx-script.ts'
+import type { MxCredentials } from './scripted-mx-auth.ts'
 import { MxSession, type MxSessionOptions } from './scripted-mx-session.ts'
 
 export interface ScriptedMxOptions {
@@ -23,6 +24,10 @@ export interface ScriptedMxOptions {
   readonly capabilitiesInTls?: readonly string[]
   /** Key, certificate and anything else that `node:tls` knows; without it STARTTLS is not offered. */
   readonly tls?: SecureContextOptions
+  /** TLS from the first octet (RFC 8314 §3.3); STARTTLS is not offered then. */
+  readonly implicitTls?: boolean
+  /** Offers AUTH inside TLS, and takes no mail without it. */
+  readonly credentials?: MxCredentials
   readonly script?: MxScript
   /** Reads the next command only when the reply to the last one has left, as a blocking server does. */
   readonly blocking?: boolean
@@ -71,6 +76,8 @@ export class ScriptedMx implements AsyncDisposable {
     const sessionOptions: Omit<MxSessionOptions, 'number'> = {
       hostname: options.hostname ?? 'mx.lab.test',
       capabilities: options.tls === undefined ? capabilities : [...capabilities, 'STARTTLS'],
+      implicitTls: options.implicitTls ?? false,
+      credentials: options.credentials,
       capabilitiesInTls: options.capabilitiesInTls ?? capabilities,
       secureContext: options.tls === undefined ? undefined : createSecureContext(options.tls),
       blocking: options.blocking ?? false,

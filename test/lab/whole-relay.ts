@@ -18,6 +18,8 @@ export interface WholeRelayOptions {
   /** TOML: the listeners, and what a test changes in other tables than `[dns]`, `[egress]` and `[metrics]`. */
   readonly settings: string
   readonly records: Readonly<Record<string, NameRecords>>
+  /** Special networks in which mail exchangers may be; all of loopback by default. */
+  readonly smtpNetworks?: readonly string[]
   /** More lines for `[egress]`. */
   readonly egress?: string
   /** Tests of faults only. */
@@ -34,11 +36,12 @@ export class WholeRelay implements AsyncDisposable {
   readonly #dns: DnsServer
   readonly #directory: string
 
-  static async start({ settings, records, egress = '', spoolHooks }: WholeRelayOptions): Promise<WholeRelay> {
+  static async start(options: WholeRelayOptions): Promise<WholeRelay> {
+    const { settings, records, spoolHooks } = options
     const dns = await startDnsServer({ zones: [zone(records)] })
     const directory = await mkdtemp(join(tmpdir(), 'whole-relay-'))
     const file = join(directory, 'hermetic.toml')
-    await writeFile(file, `hostname = "relay.example.test"\n${settings}\n${surroundings(dns, egress)}`)
+    await writeFile(file, `hostname = "relay.example.test"\n${settings}\n${surroundings(dns, options)}`)
     const config = loadConfig({ file, env: {} })
     assert.ok(config.ok, config.ok ? '' : config.error.map(formatProblem).join('\n'))
     const events: LogEvent[] = []
@@ -68,6 +71,11 @@ export class WholeRelay implements AsyncDisposable {
     this.lines = parts.lines
     this.#dns = parts.dns
     this.#directory = parts.directory
+  }
+
+  /** What the name servers of this world were asked. */
+  get queries(): DnsServer['queries'] {
+    return this.#dns.queries
   }
 
   eventsOf<E extends LogEvent['event']>(event: E): readonly (LogEvent & { readonly event: E })[] {
@@ -102,12 +110,12 @@ export class WholeRelay implements AsyncDisposable {
   }
 }
 
-function surroundings(dns: DnsServer, egress: string): string {
+function surroundings(dns: DnsServer, { egress = '', smtpNetworks = ['127.0.0.0/8'] }: WholeRelayOptions): string {
   return `
 [dns]
 servers = ["${dns.address}:${dns.port}"]
 [egress]
-smtp_networks = ["127.0.0.0/8"]
+smtp_networks = ${JSON.stringify(smtpNetworks)}
 ${egress}
 [metrics]
 listen = "127.0.0.1:0"

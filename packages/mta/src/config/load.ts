@@ -15,6 +15,7 @@ import { locator } from './locate.ts'
 import { overlaid } from './overlay.ts'
 import { defaultOwnName, type HostFacts, readHostFacts } from './own-name.ts'
 import type { ConfigProblem, ProblemPlace } from './problem.ts'
+import { portOf } from './route-rules.ts'
 import { requiresAuth, ruleProblems } from './rules.ts'
 import { readableSettings } from './salvage.ts'
 import { type Config, type ReadConfig, schema } from './schema.ts'
@@ -129,6 +130,7 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
       ...(listener.cert_file === undefined ? {} : { cert_file: absolute(listener.cert_file) }),
       ...(listener.key_file === undefined ? {} : { key_file: absolute(listener.key_file) }),
     })),
+    route: read.route.map((route) => ({ ...route, port: portOf(route) })),
     trust: read.trust.ca_file === undefined ? read.trust : { ca_file: absolute(read.trust.ca_file) },
   }
 }

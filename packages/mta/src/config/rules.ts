@@ -4,9 +4,11 @@
  */
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { ConfigPath } from './config-path.ts'
+import type { Finding } from './finding.ts'
 import type { PathProblem } from './issues.ts'
 import { isLoopback, isUnspecified } from './loopback.ts'
 import { formatDuration } from './quantity.ts'
+import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
 
 export interface RuleFacts {
@@ -15,11 +17,6 @@ export interface RuleFacts {
   readonly defaultName: MailDomain
   /** Already known to be wrong: rules that read it say nothing. */
   isWrong(path: ConfigPath): boolean
-}
-
-/** A finding of a rule, with what it read. */
-interface Finding extends PathProblem {
-  readonly read: readonly ConfigPath[]
 }
 
 export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
@@ -31,6 +28,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...portFindings(facts.settings, listeners),
     ...credentialFindings(facts.settings),
     ...retryFindings(facts.settings),
+    ...routeFindings(facts.settings),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))
 }
 

@@ -11,6 +11,7 @@ import { delivery, dns, egress, trust } from './sections/delivery.ts'
 import { credentials, listeners, submission } from './sections/listener.ts'
 import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
+import { routes } from './sections/route.ts'
 
 export const schema = z.strictObject({
   hostname,
@@ -22,6 +23,7 @@ export const schema = z.strictObject({
   submission,
   dns,
   delivery,
+  route: routes,
   trust,
   mta_sts: mtaSts,
   egress,
@@ -40,8 +42,11 @@ export type ListenerConfig = Frozen<Omit<ReadConfig['listener'][number], 'requir
   readonly require_auth: boolean
 }
 
+export type RouteConfig = Frozen<Omit<ReadConfig['route'][number], 'port'>> & { readonly port: number }
+
 /** What the relay is started with: complete, checked, frozen; paths are absolute. */
-export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'listener'>> & {
+export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'listener' | 'route'>> & {
   readonly hostname: MailDomain
   readonly listener: readonly ListenerConfig[]
+  readonly route: readonly RouteConfig[]
 }

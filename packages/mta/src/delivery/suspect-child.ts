@@ -7,6 +7,7 @@ import { createLocalPermits } from '../limits/adapters/local-permits.ts'
 import { ContentUnreadable, StoreUnavailable } from '../spool/spool.ts'
 import { createDelivery, type DeliveryOptions } from './delivery.ts'
 import type { FromChild, JudgedAddress, QuestionName, Questions, SuspectTask, ToChild } from './suspect-protocol.ts'
+import { arrivedRoutes } from './suspect-routes.ts'
 
 const stopping = new AbortController()
 const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>()
@@ -48,7 +49,7 @@ async function deliver(task: SuspectTask): Promise<void> {
   say({ kind: 'end' })
 }
 
-function options({ claim, leaseLeftMs, demand, sts, settings, literal }: SuspectTask): DeliveryOptions {
+function options({ claim, leaseLeftMs, demand, sts, settings, routes, literal }: SuspectTask): DeliveryOptions {
   const { localAddress, ...plain } = settings
   const judged = new Map<string, JudgedAddress['judgement']>()
   if (literal !== undefined) judged.set(literal.address, literal.judgement)
@@ -71,13 +72,14 @@ function options({ claim, leaseLeftMs, demand, sts, settings, literal }: Suspect
     resolver: {
       mx: (name) => ask('mx', { name }),
       address: async (name, family) => {
-        const found = await ask('address', { name, family, port: settings.port })
+        const found = await ask('address', { name, family, lane: claim.lane })
         for (const { address, judgement } of found.judged) judged.set(address, judgement)
         return found.answer
       },
     },
     guard: (address) => judged.get(address) ?? { kind: 'refused', reason: 'not-an-address' },
     demandFor: () => demand,
+    routes: arrivedRoutes(routes),
     ...(sts ? { sts: ASKED_SOURCE } : {}),
     emit: (event) => say({ kind: 'event', event }),
     now: Date.now,

@@ -19,6 +19,7 @@ import type { QueueId } from '../spool/queue-id.ts'
 import type { Claim, ClaimToken, Settlement, SettleOutcome } from '../spool/spool.ts'
 import type { DeliveryEvent } from './events.ts'
 import type { LaneId } from './lane.ts'
+import type { TravellingRoute } from './suspect-routes.ts'
 
 export interface SuspectTask {
   /** Its lease in the child's own clock is made from `leaseLeftMs`. */
@@ -28,6 +29,7 @@ export interface SuspectTask {
   /** MTA-STS is on: the parent has the source. */
   readonly sts: boolean
   readonly settings: ChildSettings
+  readonly routes: readonly TravellingRoute[]
   /** When the next hop is an address literal: what the guard says of it. */
   readonly literal?: JudgedAddress
 }
@@ -61,7 +63,7 @@ export interface Questions {
   readonly open: { readonly ask: { id: QueueId }; readonly answer: Uint8Array }
   readonly mx: { readonly ask: { name: DomainName }; readonly answer: DnsAnswer<MxRecord> }
   readonly address: {
-    readonly ask: { name: DomainName; family: 4 | 6; port: number }
+    readonly ask: { name: DomainName; family: 4 | 6; lane: LaneId }
     readonly answer: { readonly answer: DnsAnswer<string>; readonly judged: readonly JudgedAddress[] }
   }
   readonly 'sts-policy': { readonly ask: { domain: DomainName; afresh: boolean }; readonly answer: StsFacts }

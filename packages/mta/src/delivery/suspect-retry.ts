@@ -5,7 +5,7 @@
  * charge nobody. A child that ends by itself has settled or given back its claims, and clears the suspicion.
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { invariant } from '@hermetic/policy'
+import { type AddressJudgement, invariant } from '@hermetic/policy'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
@@ -14,6 +14,7 @@ import type { Claim, Content, Spool } from '../spool/spool.ts'
 import { type DeliveryOptions, LEASE_MS, STOP_GRACE_MS } from './delivery.ts'
 import { type LaneId, laneOf } from './lane.ts'
 import type { ChildSettings, FromChild, Question, SuspectTask, ToChild } from './suspect-protocol.ts'
+import { travellingRoutes } from './suspect-routes.ts'
 
 export interface SuspectRetryOptions {
   readonly suspects: CrashSuspects
@@ -120,14 +121,23 @@ function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<Chi
 
 function taskFor(claim: Claim, { delivery }: SuspectRetryOptions): SuspectTask {
   const { leaseUntilMono, ...rest } = claim
-  const { nextHop, port } = laneOf(claim.lane)
+  const { nextHop } = laneOf(claim.lane)
   const demand = delivery.demandFor?.(nextHop) ?? 'nothing'
   const sts = delivery.sts !== undefined
   const leaseLeftMs = leaseUntilMono - delivery.monotonic()
-  const task = { claim: rest, leaseLeftMs, demand, sts, settings: { ...settingsOf(delivery), port } }
+  const routes = travellingRoutes(delivery.routes, claim.lane)
+  const task = { claim: rest, leaseLeftMs, demand, sts, routes, settings: settingsOf(delivery) }
   if (nextHop.kind === 'name') return task
   const { address } = nextHop
-  return { ...task, literal: { address, judgement: delivery.guard(address, port) } }
+  return { ...task, literal: { address, judgement: guardOf(claim.lane, delivery)(address) } }
+}
+
+function guardOf(
+  id: LaneId,
+  { guard, smarthostGuard = guard }: SuspectRetryOptions['delivery'],
+): (address: string) => AddressJudgement {
+  const { kind, port } = laneOf(id)
+  return (address) => (kind === 'route' ? smarthostGuard : guard)(address, port)
 }
 
 function settingsOf(delivery: DeliveryOptions): ChildSettings {
@@ -168,7 +178,8 @@ async function answerTo({ name, ask }: Question, { spool, delivery }: SuspectRet
     case 'address': {
       const found = await delivery.resolver.address(ask.name, ask.family)
       const addresses = found.kind === 'records' ? found.records : []
-      const judged = addresses.map((address) => ({ address, judgement: delivery.guard(address, ask.port) }))
+      const judge = guardOf(ask.lane, delivery)
+      const judged = addresses.map((address) => ({ address, judgement: judge(address) }))
       return { answer: found, judged }
     }
     case 'sts-policy':

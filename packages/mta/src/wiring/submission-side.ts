@@ -15,6 +15,7 @@ import type { CredentialRecord } from '../submission/credential-file.ts'
 import { openCredentials } from '../submission/credentials.ts'
 import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from '../submission/limits.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
+import { configuredRoutes } from './configured-routes.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import { postmasterOf } from './postmaster.ts'
 import { CREDENTIALS_NAME } from './relay-options.ts'
@@ -37,6 +38,7 @@ export async function openSubmissionSide(
     fixed: [...config.credential.map(credentialRecord), ...ofProcess],
     emit,
   })
+  const routing = { port: config.delivery.port, routes: configuredRoutes(config) }
   return openListeners(config, {
     ...{ hostname, credentials, emit },
     postmaster: postmasterOf(config),
@@ -45,7 +47,7 @@ export async function openSubmissionSide(
     stage: (id) => spool.stage(id),
     accept: messageAcceptor({
       spool,
-      laneFor: (address) => laneFor(address, { port: config.delivery.port }),
+      laneFor: (address) => laneFor(address, routing),
       maxAgeMs: config.delivery.max_age,
       onAccepted: (lanes) => {
         for (const lane of lanes) scheduler.wake(lane)
