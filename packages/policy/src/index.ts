@@ -6,6 +6,7 @@ export {
 } from './adapters/sqlite-policy-cache.ts'
 export type { PolicyCacheOpenError } from './adapters/sqlite-policy-schema.ts'
 export { DEFAULT_DIGESTS } from './dane/digest-agility.ts'
+export type { DaneEvent, DaneResult } from './dane/events.ts'
 export type {
   DaneAbsent,
   DaneAuthentication,
@@ -17,8 +18,16 @@ export type {
   TlsaRecord,
 } from './dane/facts.ts'
 export type { HostOrigin } from './dane/reference-names.ts'
-export { type DaneOptions, type DaneQuestion, daneFactsFor, noDane } from './dane/source.ts'
+export {
+  createDaneSource,
+  type DaneOptions,
+  type DaneQuestion,
+  type DaneSource,
+  daneFactsFor,
+  noDane,
+} from './dane/source.ts'
 export { type TlsaDigest, tlsaText, type UnusableTlsa, usableTlsa } from './dane/tlsa-record.ts'
+export { DaneWatch, type DaneWatchOptions, daneResult } from './dane/watch.ts'
 export type { DnsAbsence, DnsAnswer, DnsFailure, DnsFailureReason, DnsRecords, ExtendedDnsError } from './dns/answer.ts'
 export type { CacheLimits } from './dns/answer-cache.ts'
 export { extendedErrorText, isValidationFailure } from './dns/extended-error.ts'
@@ -100,6 +109,7 @@ export type { Random, Self } from './next-hop/mx-set.ts'
 export { type MxCandidate, type NextHop, type NextHopQuestion, resolveNextHop } from './next-hop/resolve.ts'
 export { type CutAtOurselves, cutAtOurselves, type ResolvedCandidate } from './next-hop/self.ts'
 export type { NameFact, PeerCertificate, PeerFacts, PkixFact } from './peer-facts.ts'
+export { type DaneMemory, DaneMemoryUnavailable, type DaneSubject } from './ports/dane-memory.ts'
 export {
   type CachedPolicy,
   type PolicyCache,

@@ -310,6 +310,15 @@ const UPDATES: Rooms = {
   'sts-refresh-defect': () => [count('hermetic_defects_total', { room: 'mta-sts' })],
   'sts-cache-failed': ({ operation }) => [count('hermetic_sts_cache_failures_total', { operation })],
 
+  'dane-looked-up': ({ result }) => [count('hermetic_dane_lookups_total', { result })],
+  'dane-tlsa-vanished': () => [daneAlarm('tlsa-vanished')],
+  'dane-tlsa-unusable': () => [daneAlarm('tlsa-unusable')],
+  'dane-zone-unsigned': () => [daneAlarm('zone-unsigned')],
+  'dane-mx-unsigned': () => [daneAlarm('mx-unsigned')],
+  'dane-validation-lost': () => [daneAlarm('validation-lost')],
+  'dane-validation-restored': nothing,
+  'dane-memory-failed': () => [count('hermetic_dane_memory_failures_total')],
+
   'attempt-finished': ({ recipients, channel, cause, durationMs }) => [
     count('hermetic_delivery_attempts_total', {
       result: attemptResult(recipients),
@@ -369,6 +378,10 @@ function dnssecGauges({ validating, lost }: { readonly validating: number; reado
     { kind: 'set', name: 'hermetic_dnssec_validating', to: validating },
     { kind: 'set', name: 'hermetic_dnssec_lost', to: lost },
   ]
+}
+
+function daneAlarm(alarm: string): MetricUpdate {
+  return count('hermetic_dane_alarms_total', { alarm })
 }
 
 /** The first detail speaks: a host that the policy does not name is told as that, whatever else is wrong. */

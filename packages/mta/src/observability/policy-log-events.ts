@@ -1,5 +1,5 @@
 /**
- * The log entries of what happens inside the policy package: DNS and MTA-STS. A part of `log-events.ts`, which checks
+ * The log entries of what happens inside the policy package: DNS, MTA-STS and DANE. A part of `log-events.ts`, which checks
  * that it is complete. Pure.
  */
 export const POLICY_LOG_EVENTS = {
@@ -117,5 +117,53 @@ export const POLICY_LOG_EVENTS = {
     level: 'error',
     sentence: 'A refresh of an MTA-STS policy ended by a defect of the relay; it stays due.',
     fields: { policyDomain: 'word', detail: 'peer' },
+  },
+  'dane-looked-up': {
+    level: 'debug',
+    sentence: 'DNS said what DANE demands of a host, or could not.',
+    fields: { host: 'word', port: 'number', result: 'word' },
+  },
+  'dane-tlsa-vanished': {
+    level: 'warn',
+    sentence: 'A host that had usable TLSA records has none any more: DANE demands nothing of it.',
+    fields: { host: 'word', port: 'number', lastSeenAt: 'time' },
+  },
+  'dane-tlsa-unusable': {
+    level: 'warn',
+    sentence: 'A host that had usable TLSA records has unusable ones only: its TLS is not authenticated any more.',
+    fields: { host: 'word', port: 'number', records: 'number', lastSeenAt: 'time' },
+  },
+  'dane-zone-unsigned': {
+    level: 'warn',
+    sentence: 'The zone of a host that had usable TLSA records is not signed any more: DANE demands nothing of it.',
+    fields: { host: 'word', port: 'number', because: 'word', lastSeenAt: 'time' },
+  },
+  'dane-mx-unsigned': {
+    level: 'warn',
+    sentence: 'The MX records of a domain are not signed any more: its hosts prove only that they are themselves.',
+    fields: { nextHop: 'word', lastSeenAt: 'time' },
+  },
+  'dane-validation-lost': {
+    level: 'error',
+    sentence: 'Lookups for a host that had usable TLSA records fail; mail to it waits or takes another host.',
+    fields: {
+      host: 'word',
+      port: 'number',
+      lookup: 'word',
+      name: 'word',
+      reason: 'facts',
+      failures: 'number',
+      lastSeenAt: 'time',
+    },
+  },
+  'dane-validation-restored': {
+    level: 'info',
+    sentence: 'Lookups for a host that had usable TLSA records work again.',
+    fields: { host: 'word', port: 'number', failures: 'number' },
+  },
+  'dane-memory-failed': {
+    level: 'error',
+    sentence: 'What was protected by DANE could not be read or written: its loss may go unnoticed.',
+    fields: { detail: 'word' },
   },
 } as const

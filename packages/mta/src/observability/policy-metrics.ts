@@ -82,4 +82,19 @@ export const POLICY_METRICS = {
     help: 'Times that the cache of MTA-STS policies did not work.',
     labels: ['operation'],
   },
+
+  hermetic_dane_lookups_total: {
+    type: 'counter',
+    help: 'What DNS said of DANE for hosts: usable or unusable TLSA records, why there are none, or which lookup failed.',
+    labels: ['result'],
+  },
+  hermetic_dane_alarms_total: {
+    type: 'counter',
+    help: 'Warnings that a host lost the protection of DANE: tlsa-vanished, tlsa-unusable, zone-unsigned, mx-unsigned, validation-lost.',
+    labels: ['alarm'],
+  },
+  hermetic_dane_memory_failures_total: {
+    type: 'counter',
+    help: 'Times that the memory of what DANE protected did not work.',
+  },
 } as const

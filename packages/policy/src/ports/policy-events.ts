@@ -2,9 +2,10 @@
  * Port: what happens inside policy that an operator wants to see or count. The relay renders these as log lines and
  * metrics; no room here knows either.
  */
+import type { DaneEvent } from '../dane/events.ts'
 import type { DnsEvent } from '../dns/events.ts'
 import type { StsEvent } from '../mta-sts/events.ts'
 
-export type PolicyEvent = StsEvent | DnsEvent
+export type PolicyEvent = StsEvent | DnsEvent | DaneEvent
 
 export type EmitPolicyEvent = (event: PolicyEvent) => void
