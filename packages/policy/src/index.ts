@@ -108,6 +108,16 @@ export {
 export type { Random, Self } from './next-hop/mx-set.ts'
 export { type MxCandidate, type NextHop, type NextHopQuestion, resolveNextHop } from './next-hop/resolve.ts'
 export { type CutAtOurselves, cutAtOurselves, type ResolvedCandidate } from './next-hop/self.ts'
+export {
+  type Mechanism,
+  type OverridesInForce,
+  overridesInForce,
+  type PolicyOverride,
+  type RequiredDemand,
+  reachesTooFar,
+  WAIVE_DAYS_MAX,
+  type WaiveOverride,
+} from './override.ts'
 export type { NameFact, PeerCertificate, PeerFacts, PkixFact } from './peer-facts.ts'
 export { type DaneMemory, DaneMemoryUnavailable, type DaneSubject } from './ports/dane-memory.ts'
 export {
@@ -121,18 +131,47 @@ export {
 } from './ports/policy-cache.ts'
 export type { EmitPolicyEvent, PolicyEvent } from './ports/policy-events.ts'
 export {
+  type Demands,
   type EffectiveMode,
+  type Enforcement,
   type Floor,
   type LocalDemand,
+  type MessageTls,
+  type ObservedDemands,
   type PolicyInForce,
   type ProofRequirement,
   type Requirement,
+  type RequirementFacts,
   type StsAssessment,
   tlsRequirement,
   type Unreachable,
+  type UnreachableReason,
 } from './requirement.ts'
+export type { DaneAssessment } from './requirement-dane.ts'
+export {
+  messageTls,
+  type RequireTlsEnd,
+  type RequireTlsFailure,
+  type RequireTlsOutcome,
+  type RequireTlsStatus,
+  requireTlsFailure,
+  requireTlsOutcome,
+  tlsOptionalOutcome,
+} from './requiretls.ts'
 export { assertNever, err, invariant, ok, type Result } from './result.ts'
-export { type FailureDetail, type SessionResult, sessionResult, unreachableResult } from './session-result.ts'
+export {
+  type DomainResult,
+  type FailureDetail,
+  lookupResults,
+  type SessionOutcome,
+  type SessionResult,
+  type SessionResultType,
+  sessionResult,
+  sessionResults,
+  type TlsaResult,
+  unreachableResult,
+  unreachableResults,
+} from './session-result.ts'
 export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
 export { type TlsGroups, type TlsPeer, type TlsPeerOptions, upgradeToTls } from './tls-peer.ts'
 export {
@@ -140,6 +179,8 @@ export {
   type ChannelLevel,
   type ClearBecause,
   judge,
+  type Refused,
+  refusedBy,
   type Verdict,
   type VerdictReason,
 } from './verdict.ts'

@@ -1,31 +1,75 @@
 /**
- * What TLS must prove before a message may cross to one candidate host: the set of proofs demanded (RFC 8461 §4, §5).
+ * What TLS must prove before a message may cross to one candidate host: the set of proofs demanded.
  *
- * The whole decision is the two tables below; every cell is a tested rule. Local policy comes from the operator or
- * from the use of credentials (RFC 3207 §6, RFC 4954 §14); everything that nobody demands is opportunistic (RFC 7435).
- * What is known of the policy, and whether the peer proved it, is decided elsewhere. Pure.
+ * Each fact demands by its own right and all demands must hold (D-1): the MTA-STS policy of the domain (RFC 8461 §5),
+ * TLSA records of the host (RFC 7672 §2.2), the sender (RFC 8689), the operator or the use of credentials (RFC 3207 §6,
+ * RFC 4954 §14). What nobody demands is opportunistic (RFC 7435). The cells are in `requirement-tables.ts`; how the
+ * facts were found, and whether a peer proves what is demanded, is decided elsewhere. Pure.
  */
+
+import type { DaneFacts, DaneFailure, NoDaneBecause } from './dane/facts.ts'
+import type { HostOrigin } from './dane/reference-names.ts'
 import type { DomainName } from './domain-name.ts'
 import { matchesMx, mxPatternText } from './mta-sts/mx-match.ts'
-import type { StsMode, StsPolicy } from './mta-sts/policy-file.ts'
+import type { StsPolicy } from './mta-sts/policy-file.ts'
+import type { Mechanism, OverridesInForce } from './override.ts'
+import { type DaneAssessment, daneAssessment, daneState } from './requirement-dane.ts'
+import {
+  type Cell,
+  DANE_DEMANDS,
+  type Demands,
+  type EffectiveMode,
+  type Enforcement,
+  FORCE,
+  LOCAL_DEMANDS,
+  type LocalDemand,
+  type MessageTls,
+  NOTHING,
+  REQUIRETLS_DEMANDS,
+  type Refusal,
+  STS_DEMANDS,
+} from './requirement-tables.ts'
+import { assertNever, invariant } from './result.ts'
+
+export type { Demands, EffectiveMode, Enforcement, Floor, LocalDemand, MessageTls } from './requirement-tables.ts'
 
 export type Requirement = ProofRequirement | Unreachable
 
-export interface ProofRequirement {
+export interface ProofRequirement extends Demands {
   readonly kind: 'prove'
-  /** A chain to a root that we believe, and the name of the host in the certificate. */
-  readonly pkix: boolean
-  readonly floor: Floor
   /** Present while the domain has a policy: in `testing` it is evaluated and demands nothing (RFC 8461 §5). */
   readonly sts?: StsAssessment
+  /** Present while the host has a secure TLSA RRset: what a peer is compared with, and its base domain. */
+  readonly dane?: DaneAssessment
+  /** Absent: nothing in particular. */
+  readonly message?: Exclude<MessageTls, 'default'>
+  /** What the policies above demand, when they are evaluated and refuse nothing. */
+  readonly observed?: ObservedDemands
+  /** Policies that an operator has waived: they were found, and nothing came of them. */
+  readonly waived?: readonly Mechanism[]
 }
 
-/** Treated as if it did not answer: no connection is made (RFC 8461 §8.4). */
+export interface ObservedDemands extends Demands {
+  /** Why the host would not even have been contacted. */
+  readonly unreachable: readonly UnreachableReason[]
+}
+
+/** Treated as if it did not answer: no connection is made (RFC 8461 §8.4, RFC 7672 §2.1.2). */
 export interface Unreachable {
   readonly kind: 'unreachable'
-  readonly because: 'sts-mx-mismatch'
-  readonly sts: StsAssessment
+  readonly reasons: readonly [UnreachableReason, ...UnreachableReason[]]
+  readonly message?: Exclude<MessageTls, 'default'>
 }
+
+export type UnreachableReason =
+  | { readonly kind: 'sts-mx-mismatch'; readonly sts: StsAssessment }
+  | { readonly kind: 'tlsa-lookup-failed'; readonly failure: DaneFailure }
+  /** The operator demands DANE, and the host or the way to it has none; `insecure-mx`: there are TLSA records. */
+  | { readonly kind: 'dane-required'; readonly host: DomainName | undefined; readonly because: NoDaneBecause }
+  /** The operator demands DANE, and no TLSA record of the host can be used. */
+  | { readonly kind: 'tlsa-invalid'; readonly dane: DaneAssessment }
+  /** Nothing says that the host is one of the domain; `uncertain`: a policy that would could not be had now. */
+  | { readonly kind: 'requiretls-name-unproven'; readonly uncertain: boolean }
 
 /** One host in the eyes of the MTA-STS policy of the domain. */
 export interface StsAssessment {
@@ -34,58 +78,163 @@ export interface StsAssessment {
   readonly id: string
   /** The pattern that means this host; undefined: the policy does not name it. */
   readonly matched: string | undefined
+  /** Not the domain's own word, but that of a list of the operator. */
+  readonly preloaded?: true
 }
 
-/** `none` is no policy. */
-export type EffectiveMode = Exclude<StsMode, 'none'>
-
-/** What the channel must be at least when no proof fails. */
-export type Floor = 'encrypted' | 'opportunistic'
-
-/** What the operator, or the use of credentials, demands of one destination. */
-export type LocalDemand = 'nothing' | 'encrypted' | 'pkix'
-
 export interface RequirementFacts {
+  /** By a route or its credentials. */
   readonly local: LocalDemand
   /** The unexpired policy of the next-hop domain; undefined: none, or none that could be had. */
   readonly sts?: PolicyInForce | undefined
+  /** No policy is in force because DNS or the policy host did not answer well. */
+  readonly stsUncertain?: boolean
   /** As published in the MX record; undefined when the host is known by address only. */
   readonly mxHostname?: DomainName | undefined
+  /** Undefined: nobody asked. */
+  readonly dane?: DaneFacts | undefined
+  /** How we came to the host; undefined: in no way that proves anything. */
+  readonly origin?: HostOrigin | undefined
+  readonly message?: MessageTls
+  readonly overrides?: Pick<OverridesInForce, 'required' | 'waived'>
+  /** Of hosts of a route nothing is only observed, whatever is set. */
+  readonly enforcement?: Enforcement
 }
 
 export interface PolicyInForce {
   readonly mode: EffectiveMode
   readonly id: string
   readonly policy: Pick<StsPolicy, 'mx'>
+  readonly preloaded?: true
 }
 
-type Demand = Pick<ProofRequirement, 'pkix' | 'floor'>
+/** What some facts demand together: proofs, and reasons not to contact the host. */
+interface Claim {
+  readonly demands: Demands
+  readonly reasons: readonly UnreachableReason[]
+}
 
-const DEMANDS = {
-  nothing: { pkix: false, floor: 'opportunistic' },
-  encrypted: { pkix: false, floor: 'encrypted' },
-  pkix: { pkix: true, floor: 'encrypted' },
-} as const satisfies Record<LocalDemand, Demand>
+export function tlsRequirement(facts: RequirementFacts): Requirement {
+  const waived = waivedMechanisms(facts)
+  const sts = waived.includes('mta-sts') ? undefined : stsAssessment(facts)
+  const dane = waived.includes('dane') ? undefined : facts.dane
+  const ours = claim([...localCells(facts), ...senderCells(facts, dane)], { facts, sts })
+  const published = claim([...stsCells(sts), DANE_DEMANDS[daneState(dane)].published], { facts, sts })
+  const force = forceOf(facts)
+  const { demands, reasons } = force === 'enforced' ? both(ours, published) : ours
+  const message = facts.message === undefined || facts.message === 'default' ? {} : { message: facts.message }
+  const [first, ...more] = reasons
+  if (first !== undefined) return { kind: 'unreachable', reasons: [first, ...more], ...message }
+  return {
+    kind: 'prove',
+    ...demands,
+    ...(sts === undefined ? {} : { sts }),
+    ...(dane?.kind === 'tlsa' ? { dane: daneAssessment(dane) } : {}),
+    ...message,
+    ...(force === 'observed' ? { observed: { ...published.demands, unreachable: published.reasons } } : {}),
+    ...(waived.length === 0 ? {} : { waived }),
+  }
+}
 
-/** By the mode of the policy, and whether it names the host. */
-const STS_DEMANDS = {
-  enforce: { named: { pkix: true, floor: 'encrypted' }, unnamed: 'unreachable' },
-  testing: { named: DEMANDS.nothing, unnamed: DEMANDS.nothing },
-} as const satisfies Record<EffectiveMode, Record<'named' | 'unnamed', Demand | 'unreachable'>>
+/** Authenticated routes are not towards MX hosts: what they demand is always enforced. */
+function forceOf({ message = 'default', enforcement = 'enforce', origin }: RequirementFacts) {
+  return FORCE[message][origin?.kind === 'route' ? 'enforce' : enforcement]
+}
 
-export function tlsRequirement({ local, sts, mxHostname }: RequirementFacts): Requirement {
-  const ours = DEMANDS[local]
-  // RFC 8461 §3.1 is about domains: an address has no policy (STS-04).
-  if (sts === undefined || mxHostname === undefined) return { kind: 'prove', ...ours }
+/** Of the mechanisms that an operator has waived, those that would have had something to say. */
+function waivedMechanisms({ overrides, sts, dane }: RequirementFacts): readonly Mechanism[] {
+  const says = { 'mta-sts': sts !== undefined, dane: dane !== undefined && dane.kind !== 'none' }
+  return overrides?.waived.filter((mechanism) => says[mechanism]) ?? []
+}
+
+/** RFC 8461 §3.1 is about domains: an address has no policy (STS-04). */
+function stsAssessment({ sts, mxHostname }: RequirementFacts): StsAssessment | undefined {
+  if (sts === undefined || mxHostname === undefined) return undefined
   const pattern = matchesMx(mxHostname, sts.policy.mx)
-  const assessment = { mode: sts.mode, id: sts.id, matched: pattern && mxPatternText(pattern) }
-  const theirs = STS_DEMANDS[sts.mode][pattern === undefined ? 'unnamed' : 'named']
-  if (theirs === 'unreachable') return { kind: 'unreachable', because: 'sts-mx-mismatch', sts: assessment }
-  return { kind: 'prove', ...both(ours, theirs), sts: assessment }
+  const preloaded = sts.preloaded === undefined ? {} : { preloaded: sts.preloaded }
+  return { mode: sts.mode, id: sts.id, matched: pattern && mxPatternText(pattern), ...preloaded }
+}
+
+function stsCells(sts: StsAssessment | undefined): readonly Cell[] {
+  return sts === undefined ? [] : [STS_DEMANDS[sts.mode][sts.matched === undefined ? 'unnamed' : 'named']]
+}
+
+/** The operator's own demands only add to each other. */
+function localCells({ local, overrides, dane }: RequirementFacts): readonly Cell[] {
+  return [local, ...(overrides?.required ?? [])].map((demand) =>
+    demand === 'dane' ? DANE_DEMANDS[daneState(dane)].required : LOCAL_DEMANDS[demand],
+  )
+}
+
+function senderCells(facts: RequirementFacts, dane: DaneFacts | undefined): readonly Cell[] {
+  if (facts.message !== 'requiretls') return []
+  const usable = dane?.kind === 'tlsa' && dane.usable.length > 0
+  return [
+    ...(isNameProven(facts) ? [] : [REQUIRETLS_DEMANDS['name-unproven']]),
+    ...(usable ? [] : [REQUIRETLS_DEMANDS['without-usable-tlsa']]),
+  ]
+}
+
+/** RFC 8689 §4.2.1: by a validated MX RRset or the domain's own policy, where MX records named the host at all. */
+function isNameProven({ origin, sts, mxHostname }: RequirementFacts): boolean {
+  if (origin !== undefined && (origin.kind !== 'mx' || origin.secure)) return true
+  if (sts === undefined || sts.preloaded || mxHostname === undefined) return false
+  return matchesMx(mxHostname, sts.policy.mx) !== undefined
+}
+
+interface Known {
+  readonly facts: RequirementFacts
+  readonly sts: StsAssessment | undefined
+}
+
+function claim(cells: readonly Cell[], known: Known): Claim {
+  return cells.reduce<Claim>(
+    (sum, cell) =>
+      typeof cell === 'string'
+        ? both(sum, { demands: NOTHING, reasons: [refusal(cell, known)] })
+        : both(sum, { demands: cell, reasons: [] }),
+    { demands: NOTHING, reasons: [] },
+  )
 }
 
 /** Each may only add to the other. */
-function both(one: Demand, other: Demand): Demand {
-  const floor = one.floor === 'encrypted' ? one.floor : other.floor
-  return { pkix: one.pkix || other.pkix, floor }
+function both(one: Claim, other: Claim): Claim {
+  const { pkix, floor, tlsa } = one.demands
+  const kinds = new Set(one.reasons.map(({ kind }) => kind))
+  return {
+    demands: {
+      pkix: pkix || other.demands.pkix,
+      floor: floor === 'encrypted' ? floor : other.demands.floor,
+      tlsa: tlsa || other.demands.tlsa,
+    },
+    reasons: [...one.reasons, ...other.reasons.filter(({ kind }) => !kinds.has(kind))],
+  }
+}
+
+/** The refusal with the fact that caused it. */
+function refusal(kind: Refusal, { facts, sts }: Known): UnreachableReason {
+  const { dane, mxHostname, stsUncertain = false } = facts
+  switch (kind) {
+    case 'sts-mx-mismatch':
+      invariant(sts !== undefined && sts.matched === undefined, 'a policy that does not name the host')
+      return { kind, sts }
+    case 'tlsa-lookup-failed':
+      invariant(dane?.kind === 'failure', 'a lookup that failed')
+      return { kind, failure: dane }
+    case 'dane-required':
+      return { kind, host: mxHostname, because: absentBecause(dane) }
+    case 'tlsa-invalid':
+      invariant(dane?.kind === 'tlsa' && dane.usable.length === 0, 'a TLSA RRset without a usable record')
+      return { kind, dane: daneAssessment(dane) }
+    case 'requiretls-name-unproven':
+      return { kind, uncertain: stsUncertain }
+    default:
+      return assertNever(kind)
+  }
+}
+
+/** Undefined or `tlsa`: nobody asked, or what was found came by an insecure MX. */
+function absentBecause(dane: DaneFacts | undefined): NoDaneBecause {
+  if (dane === undefined) return 'off'
+  return dane.kind === 'none' ? dane.because : 'insecure-mx'
 }

@@ -25,8 +25,8 @@ const MX = name('mx.example.test')
 let root: Authority
 let intermediate: Authority
 let good: IssuedCertificate
-const OPPORTUNISTIC: ProofRequirement = { kind: 'prove', pkix: false, floor: 'opportunistic' }
-const PKIX: ProofRequirement = { kind: 'prove', pkix: true, floor: 'encrypted' }
+const OPPORTUNISTIC: ProofRequirement = { kind: 'prove', pkix: false, floor: 'opportunistic', tlsa: false }
+const PKIX: ProofRequirement = { kind: 'prove', pkix: true, floor: 'encrypted', tlsa: false }
 const closing: (() => void)[] = []
 
 before(async () => {

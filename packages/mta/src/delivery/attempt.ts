@@ -5,7 +5,7 @@
  * message has its answers or no host is left. What a host refuses for now goes on to the next; what it refuses for
  * good does not (SMTP-60). What the answers mean for the queue is decided by the caller.
  */
-import { type ProofRequirement, type Unreachable, unreachableResult } from '@hermetic/policy'
+import { type ProofRequirement, refusedBy, type Unreachable, unreachableResult } from '@hermetic/policy'
 import { type CandidateHost, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
@@ -148,13 +148,24 @@ interface Visit {
 }
 
 /** RFC 8461 §8.4: as if it did not answer, in its place among the others. */
-function skip({ mxHostname }: CandidateHost, { because, sts }: Unreachable, walk: Walk): void {
+function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Walk): void {
   const { options, facts } = walk
   const { policyDomain } = facts
-  const cause = { kind: 'tls-policy', reason: because, policyDomain, mechanism: 'mta-sts', mxHostname } as const
+  const { reasons } = unreachable
+  const [{ kind: reason }] = reasons
+  const mechanism = refusedBy(unreachable, reasons).includes('mta-sts') ? ({ mechanism: 'mta-sts' } as const) : {}
+  const cause = { kind: 'tls-policy', reason, policyDomain, ...mechanism, mxHostname } as const
+  const sts = reasons.find((one) => one.kind === 'sts-mx-mismatch')
   const problem = problemOf(cause, { at: options.transactions.now() })
   note(walk, problem)
-  const what = { lane: options.lane, nextHop: policyDomain, mxHostname, sts, ...policyOf(walk), problem }
+  const what = {
+    lane: options.lane,
+    nextHop: policyDomain,
+    mxHostname,
+    ...(sts === undefined ? {} : { sts: sts.sts }),
+    ...policyOf(walk),
+    problem,
+  }
   options.emit({ event: 'candidate-skipped', ...what, result: unreachableResult() })
 }
 

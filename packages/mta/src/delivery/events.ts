@@ -41,7 +41,7 @@ export type DeliveryEvent =
       readonly lane: LaneId
       readonly nextHop: string
       readonly mxHostname: string
-      readonly sts: StsAssessment
+      readonly sts?: StsAssessment
       readonly policy?: PolicyRecord
       readonly problem: DeliveryProblem
       readonly result: SessionResult

@@ -307,6 +307,8 @@ function reasonText(reason: VerdictReason): string {
       return `${reason.kind} (${reason.code})`
     case 'certificate-name-mismatch':
       return reason.name === undefined ? reason.kind : `${reason.kind} (${reason.name})`
+    case 'tlsa-mismatch':
+      return `${reason.kind} (${reason.reason.kind})`
     default:
       return assertNever(reason)
   }

@@ -32,6 +32,7 @@ const attempt: AttemptFinished = {
     kind: 'prove',
     pkix: false,
     floor: 'opportunistic',
+    tlsa: false,
     sts: { mode: 'testing', id: '20261001', matched: '*.example.com' },
   },
   policy: { kind: 'sts', mode: 'testing', id: '20261001', from: 'cache', ageMs: 61_500 },
