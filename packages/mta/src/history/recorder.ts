@@ -116,6 +116,12 @@ export class HistoryRecorder {
       if (result === 'done') this.#take({ kind: 'entry', entry: this.#order(id, action) })
   }
 
+  /** When what was told so far is recorded; at once while the history is in trouble. */
+  async caughtUp(): Promise<void> {
+    await this.#recording
+    await this.#drain()
+  }
+
   /** Records what it can, once; what the history does not take then is lost. */
   async close(): Promise<void> {
     this.#closing = true

@@ -12,17 +12,24 @@ export interface Telling {
   emit(event: LogEvent): void
   /** From now on events are counted as well. */
   count(queue: QueueSource): RelayMetrics
+  /** From now on somebody else sees every event as well. */
+  follow(follower: (event: LogEvent) => void): void
   flush(): void
 }
 
 export function tell({ log: { level, addresses } }: Config, { logStream, onEvent }: RelayOptions): Telling {
   const log = openPinoLog({ level, addresses, ...(logStream === undefined ? {} : { stream: logStream }) })
   let metrics: RelayMetrics | undefined
+  let follower: ((event: LogEvent) => void) | undefined
   return {
     emit: (event) => {
       log.emit(event)
       metrics?.emit(event)
+      follower?.(event)
       onEvent?.(event)
+    },
+    follow: (one) => {
+      follower = one
     },
     count: (queue) => {
       metrics = openPromMetrics(queue)

@@ -3,7 +3,7 @@
  * newer is touched, and what is damaged is moved aside, for nothing that delivery needs is in it.
  */
 import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Result } from '@hermetic/policy'
 import type { HistoryTrouble } from '../delivery-history.ts'
@@ -13,6 +13,7 @@ export interface HistoryFailure {
   readonly detail: string
 }
 
+export const HISTORY_NAME = 'history.db'
 /** "Hmth", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7468
 const SCHEMA_VERSION = 1
@@ -22,7 +23,9 @@ const CACHE_KIB = 8 * 1024
 const LOG_PAGES = 1_000
 const OWNER_ONLY = 0o700
 const FILE_MODE = 0o600
+// https://www.sqlite.org/fileformat.html §1.3
 const HEADER_BYTES = 100
+const APPLICATION_ID_AT = 68
 
 // https://www.sqlite.org/rescode.html, primary result codes
 const SQLITE_BUSY = 5
@@ -57,6 +60,18 @@ export function asidePath(path: string): string {
 export function moveAside(path: string): void {
   for (const suffix of ['-wal', '-shm', '-journal']) rmSync(`${path}${suffix}`, { force: true })
   renameSync(path, asidePath(path))
+}
+
+/** When none is to be kept. A file that is not ours stays. */
+export function removeHistory(dataDir: string): void {
+  const path = join(dataDir, HISTORY_NAME)
+  try {
+    const found = readHeader(path)
+    if (found?.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) return
+    for (const suffix of ['', '-wal', '-shm', '-journal', '.damaged']) rmSync(`${path}${suffix}`, { force: true })
+  } catch {
+    // It cannot even be read: nobody will.
+  }
 }
 
 export function openHistoryStore(path: string): Result<DatabaseSync, HistoryFailure> {
@@ -97,6 +112,17 @@ function refusal(error: HistoryFailure): Result<never, HistoryFailure> {
 
 /** Why the file is not ours to open, told by its header alone: a foreign file is not even locked. */
 function headerVerdict(path: string): HistoryFailure | undefined {
+  const header = readHeader(path)
+  if (header === undefined) return undefined
+  // Creation was cut short: SQLite rolls its journal back and finds an empty file.
+  const interrupted = statSync(`${path}-journal`, { throwIfNoEntry: false }) !== undefined
+  if (interrupted && header.every((byte) => byte === 0)) return undefined
+  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') return { reason: 'damaged', detail: 'no SQLite header' }
+  return versionVerdict({ applicationId: header.readUInt32BE(APPLICATION_ID_AT), version: header.readUInt32BE(60) })
+}
+
+/** Undefined when there is no file, or an empty one. */
+function readHeader(path: string): Buffer | undefined {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined || found.size === 0) return undefined
   const header = Buffer.alloc(HEADER_BYTES)
@@ -106,11 +132,7 @@ function headerVerdict(path: string): HistoryFailure | undefined {
   } finally {
     closeSync(file)
   }
-  // Creation was cut short: SQLite rolls its journal back and finds an empty file.
-  const interrupted = statSync(`${path}-journal`, { throwIfNoEntry: false }) !== undefined
-  if (interrupted && header.every((byte) => byte === 0)) return undefined
-  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') return { reason: 'damaged', detail: 'no SQLite header' }
-  return versionVerdict({ applicationId: header.readUInt32BE(68), version: header.readUInt32BE(60) })
+  return header
 }
 
 function versionVerdict(found: {

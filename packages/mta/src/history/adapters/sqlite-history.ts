@@ -19,8 +19,7 @@ import {
 import type { HistoryEntry } from '../entry.ts'
 import { addKeys } from '../keys.ts'
 import type { HistoryOperation, HistoryOperations, HistoryReply, HistoryStart } from './sqlite-history-protocol.ts'
-
-export const HISTORY_NAME = 'history.db'
+import { HISTORY_NAME } from './sqlite-history-schema.ts'
 
 export interface SqliteHistoryOptions {
   readonly dataDir: string
