@@ -1,0 +1,89 @@
+/**
+ * Explanations without a running relay: the same settings, resolver and rules in this process. The cached policy is
+ * read and the file closed again at once, so that a relay can start meanwhile; what is fetched here is not kept.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type DomainName,
+  err,
+  ok,
+  openSqlitePolicyCache,
+  PolicyCacheUnavailable,
+  type Result,
+  type StoredPolicy,
+  type StsSourceOptions,
+} from '@hermetic/policy'
+import type { Config } from '../config/schema.ts'
+import { createExplainer, type Explain } from '../explain/explainer.ts'
+import { destinationOptions, network, readRoots } from './destination-options.ts'
+import { openDnssecHere } from './dnssec-here.ts'
+import { EgressGuard } from './egress-guard.ts'
+import { explainWorld } from './explain-world.ts'
+import { nameServers } from './name-servers.ts'
+import { policySource } from './policy-side.ts'
+import type { StartProblem } from './start-problem.ts'
+
+export interface ExplainHere {
+  readonly explain: Explain
+  close(): Promise<void>
+}
+
+export async function openExplainHere(config: Config): Promise<Result<ExplainHere, StartProblem>> {
+  const ca = readRoots(config)
+  if (!ca.ok) return ca
+  const { servers, from } = await nameServers(config.dns.servers)
+  const emit = (): void => undefined
+  const dnssec = await openDnssecHere(config, { servers, serversNamed: from === 'configuration' })
+  const { resolver } = dnssec
+  const guard = new EgressGuard(config.egress.https_networks.map(network))
+  const ending = new AbortController()
+  const policies = config.mta_sts.enabled
+    ? policySource(config, {
+        ...{ resolver, emit, ca: ca.value, cache: readOnlyCache(config.data_dir), signal: ending.signal },
+        guard: (address, port) => guard.judge(address, port),
+      })
+    : undefined
+  const destinations = destinationOptions(config, { resolver, emit, sts: policies?.source, ca: ca.value })
+  for (const one of [destinations, guard]) one.setListeners(config.listener)
+  return ok({
+    explain: createExplainer(explainWorld(destinations.options, { by: 'command-line', policies: policies?.lookups })),
+    close: async () => {
+      ending.abort()
+      await dnssec.close()
+    },
+  })
+}
+
+/** What is in `policy.db`, and on top of it what was fetched in this process. */
+function readOnlyCache(dataDir: string): StsSourceOptions['cache'] {
+  const fetched = new Map<DomainName, StoredPolicy | undefined>()
+  return {
+    get: async (policyDomain) => {
+      if (fetched.has(policyDomain)) return fetched.get(policyDomain)
+      const stored = await readStored(dataDir, policyDomain)
+      if (!stored.ok) throw new PolicyCacheUnavailable(`the policy cache cannot be opened: ${stored.error}`)
+      return stored.value
+    },
+    put: async (policyDomain, entry) => void fetched.set(policyDomain, { ...entry, policyDomain, failedRefreshes: 0 }),
+    remove: async (policyDomain) => {
+      fetched.set(policyDomain, undefined)
+      return true
+    },
+    postponeRefresh: async () => undefined,
+  }
+}
+
+async function readStored(
+  dataDir: string,
+  policyDomain: DomainName,
+): Promise<Result<StoredPolicy | undefined, string>> {
+  if (!existsSync(join(dataDir, 'policy.db'))) return ok(undefined)
+  const opened = openSqlitePolicyCache({ dataDir, now: Date.now })
+  if (!opened.ok) return err(opened.error.kind)
+  try {
+    return ok(await opened.value.get(policyDomain))
+  } finally {
+    opened.value.close()
+  }
+}
