@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import type { NameRecords } from '../../../../test/lab/dns-zone.ts'
 import { openSqlitePolicyCache, type SqlitePolicyCache } from '../adapters/sqlite-policy-cache.ts'
 import type { DaneEvent } from './events.ts'
+import type { DaneFacts } from './facts.ts'
 import { DIGEST, discoveryBed, EE, name, signed, tlsa } from './source.fixture.ts'
 import type { DaneOptions } from './source.ts'
 import { ALARM_AFTER_FAILURES, DaneWatch, SEEN_AGAIN_MS } from './watch.ts'
@@ -60,6 +61,13 @@ class WatchBed {
     return this.events.slice(before).filter(({ event }) => event !== 'dane-looked-up')
   }
 
+  /** As if DNS had said so of mx.test. */
+  async observe(facts: DaneFacts): Promise<readonly DaneEvent[]> {
+    const before = this.events.length
+    await this.#watch.observe({ host: name('mx.test'), port: 25, origin: { kind: 'route' } }, facts)
+    return this.events.slice(before).filter(({ event }) => event !== 'dane-looked-up')
+  }
+
   get results(): readonly string[] {
     return this.events.flatMap((event) => (event.event === 'dane-looked-up' ? [event.result] : []))
   }
@@ -91,6 +99,8 @@ test('a host that never had any is not told of', async (t) => {
   const watched = new WatchBed(t)
   assert.deepEqual(await watched.look({ ...MX, 'mx.test': A }), [])
   assert.deepEqual(await watched.look({ ...MX, 'mx.test': { ...A, secure: false } }), [])
+  const insecureMx = { 'example.test': { ...MX['example.test'], secure: false }, 'mx.test': A }
+  assert.deepEqual(await watched.look(insecureMx), [])
 })
 
 for (const [rule, records, event] of [
@@ -166,6 +176,26 @@ test('a failure here and there, or of hosts without TLSA records, is nothing', a
   bed.server.heal('_25._tcp.mx.test')
 })
 
+test('that nobody can be asked, or nobody validates, is not told for each host', async (t) => {
+  const watched = new WatchBed(t)
+  await watched.look(PROTECTED)
+  for (const reason of [
+    { kind: 'network', code: 'ECONNREFUSED' },
+    { kind: 'unvalidated', detail: 'the validator is gone' },
+  ] as const) {
+    for (let failure = 0; failure <= ALARM_AFTER_FAILURES; failure++) {
+      const facts = { kind: 'failure', lookup: 'tlsa', name: name('mx.test'), reason } as const
+      assert.deepEqual(await watched.observe(facts), [])
+    }
+  }
+  const timeout = { kind: 'failure', lookup: 'address', name: name('mx.test'), reason: { kind: 'timeout' } } as const
+  const told = [await watched.observe(timeout), await watched.observe(timeout), await watched.observe(timeout)]
+  assert.deepEqual(
+    told.map((events) => events.length),
+    [0, 0, 1],
+  )
+})
+
 test('what DANE does not look at says nothing: an insecure MX that is ignored, a host without addresses', async (t) => {
   const watched = new WatchBed(t)
   await watched.look(PROTECTED)
@@ -196,6 +226,17 @@ test('what is seen all day is written down once a day', async (t) => {
   const [late] = await watched.look({ ...MX, 'mx.test': A })
   assert(late?.event === 'dane-tlsa-vanished')
   assert.equal(late.lastSeenAt, watched.now)
+})
+
+test('what was seen in the future, by a clock that was wrong, is seen now', async (t) => {
+  const watched = new WatchBed(t)
+  watched.now = START + SEEN_AGAIN_MS / 2
+  await watched.look(PROTECTED)
+  watched.now = START
+  await watched.look(PROTECTED)
+  const [gone] = await watched.look({ ...MX, 'mx.test': A })
+  assert(gone?.event === 'dane-tlsa-vanished')
+  assert.equal(gone.lastSeenAt, START)
 })
 
 test('a memory that does not work is told of, and holds up nothing', async (t) => {
