@@ -4,8 +4,9 @@
  */
 import type { Config } from '../config/schema.ts'
 import { openPinoLog } from '../observability/adapters/pino-log.ts'
-import { openPromMetrics, type QueueSource, type RelayMetrics } from '../observability/adapters/prom-metrics.ts'
+import { openPromMetrics, type RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
+import type { QueueSource } from '../observability/state-gauges.ts'
 import type { RelayOptions } from './relay-options.ts'
 
 export interface Telling {

@@ -8,9 +8,9 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type DomainName, parseHostname } from '../domain-name.ts'
-import type { PolicyPurge } from '../mta-sts/administration.ts'
 import { expiresAt } from '../mta-sts/freshness.ts'
 import { parsePolicyFile, printPolicyFile, type StsMode } from '../mta-sts/policy-file.ts'
+import type { PolicyPurge } from '../mta-sts/purge.ts'
 import type { DaneMemory } from '../ports/dane-memory.ts'
 import {
   type CachedPolicy,

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { domainName } from '../../../../test/lab/policy-host-world.ts'
 import { PolicyCacheUnavailable } from '../ports/policy-cache.ts'
-import { createPolicyAdmin, type PolicyAdmin, type PolicyPurge } from './administration.ts'
+import { createPolicyAdmin, type PolicyAdmin } from './administration.ts'
 import { BACK_OFF_MS } from './freshness.ts'
+import type { PolicyPurge } from './purge.ts'
 import { DAY, policyText, SourceBed, START } from './source.fixture.ts'
 
 const A = domainName('a.test')

@@ -5,6 +5,7 @@
 import type { DomainName } from '../domain-name.ts'
 import { type PolicyCache, PolicyCacheUnavailable, type StoredPolicy } from '../ports/policy-cache.ts'
 import type { StsMode } from './policy-file.ts'
+import type { PolicyPurge } from './purge.ts'
 import type { Renewed, StsSource } from './source.ts'
 
 export interface PolicyAdmin {
@@ -14,15 +15,6 @@ export interface PolicyAdmin {
   purge(policyDomain: DomainName, by: string): Promise<PolicyPurge | undefined>
   /** `not-running`: nobody is there who could fetch. */
   refresh(policyDomain: DomainName): Promise<Renewed | { readonly kind: 'not-running' }>
-}
-
-export interface PolicyPurge {
-  readonly policyDomain: DomainName
-  /** Of what was thrown away; undefined when it could not be read. */
-  readonly mode: StsMode | undefined
-  readonly by: string
-  /** UTC milliseconds. */
-  readonly at: number
 }
 
 export interface PolicyAdminOptions {

@@ -1,9 +1,9 @@
 /** What happens to MTA-STS policies that an operator wants to see or count. */
 import type { DnsFailureReason } from '../dns/answer.ts'
-import type { PolicyPurge } from './administration.ts'
 import type { PolicyFetchReport } from './fetch-error.ts'
 import type { Occasion } from './freshness.ts'
 import type { StsMode } from './policy-file.ts'
+import type { PolicyPurge } from './purge.ts'
 import type { RecordTrouble } from './record-lookup.ts'
 
 type Outcome = 'fetched' | 'own-limit' | 'stopping' | PolicyFetchReport['resultType']

@@ -1,0 +1,94 @@
+/** What gauges show of the queue and of the cached policies when somebody scrapes. Where the numbers go is a port. */
+import type { PolicyCount, StsMode } from '@hermetic/policy'
+import type { QueueSummary, SpoolHealth } from '../spool/spool.ts'
+import type { MetricLabels, MetricName } from './metrics.ts'
+
+export interface QueueSource {
+  summary(): Promise<QueueSummary>
+  health(): SpoolHealth
+  /** Undefined: MTA-STS is off. */
+  policies(): Promise<readonly PolicyCount[] | undefined>
+  /** UTC milliseconds. */
+  now(): number
+}
+
+export interface StateGauges {
+  set(name: MetricName, value: number, labels?: MetricLabels): void
+  /** With all its labels. */
+  forget(name: MetricName): void
+}
+
+/** Never rejects: what cannot be read is told by a gauge of its own, for old numbers would look like news. */
+export async function readState(gauges: StateGauges, { summary, policies, now }: QueueSource): Promise<void> {
+  try {
+    setQueue(gauges, await summary(), now())
+    gauges.set('hermetic_queue_readable', 1)
+  } catch {
+    for (const name of QUEUE_GAUGES) gauges.set(name, Number.NaN)
+    gauges.set('hermetic_queue_readable', 0)
+  }
+  try {
+    setPolicies(gauges, { counts: await policies(), now: now() })
+  } catch {
+    for (const name of POLICY_GAUGES) gauges.forget(name)
+    gauges.set('hermetic_sts_cache_readable', 0)
+  }
+}
+
+const QUEUE_GAUGES = [
+  'hermetic_queue_messages',
+  'hermetic_queue_recipients',
+  'hermetic_queue_held',
+  'hermetic_queue_quarantined',
+  'hermetic_queue_bytes',
+  'hermetic_queue_lanes',
+  'hermetic_queue_oldest_seconds',
+] as const satisfies readonly MetricName[]
+
+function setQueue({ set }: StateGauges, summary: QueueSummary, now: number): void {
+  const oldest = summary.oldestReceivedAt
+  const values: Record<(typeof QUEUE_GAUGES)[number], number> = {
+    hermetic_queue_messages: summary.messages,
+    hermetic_queue_recipients: summary.recipientsOpen,
+    hermetic_queue_held: summary.held,
+    hermetic_queue_quarantined: summary.quarantined,
+    hermetic_queue_bytes: summary.bytes,
+    hermetic_queue_lanes: summary.lanes.length,
+    hermetic_queue_oldest_seconds: oldest === undefined ? 0 : Math.max(0, (now - oldest) / 1000),
+  }
+  for (const name of QUEUE_GAUGES) set(name, values[name])
+}
+
+export function setHealth({ set }: StateGauges, health: SpoolHealth): void {
+  set('hermetic_spool_used_bytes', health.usedBytes)
+  set('hermetic_spool_limit_bytes', health.maxBytes)
+  set('hermetic_spool_intake_open', health.intake === 'open' ? 1 : 0)
+  set('hermetic_spool_claims_open', health.claims === 'open' ? 1 : 0)
+}
+
+const POLICY_GAUGES = [
+  'hermetic_sts_policies',
+  'hermetic_sts_policies_stale',
+  'hermetic_sts_policy_oldest_seconds',
+  'hermetic_sts_policy_expires_seconds',
+] as const satisfies readonly MetricName[]
+
+const MODES: readonly StsMode[] = ['enforce', 'testing', 'none']
+
+/** A mode without a policy has a number of zero, and neither an oldest nor a next one. */
+function setPolicies(
+  { set }: StateGauges,
+  { counts, now }: { readonly counts: readonly PolicyCount[] | undefined; readonly now: number },
+): void {
+  set('hermetic_sts_cache_readable', counts === undefined ? Number.NaN : 1)
+  if (counts === undefined) return
+  for (const mode of MODES) {
+    const count = counts.find((one) => one.mode === mode)
+    set('hermetic_sts_policies', count?.policies ?? 0, { mode })
+    set('hermetic_sts_policies_stale', count?.stale ?? 0, { mode })
+    const oldest = count === undefined ? Number.NaN : Math.max(0, (now - count.oldestFetchedAt) / 1000)
+    const expires = count === undefined ? Number.NaN : Math.max(0, (count.soonestExpiresAt - now) / 1000)
+    set('hermetic_sts_policy_oldest_seconds', oldest, { mode })
+    set('hermetic_sts_policy_expires_seconds', expires, { mode })
+  }
+}
