@@ -130,6 +130,8 @@ export {
   type StoredPolicy,
 } from './ports/policy-cache.ts'
 export type { EmitPolicyEvent, PolicyEvent } from './ports/policy-events.ts'
+export { isOver, type PolicyAnswer, type PreloadEntry, type PreloadList, policyInForce } from './preload.ts'
+export { type PreloadListError, type PreloadProblem, parsePreloadList } from './preload-list.ts'
 export {
   type Demands,
   type EffectiveMode,

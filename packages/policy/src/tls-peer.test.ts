@@ -170,6 +170,15 @@ describe('peer facts', () => {
     assert.deepEqual((await facts(await serve(pair(good)), { servername: undefined })).name, { kind: 'not-asked' })
   })
 
+  test('compare another name than the one in SNI, when told so: that of the MX record', async () => {
+    const base = name('host.provider.test')
+    const found = await facts(await serve(pair(good)), { servername: base, certificateName: MX })
+    assert.deepEqual(found.name, { kind: 'matched', name: MX })
+    const other = await facts(await serve(pair(good)), { servername: MX, certificateName: base })
+    assert.deepEqual(other.name, { kind: 'mismatched', name: base })
+    assert.deepEqual((await helloOf({ servername: base, certificateName: MX })).serverNames, ['host.provider.test'])
+  })
+
   test('TLS-10: a self-signed, expired or misnamed certificate stays on TLS where nothing is demanded', async () => {
     covers('TLS-10', { observe: 'smtp' })
     for (const [leaf, code, named] of [

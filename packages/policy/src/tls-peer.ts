@@ -17,8 +17,13 @@ export interface TlsPeerOptions {
    * must have ended the connection (RFC 3207 §4.2). Afterwards only the returned socket may be used.
    */
   readonly socket: Socket
-  /** SNI, and the name that the certificate is compared with. Absent when the host is known by address only. */
+  /** SNI. Absent when the host is known by address only. */
   readonly servername?: DomainName | undefined
+  /**
+   * What the certificate is compared with, when that is not the name in SNI: the MX hostname of a host whose TLSA base
+   * domain is another name (STS-108, D-13).
+   */
+  readonly certificateName?: DomainName | undefined
   /** PEM roots believed beside Node's default ones. Pass the same array each time: it is parsed once. */
   readonly ca?: readonly string[] | undefined
   /** `classic` keeps the ClientHello in one segment; for the second try after `endedWithoutAlert`. */
@@ -58,7 +63,8 @@ export async function upgradeToTls(options: TlsPeerOptions): Promise<Result<TlsP
   })
   secure.on('error', ignore)
   const failure = await handshake(secure, options)
-  const facts = failure === undefined ? gatherPeerFacts(secure, options.servername) : undefined
+  const facts =
+    failure === undefined ? gatherPeerFacts(secure, options.certificateName ?? options.servername) : undefined
   if (facts !== undefined) return ok({ socket: secure, facts })
   secure.destroy()
   socket.destroy()
