@@ -72,6 +72,7 @@ function configuration({ scenario, certFile, keyFile }: SystemOptions, dir: stri
     `key_file = "${keyFile}"`,
     '[dns]',
     `servers = ["${PEER_ADDRESS}"]`,
+    'trust = "none"',
     '[delivery]',
     `concurrency = ${scenario.deliverySlots}`,
     `concurrency_per_site = ${scenario.deliverySlots}`,

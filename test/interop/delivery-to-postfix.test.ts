@@ -217,6 +217,7 @@ cert_file = "${of.dir}/relay-cert.pem"
 key_file = "${of.dir}/relay-key.pem"
 [dns]
 servers = ["127.0.0.1:${of.dns}"]
+trust = "none"
 [delivery]
 port = ${of.mx}
 [egress]

@@ -138,6 +138,7 @@ require_auth = false
 allow_networks = ["127.0.0.0/8"]
 [dns]
 servers = ["127.0.0.1:9"]
+trust = "none"
 [metrics]
 listen = "127.0.0.1:0"
 `

@@ -16,6 +16,8 @@ export interface NameRecords {
   readonly CNAME?: string
   readonly PTR?: readonly string[]
   readonly TLSA?: readonly TlsaFields[]
+  /** For the name '.': what a self-test of DNSSEC asks for. */
+  readonly SOA?: boolean
   readonly ttl?: number
   /** Overrides the zone's: whether answers with this name carry AD. */
   readonly secure?: boolean
@@ -43,7 +45,7 @@ export interface Zone {
 
 /** `zone({ 'example.test': { MX: [[10, 'mx.example.test']] }, 'mx.example.test': { A: ['127.0.0.1'] } })` */
 export function zone(records: Readonly<Record<string, NameRecords>>, options: ZoneOptions = {}): Zone {
-  const canonical = (name: string) => name.toLowerCase().replace(/\.$/, '')
+  const canonical = (name: string) => (name === '.' ? name : name.toLowerCase().replace(/\.$/, ''))
   return { records: new Map(Object.entries(records).map(([name, value]) => [canonical(name), value])), options }
 }
 
@@ -107,8 +109,10 @@ function zoneAbove(zones: readonly Zone[], name: string): Zone | undefined {
 }
 
 function soa({ options }: Zone, name: string): Answer {
-  const minimum = options.negativeTtl ?? 60
-  const owner = name.split('.').slice(-2).join('.')
+  return soaRecord(name.split('.').slice(-2).join('.'), options.negativeTtl ?? 60)
+}
+
+function soaRecord(owner: string, minimum: number): Answer {
   const data = { mname: 'ns.lab.test', rname: 'root.lab.test', serial: 1, refresh: 60, retry: 60, expire: 60, minimum }
   return { type: 'SOA', name: owner, ttl: minimum, data }
 }
@@ -122,6 +126,8 @@ function recordsOf(
     case 'AAAA':
     case 'PTR':
       return (records[type] ?? []).map((data) => ({ type, name, ttl, data }))
+    case 'SOA':
+      return records.SOA === true ? [soaRecord(name, ttl)] : []
     case 'CNAME':
       return records.CNAME === undefined ? [] : [{ type, name, ttl, data: records.CNAME }]
     case 'MX':

@@ -20,6 +20,8 @@ export interface WholeRelayOptions {
   readonly records: Readonly<Record<string, NameRecords>>
   /** Special networks in which mail exchangers may be; all of loopback by default. */
   readonly smtpNetworks?: readonly string[]
+  /** "ad" believes the name server of this world, which then needs the root: `'.': { SOA: true, secure: true }`. */
+  readonly trust?: 'ad' | 'none'
   /** More lines for `[egress]`. */
   readonly egress?: string
   /** Tests of faults only. */
@@ -110,10 +112,14 @@ export class WholeRelay implements AsyncDisposable {
   }
 }
 
-function surroundings(dns: DnsServer, { egress = '', smtpNetworks = ['127.0.0.0/8'] }: WholeRelayOptions): string {
+function surroundings(
+  dns: DnsServer,
+  { egress = '', smtpNetworks = ['127.0.0.0/8'], trust = 'none' }: WholeRelayOptions,
+): string {
   return `
 [dns]
 servers = ["${dns.address}:${dns.port}"]
+trust = "${trust}"
 [egress]
 smtp_networks = ${JSON.stringify(smtpNetworks)}
 ${egress}

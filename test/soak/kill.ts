@@ -191,6 +191,7 @@ require_auth = false
 allow_networks = ["127.0.0.0/8"]
 [dns]
 servers = ["127.0.0.1:${ports.dns}"]
+trust = "none"
 [delivery]
 port = ${ports.mx}
 retry_quick = ["1s"]

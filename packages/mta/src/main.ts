@@ -97,7 +97,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   })
   const delivery = await startDeliverySide(config, { ...parts, emit })
   if (!delivery.ok) return delivery
-  const { scheduler, resolver, nameServers } = delivery.value
+  const { scheduler, resolver, nameServers, dnssec } = delivery.value
   policies = delivery.value.policies
   const stopDelivery = (): Promise<void> => delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS)
 
@@ -124,6 +124,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   if (admin.ok) opening.closesWith(() => admin.value.metrics.close())
   // Mail that still arrives is stored and waits for the next start; neither side waits for the other.
   opening.closesWith(async () => void (await Promise.all([stopDelivery, ...closeListeners].map((close) => close()))))
+    dnssec: () => dnssec.state(),
   if (!admin.ok) return admin
   opening.closesWith(() => admin.value.control.close())
 

@@ -22,7 +22,7 @@ const status: RelayStatus = {
   directory: '/var/lib/hermetic',
   listeners: [],
   metrics: { address: '127.0.0.1', port: 9125 },
-  readiness: { ready: true, reasons: [] },
+  readiness: { ready: true, reasons: [], notes: [] },
   store: { intake: 'open', claims: 'open', detail: '', usedBytes: 1, maxBytes: 2 },
   queue: { messages: 0, recipientsOpen: 0, held: 0, quarantined: 0, bytes: 0, lanes: 0 },
 }

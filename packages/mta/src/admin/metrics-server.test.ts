@@ -15,7 +15,7 @@ async function withServer(
   const service = await startMetricsServer({
     listen: { address: '127.0.0.1', port: 0 },
     scrape: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
-    readiness: () => ({ ready: true, reasons: [] }),
+    readiness: () => ({ ready: true, reasons: [], notes: [] }),
     ...options,
   })
   try {
@@ -35,7 +35,7 @@ describe('the metrics listener', () => {
   })
 
   test('readiness tells every reason', async () => {
-    const state: Readiness = { ready: false, reasons: ['no name server answers'] }
+    const state: Readiness = { ready: false, reasons: ['no name server answers'], notes: [] }
     await withServer({ readiness: () => state }, async (get) => {
       const response = await get('/readyz')
       assert.equal(response.status, 503)
@@ -83,12 +83,15 @@ describe('the metrics listener', () => {
       const second = startMetricsServer({
         listen: { address: '127.0.0.1', port },
         scrape: async () => ({ contentType: '', text: '' }),
-        readiness: () => ({ ready: true, reasons: [] }),
+        readiness: () => ({ ready: true, reasons: [], notes: [] }),
       })
       await assert.rejects(second, { code: 'EADDRINUSE' })
     })
   })
 })
+
+const NOT_INSTALLED = [{ candidate: 'private-unbound', problem: { kind: 'not-installed' } }] as const
+const lost = (delivery: 'tried' | 'held') => ({ kind: 'lost', because: NOT_INSTALLED, since: 0, delivery }) as const
 
 describe('readiness', () => {
   const running = { phase: 'running', store: healthy, listeners: { wanted: 1, up: 1 }, resolver: 'answers' } as const
@@ -108,7 +111,38 @@ describe('readiness', () => {
     ],
     ['a listener is missing', { ...running, listeners: { wanted: 2, up: 1 } }, ['1 of 2 listeners are up']],
     ['silent name servers', { ...running, resolver: 'silent' }, ['no name server answers']],
+    [
+      'validation lost while it ran',
+      { ...running, dnssec: lost('tried') },
+      ['nobody validates DNSSEC now (unbound is not installed): mail waits unless its answers are secure'],
+    ],
+    [
+      'a start without the validator that was there before',
+      { ...running, dnssec: lost('held') },
+      ['no mail is delivered: DANE is on, and nobody validates DNSSEC (unbound is not installed)'],
+    ],
+    ['validation', { ...running, dnssec: { kind: 'validating', by: 'private-unbound' } }, []],
   ] as const) {
-    test(rule, () => assert.deepEqual(readiness(facts), { ready: reasons.length === 0, reasons }))
+    test(rule, () => assert.deepEqual(readiness(facts), { ready: reasons.length === 0, reasons, notes: [] }))
   }
+
+  for (const [rule, dnssec, note] of [
+    [
+      'a first start without a validator is ready, and says that DANE is off',
+      { kind: 'off', because: { kind: 'no-validator', problems: NOT_INSTALLED } },
+      'DANE is off until the next start: nobody validates DNSSEC (unbound is not installed)',
+    ],
+    [
+      'a resolver that is believed because it is here is told of',
+      { kind: 'validating', by: 'loopback-resolver' },
+      'DNSSEC is validated by the resolver on this machine, which is believed because it is here',
+    ],
+  ] as const) {
+    test(rule, () => assert.deepEqual(readiness({ ...running, dnssec }), { ready: true, reasons: [], notes: [note] }))
+  }
+
+  test('what the operator has switched off needs no note', () => {
+    const dnssec = { kind: 'off', because: { kind: 'disabled' } } as const
+    assert.deepEqual(readiness({ ...running, dnssec }), { ready: true, reasons: [], notes: [] })
+  })
 })

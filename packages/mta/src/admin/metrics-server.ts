@@ -41,8 +41,8 @@ function metricsApp({ scrape, readiness }: MetricsServerOptions, heartbeat: Hear
     return context.json({ alive, event_loop_silent_ms: silentMs }, alive ? 200 : 503)
   })
   app.get('/readyz', (context) => {
-    const { ready, reasons } = readiness()
-    return context.json({ ready, reasons }, ready ? 200 : 503)
+    const { ready, reasons, notes } = readiness()
+    return context.json({ ready, reasons, notes }, ready ? 200 : 503)
   })
   return app
 }

@@ -1,7 +1,10 @@
 /**
- * Whether the relay should get work: every reason why not, in words for operators. Pure.
+ * Whether the relay should get work: every reason why not, in words for operators, and what they should know although
+ * it works. Pure.
  */
+import type { DnssecState } from '@hermetic/policy'
 import type { SpoolHealth } from '../spool/spool.ts'
+import { dnssecText } from './dnssec-text.ts'
 
 export interface ReadinessFacts {
   readonly phase: 'starting' | 'running' | 'stopping'
@@ -9,14 +12,18 @@ export interface ReadinessFacts {
   readonly listeners: { readonly wanted: number; readonly up: number }
   /** `silent`: questions were asked, and the last ones got no answer from any server. */
   readonly resolver: 'answers' | 'silent' | 'not-asked-yet'
+  /** Undefined when no name servers are asked. */
+  readonly dnssec?: DnssecState | undefined
 }
 
 export interface Readiness {
   readonly ready: boolean
   readonly reasons: readonly string[]
+  /** Nothing that keeps work away. */
+  readonly notes: readonly string[]
 }
 
-export function readiness({ phase, store, listeners, resolver }: ReadinessFacts): Readiness {
+export function readiness({ phase, store, listeners, resolver, dnssec }: ReadinessFacts): Readiness {
   const detail = store.detail === '' ? '' : ` (${store.detail})`
   const reasons = [
     ...(phase === 'running' ? [] : [`the relay is ${phase}`]),
@@ -24,6 +31,13 @@ export function readiness({ phase, store, listeners, resolver }: ReadinessFacts)
     ...(store.claims === 'open' ? [] : [`no mail is delivered: claims are stopped${detail}`]),
     ...(listeners.up >= listeners.wanted ? [] : [`${listeners.up} of ${listeners.wanted} listeners are up`]),
     ...(resolver === 'silent' ? ['no name server answers'] : []),
+    ...(dnssec?.kind === 'lost' ? [dnssecText(dnssec)] : []),
   ]
-  return { ready: reasons.length === 0, reasons }
+  return { ready: reasons.length === 0, reasons, notes: isWorthANote(dnssec) ? [dnssecText(dnssec)] : [] }
+}
+
+/** What somebody may believe to be otherwise: DANE is off for want of a validator, or rests on a guess. */
+function isWorthANote(state: DnssecState | undefined): state is DnssecState {
+  if (state?.kind === 'off') return state.because.kind === 'no-validator'
+  return state?.kind === 'validating' && state.by === 'loopback-resolver'
 }

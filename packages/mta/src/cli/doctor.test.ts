@@ -37,6 +37,7 @@ async function withWorld(use: (world: World) => Promise<void>, settings = ''): P
 ${settings}
 [dns]
 servers = ["${dns.address}:${dns.port}"]
+trust = "none"
 [delivery]
 port = ${mx.port}
 [egress]
@@ -125,7 +126,7 @@ describe('doctor', () => {
     await withWorld(async ({ lab, dns, mx, examine }) => {
       lab.file(
         'hermetic.toml',
-        `hostname = "relay.example.test"\n[dns]\nservers = ["${dns.address}:${dns.port}"]\n[delivery]\nport = ${mx.port}\n`,
+        `hostname = "relay.example.test"\n[dns]\nservers = ["${dns.address}:${dns.port}"]\ntrust = "none"\n[delivery]\nport = ${mx.port}\n`,
       )
       const { found } = await examine()
       assert.match(found.get(`port ${mx.port}`)?.found ?? '', /\[127\.0\.0\.1\] was not dialled \(loopback\)/)

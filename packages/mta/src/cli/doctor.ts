@@ -10,6 +10,7 @@ import { readArguments } from './arguments.ts'
 import { coloured, type Tone } from './colour.ts'
 import { assess, type Finding, type Grade } from './doctor/assess.ts'
 import type { DoctorFacts } from './doctor/facts.ts'
+import { dnssecFacts } from './doctor/gather-dnssec.ts'
 import { certificateFacts, clockFacts, diskFacts, fileFacts, relayFacts } from './doctor/gather-machine.ts'
 import {
   clockJump,
@@ -31,8 +32,8 @@ export const doctor: Verb = {
   summary: 'check what mail needs outside of the relay: DNS, port 25, disk, clock, …',
   help: `Usage: hermetic doctor [--to DOMAIN] [--config FILE] [--json]
 
-Checks the configuration, the Node.js version, our own name forward and in reverse, the name servers, the clock, room
-and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
+Checks the configuration, the Node.js version, our own name forward and in reverse, the name servers, DNSSEC, the clock,
+room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
 
   --to DOMAIN    also connect to the servers of this domain on port 25, read the greeting and quit
   --config FILE  read this configuration file
@@ -64,14 +65,15 @@ Example:
 
 async function gather({ config, file }: Settings, to: DomainName | undefined): Promise<DoctorFacts> {
   const found = await nameServers(config.dns.servers)
-  const resolver = 'servers' in found ? openDoctorResolver(found.servers, config.dns.trust) : undefined
+  const resolver = 'servers' in found ? openDoctorResolver(found.servers) : undefined
   const probe = to ?? parsedProbe()
   try {
-    const [ownName, resolverState, port, watched, relay] = await Promise.all([
+    const [ownName, resolverState, dnssec, port, watched, relay] = await Promise.all([
       ownNameFacts(config.hostname, resolver),
       resolver === undefined || !('servers' in found)
         ? ({ kind: 'no-servers', detail: 'problem' in found ? found.problem : '' } as const)
-        : resolverFacts({ resolver, servers: found.servers, trust: config.dns.trust, name: probe }),
+        : resolverFacts({ resolver, servers: found.servers, name: probe }),
+      'servers' in found ? dnssecFacts(config, found.servers) : ({ kind: 'not-tried' } as const),
       to === undefined || resolver === undefined
         ? ({ kind: 'not-asked' } as const)
         : portFacts({ resolver, domain: to, port: config.delivery.port, guard: guardOf(config) }),
@@ -82,6 +84,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
       node: process.versions.node,
       ownName,
       resolver: resolverState,
+      dnssec,
       port,
       // After the network checks: writing and syncing holds up the thread that they run on.
       clock: clockFacts(config.data_dir, watched),

@@ -53,7 +53,7 @@ function status(spool: Spool): RelayStatus {
     directory: '/var/lib/hermetic',
     listeners: [{ name: 's', kind: 'submission', address: '127.0.0.1', port: 2587, tls: 'starttls' }],
     metrics: { address: '::1', port: 9125 },
-    readiness: { ready: false, reasons: ['no name server answers'] },
+    readiness: { ready: false, reasons: ['no name server answers'], notes: [] },
     store: spool.health(),
     queue: { messages: 1, recipientsOpen: 1, held: 0, quarantined: 0, bytes: 5, lanes: 1 },
   }

@@ -40,6 +40,7 @@ export function statusText(state: RelayStatus, now: number): string {
   const rows = [
     ['relay', `${state.hostname}, Hermetic ${state.version} on Node.js ${state.node}, pid ${state.pid}`],
     ['up', `${formatAge(now - state.startedAt)}, ${ready}`],
+    ...readiness.notes.map((note) => ['note', note]),
     ...state.listeners.map(({ kind, address, port, tls }) => {
       return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}`]
     }),

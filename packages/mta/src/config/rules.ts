@@ -4,6 +4,7 @@
  */
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { ConfigPath } from './config-path.ts'
+import { daneFindings } from './dane-rules.ts'
 import type { Finding } from './finding.ts'
 import type { PathProblem } from './issues.ts'
 import { isLoopback, isUnspecified } from './loopback.ts'
@@ -28,6 +29,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...portFindings(facts.settings, listeners),
     ...credentialFindings(facts.settings),
     ...retryFindings(facts.settings),
+    ...daneFindings(facts.settings),
     ...routeFindings(facts.settings),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))
 }

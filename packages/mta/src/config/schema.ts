@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { Secret } from './secret.ts'
+import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
 import { credentials, listeners, submission } from './sections/listener.ts'
 import { mtaSts } from './sections/policy.ts'
@@ -27,6 +28,7 @@ export const schema = z.strictObject({
   trust,
   mta_sts: mtaSts,
   egress,
+  dane,
   metrics,
   log,
 })

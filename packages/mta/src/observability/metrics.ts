@@ -218,6 +218,7 @@ const UPDATES: Rooms = {
   'node-outdated': nothing,
   'admin-listening': nothing,
   'admin-failed': nothing,
+  'dnssec-memory-failed': nothing,
   'queue-ordered': ({ action, messages }) => [count('hermetic_queue_orders_total', { action }, messages)],
   'relay-stopping': nothing,
   'relay-stopped': nothing,

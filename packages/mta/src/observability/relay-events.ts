@@ -18,6 +18,13 @@ export type RelayEvent =
   | { readonly event: 'node-outdated'; readonly node: string; readonly fixedIn: string; readonly detail: string }
   | { readonly event: 'admin-listening'; readonly service: 'metrics' | 'control'; readonly place: string }
   | { readonly event: 'admin-failed'; readonly service: 'metrics' | 'control'; readonly detail: string }
+  /** What data_dir remembers of DANE cannot be read or written. */
+  | {
+      readonly event: 'dnssec-memory-failed'
+      readonly operation: 'read' | 'write'
+      readonly path: string
+      readonly detail: string
+    }
   /** An operator's order, by the command line. */
   | { readonly event: 'queue-ordered'; readonly action: QueueAction['kind']; readonly messages: number }
   | { readonly event: 'relay-stopping'; readonly signal: string; readonly graceMs: number }

@@ -33,6 +33,11 @@ export const RELAY_LOG_EVENTS = {
     sentence: 'Metrics and probes, or the control socket, failed.',
     fields: { service: 'word', detail: 'peer' },
   },
+  'dnssec-memory-failed': {
+    level: 'error',
+    sentence: 'What data_dir remembers of DANE cannot be read or written; unread, DANE counts as having been on.',
+    fields: { operation: 'word', path: 'word', detail: 'word' },
+  },
   'queue-ordered': {
     level: 'info',
     sentence: 'An operator changed the state of messages.',

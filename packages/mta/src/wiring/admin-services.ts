@@ -38,6 +38,7 @@ export interface AdminParts {
 export async function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
   const { address, port } = config.metrics.listen
   const path = join(config.data_dir, SOCKET_NAME)
+  dnssec(): ReadinessFacts['dnssec']
   const ready = (): Readiness =>
     readiness({
       phase: parts.phase(),
@@ -49,6 +50,7 @@ export async function openAdmin(config: Config, parts: AdminParts): Promise<Resu
   try {
     metrics = await startMetricsServer({
       listen: { address, port },
+      dnssec: parts.dnssec(),
       scrape: () => parts.metrics.scrape(),
       readiness: ready,
     })

@@ -1,7 +1,7 @@
 /**
  * Everything behind the spool: name servers, guard, permits, scheduler, delivery. Running when this returns.
  */
-import { createStubResolver, type DnsResolver, type Listener, ok, type Result } from '@hermetic/policy'
+import { type Listener, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
@@ -15,9 +15,10 @@ import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
 import { retryOptions, reuseLimits } from './delivery-settings.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
+import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
-import { type NameServers, nameServers } from './name-servers.ts'
+import type { NameServers } from './name-servers.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
@@ -36,29 +37,26 @@ export interface DeliverySide {
   readonly resolver: WatchedResolver
   /** Undefined when something else answers in their place. */
   readonly nameServers: NameServers | undefined
+  readonly dnssec: Pick<DnssecSide, 'state' | 'danePossible'>
   /** For operators and gauges. */
   readonly policies: Pick<PolicySide, 'admin' | 'count'>
   readonly explain: Explain
   stop(graceMs: number): Promise<void>
 }
 
-export interface DeliveryParts {
+export interface DeliveryParts extends DnssecParts {
   readonly spool: Spool & { readonly suspects: CrashSuspects }
-  readonly resolver?: DnsResolver
   readonly emit: (event: LogEvent) => void
 }
 
 export async function startDeliverySide(
   config: Config,
-  { spool, emit, resolver: replaced }: DeliveryParts,
+  { spool, emit, ...outside }: DeliveryParts,
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
-  const servers = replaced === undefined ? await nameServers(config.dns.servers) : undefined
-  const stub = servers && createStubResolver({ servers: servers.servers, trust: config.dns.trust, emit })
-  const answering = replaced ?? stub
-  if (answering === undefined) throw new Error('either a resolver or name servers are there')
-  const resolver = watchResolver(answering)
+  const dnssec = await startDnssecSide(config, { ...outside, emit })
+  const resolver = watchResolver(dnssec.resolver)
   const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))
   const policies = startPolicySide(config, {
@@ -66,7 +64,7 @@ export async function startDeliverySide(
     guard: (address, port) => policyGuard.judge(address, port),
   })
   if (!policies.ok) {
-    stub?.close()
+    await dnssec.close()
     return policies
   }
   const { source: sts } = policies.value
@@ -81,11 +79,16 @@ export async function startDeliverySide(
     stopGraceMs: config.delivery.stop_grace,
   }
   const delivery = createDelivery(options)
-  await scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
   const stopping = new AbortController()
-  const suspects = trySuspects(options, { spool, emit, signal: stopping.signal })
+  const run = (): Promise<void> => scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
+  const held = dnssec.held()
+  if (!held) await run()
+  const suspects = (async () => {
+    if (held && (await untilReleased(dnssec, stopping.signal))) await run()
+    await trySuspects(options, { spool, emit, signal: stopping.signal })
+  })()
   return ok({
-    ...{ scheduler, resolver, nameServers: servers, policies: policies.value },
+    ...{ scheduler, resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
@@ -95,9 +98,16 @@ export async function startDeliverySide(
       await Promise.all([scheduler.stop(graceMs), suspects, policies.value.stop()])
       await delivery.close()
       policies.value.close()
-      stub?.close()
+      await dnssec.close()
     },
   })
+}
+
+/** Deliveries are held for want of a validator: nothing is claimed until it is there (architecture, decision 6). */
+async function untilReleased({ released }: DnssecSide, stopping: AbortSignal): Promise<boolean> {
+  const stopped = new Promise<void>((resolve) => stopping.addEventListener('abort', () => resolve(), { once: true }))
+  await Promise.race([released, stopped])
+  return !stopping.aborted
 }
 
 /** A defect in here must not end the relay: the suspects stay set aside until the next start. */

@@ -6,6 +6,7 @@ import type { DnsResolver } from '@hermetic/policy'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { SpoolHooks } from '../spool/faults.ts'
 import type { CredentialRecord } from '../submission/credential-file.ts'
+import type { DnssecSurroundings } from './dnssec-side.ts'
 
 export interface RelayOptions {
   readonly version: string
@@ -17,6 +18,8 @@ export interface RelayOptions {
   readonly credentials?: readonly CredentialRecord[]
   /** In place of name servers: `start --try` answers by itself. */
   readonly resolver?: DnsResolver
+  /** Tests only. */
+  readonly dnssec?: DnssecSurroundings
   /** Tests only. */
   readonly spoolHooks?: SpoolHooks
 }

@@ -2,7 +2,7 @@
  * Whether name servers answer, told from the lookups that deliveries make anyway: readiness must not depend on
  * a question that nobody needed.
  */
-import type { DnsAnswer, DnsResolver, StubResolver } from '@hermetic/policy'
+import type { DnsAnswer, DnsResolver } from '@hermetic/policy'
 
 export interface WatchedResolver extends DnsResolver {
   state(): 'answers' | 'silent' | 'not-asked-yet'
@@ -11,7 +11,7 @@ export interface WatchedResolver extends DnsResolver {
 /** One lost answer says nothing about the servers. */
 const SILENT_AFTER_FAILURES = 3
 
-export function watchResolver(inner: Omit<StubResolver, 'close'>): WatchedResolver {
+export function watchResolver(inner: DnsResolver): WatchedResolver {
   let asked = false
   let failures = 0
   const note = async <T>(lookup: Promise<DnsAnswer<T>>): Promise<DnsAnswer<T>> => {

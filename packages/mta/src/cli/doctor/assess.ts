@@ -7,6 +7,7 @@ import { assertNever } from '@hermetic/policy'
 import { formatSize } from '../../config/quantity.ts'
 import { judgeNodeVersion, NODE_FIXES } from '../../observability/node-version.ts'
 import { formatAge, formatBytes } from '../table.ts'
+import { assessDnssec } from './assess-dnssec.ts'
 import type {
   CertificateFacts,
   ClockFacts,
@@ -37,6 +38,7 @@ export function assess(facts: DoctorFacts): readonly Finding[] {
     assessNode(facts.node),
     ...assessOwnName(facts.ownName),
     assessResolver(facts.resolver),
+    ...assessDnssec(facts.dnssec),
     assessPort(facts.port),
     assessClock(facts.clock),
     ...assessDisk(facts.disk),
@@ -131,7 +133,7 @@ function assessResolver(facts: ResolverFacts): Finding {
   if (facts.kind === 'no-servers') {
     return { check, grade: 'fail', found: facts.detail, advice: 'write [dns] servers = ["…"] in hermetic.toml' }
   }
-  const { servers, question, answer, durationMs, trust } = facts
+  const { servers, question, answer, durationMs } = facts
   const who = servers.join(', ')
   if (answer.kind === 'failed') {
     return {
@@ -144,13 +146,7 @@ function assessResolver(facts: ResolverFacts): Finding {
   const took = `${who} answered ${question} in ${Math.round(durationMs)} ms`
   if (durationMs > SLOW_ANSWER_MS)
     return { check, grade: 'warn', found: took, advice: 'use a name server that is nearer' }
-  if (trust === 'none')
-    return { check, grade: 'ok', found: `${took}; its AD bit is not believed ([dns] trust = "none")` }
-  return {
-    check,
-    grade: 'ok',
-    found: `${took}; AD ${answer.secure ? 'was set' : 'was not set: that zone is not signed, or the server does not validate'}`,
-  }
+  return { check, grade: 'ok', found: took }
 }
 
 function assessPort(facts: PortFacts): Finding {

@@ -2,10 +2,13 @@
  * What `doctor` finds out before it judges: facts only, gathered by the files beside, judged in `assess.ts`.
  */
 
+import type { DnssecState } from '@hermetic/policy'
+
 export interface DoctorFacts {
   readonly node: string
   readonly ownName: OwnNameFacts
   readonly resolver: ResolverFacts
+  readonly dnssec: DnssecFacts
   readonly port: PortFacts
   readonly clock: ClockFacts
   readonly disk: DiskFacts
@@ -35,13 +38,21 @@ export type ResolverFacts =
   | {
       readonly kind: 'asked'
       readonly servers: readonly string[]
-      readonly trust: 'ad' | 'none'
       readonly question: string
       /** Absence is an answer too. */
-      readonly answer:
-        | { readonly kind: 'answered'; readonly secure: boolean }
-        | { readonly kind: 'failed'; readonly detail: string }
+      readonly answer: { readonly kind: 'answered' } | { readonly kind: 'failed'; readonly detail: string }
       readonly durationMs: number
+    }
+
+export type DnssecFacts =
+  /** There are no name servers to begin with. */
+  | { readonly kind: 'not-tried' }
+  | {
+      readonly kind: 'decided'
+      /** As a first start would decide it now. */
+      readonly state: DnssecState
+      /** A start without a validator would hold mail: by the settings, or because DANE was on before. */
+      readonly wouldHold: boolean
     }
 
 export type PortFacts =

@@ -44,33 +44,32 @@ export async function nameServers(configured: readonly NameServer[]): Promise<Se
   }
 }
 
-export function openDoctorResolver(
-  servers: readonly [NameServer, ...NameServer[]],
-  trust: 'ad' | 'none',
-): StubResolver {
-  return createStubResolver({ servers, trust, timeoutMs: DNS_TIMEOUT_MS, attempts: 2, deadlineMs: DNS_DEADLINE_MS })
+/** DNSSEC is looked at by itself (`gather-dnssec.ts`). */
+export function openDoctorResolver(servers: readonly [NameServer, ...NameServer[]]): StubResolver {
+  return createStubResolver({
+    servers,
+    trust: 'none',
+    timeoutMs: DNS_TIMEOUT_MS,
+    attempts: 2,
+    deadlineMs: DNS_DEADLINE_MS,
+  })
 }
 
 export interface ResolverQuestion {
   readonly resolver: StubResolver
   readonly servers: readonly NameServer[]
-  readonly trust: 'ad' | 'none'
   readonly name: DomainName
 }
 
-export async function resolverFacts({ resolver, servers, trust, name }: ResolverQuestion): Promise<ResolverFacts> {
+export async function resolverFacts({ resolver, servers, name }: ResolverQuestion): Promise<ResolverFacts> {
   const started = performance.now()
   const answer = await resolver.mx(name)
   const durationMs = performance.now() - started
   return {
     kind: 'asked',
     servers: servers.map(({ address, port }) => (port === 53 ? address : `${address} port ${port}`)),
-    trust,
     question: `MX ${name}`,
-    answer:
-      answer.kind === 'failure'
-        ? { kind: 'failed', detail: failureWords(answer.reason) }
-        : { kind: 'answered', secure: answer.secure },
+    answer: answer.kind === 'failure' ? { kind: 'failed', detail: failureWords(answer.reason) } : { kind: 'answered' },
     durationMs,
   }
 }

@@ -92,9 +92,9 @@ export const dns = table(
       sentence: 'Resolvers, asked in this order; empty: those of /etc/resolv.conf.',
       source: 'RFC 1035 §7',
     }),
-    trust: defaulted(choice('ad', 'none'), 'none', {
+    trust: defaulted(choice('auto', 'ad', 'none'), 'auto', {
       sentence:
-        '"ad" believes the AD bit of these servers: only for validating resolvers on a path that nobody can change.',
+        'Who is believed about DNSSEC. "ad": the AD bit of these servers, only for validating resolvers on a path that nobody can change. "auto": an unbound of our own when it is installed, else a resolver on this machine. "none": nobody.',
       source: 'RFC 4035 §4.9.3, architecture, decision 6',
     }),
   },
