@@ -4,13 +4,18 @@
 import { request } from 'node:http'
 import type { PolicyAdmin } from '@hermetic/policy'
 import { systemErrorCode } from '../config/system-error.ts'
+import type { Explain } from '../explain/explainer.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
+import { explainClient } from './explain-order.ts'
 import { policyClient } from './policy-orders.ts'
+import { type HistorySearch, traceClient } from './trace-order.ts'
 
 export interface ControlClient {
   readonly queue: SpoolAdmin
   readonly policies: PolicyAdmin
+  readonly explain: Explain
+  readonly history: HistorySearch
   status(): Promise<RelayStatus>
 }
 
@@ -42,6 +47,8 @@ function controlClient(path: string): ControlClient {
   return {
     status: () => ask('/status'),
     policies: policyClient(ask),
+    explain: explainClient(ask),
+    history: traceClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),
       list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),

@@ -8,6 +8,8 @@ import { type PolicyAdmin, PolicyCacheUnavailable, type Result } from '@hermetic
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { systemErrorCode } from '../config/system-error.ts'
+import type { Explain } from '../explain/explainer.ts'
+import { HistoryUnavailable } from '../history/delivery-history.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import { type QueueAction, type QueueChange, type SpoolAdmin, StoreUnavailable } from '../spool/spool.ts'
 import {
@@ -17,14 +19,19 @@ import {
   REQUEST_BYTES_MAX,
   type RelayStatus,
 } from './control-protocol.ts'
+import { carryOutExplain, parseExplainRequest } from './explain-order.ts'
 import { type HttpService, serveHttp } from './http-service.ts'
 import { policyOrders } from './policy-orders.ts'
+import { type HistorySearch, traceOrder } from './trace-order.ts'
 
 export interface ControlSocketOptions {
   readonly path: string
   readonly queue: SpoolAdmin
   /** Absent: MTA-STS is off. */
   readonly policies?: PolicyAdmin | undefined
+  readonly explain?: Explain
+  /** Absent: no history is kept. */
+  readonly history?: HistorySearch | undefined
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
   queueChanged(action: QueueAction, changes: readonly QueueChange[]): void
@@ -59,7 +66,7 @@ function somebodyAnswers(path: string): Promise<boolean> {
   })
 }
 
-function controlApp({ queue, policies, status, queueChanged, emit }: ControlSocketOptions): Hono {
+function controlApp({ queue, policies, explain, history, status, queueChanged, emit }: ControlSocketOptions): Hono {
   const app = new Hono()
   app.use(bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (context) => context.json({ error: 'too-large' }, 413) }))
 
@@ -80,12 +87,21 @@ function controlApp({ queue, policies, status, queueChanged, emit }: ControlSock
       return changes
     }),
   )
-  for (const { path, parse } of policyOrders(policies)) {
+  if (explain !== undefined) {
+    app.post('/explain', (context) =>
+      answer(context, parseExplainRequest, (request) => carryOutExplain(explain, request, context.req.raw.signal)),
+    )
+  }
+  for (const { path, parse } of [...policyOrders(policies), traceOrder(history)]) {
     app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
   }
 
   app.onError((error, context) => {
-    if (error instanceof StoreUnavailable || error instanceof PolicyCacheUnavailable) {
+    if (
+      error instanceof StoreUnavailable ||
+      error instanceof PolicyCacheUnavailable ||
+      error instanceof HistoryUnavailable
+    ) {
       return context.json({ error: 'unavailable', detail: error.message }, 503)
     }
     emit({ event: 'admin-failed', service: 'control', detail: String(error.stack ?? error) })

@@ -25,6 +25,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check what mail needs outside of the relay: DNS, port 25, disk, clock, …',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  explain: {
+    summary: 'what becomes of mail for a domain, why, and what its owner should change',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   credential: {
     summary: 'add, list and remove logins',
     load: async () => (await import('./credential.ts')).credential,
@@ -42,6 +46,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: async () => (await import('./nodemailer-send.ts')).send,
   },
   status: { summary: 'what the running relay does', load: async () => (await import('./status.ts')).status },
+  trace: {
+    summary: 'what became of a message, also when it is gone',
+    load: async () => (await import('./trace.ts')).trace,
+  },
   version: {
     summary: 'print the versions of Hermetic and Node.js',
     load: async () => (await import('./version.ts')).version,

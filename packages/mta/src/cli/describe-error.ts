@@ -4,6 +4,7 @@
 import { ControlFailed } from '../admin/control-client.ts'
 import { SocketInUse } from '../admin/control-socket.ts'
 import { describeSystemError, systemErrorCode } from '../config/system-error.ts'
+import { type HistoryTrouble, HistoryUnavailable } from '../history/delivery-history.ts'
 import { StoreUnavailable } from '../spool/spool.ts'
 import { UsageError, UserError } from './verb.ts'
 
@@ -22,11 +23,24 @@ export function describeError(error: unknown): ErrorWords {
     return { text: `the running relay could not do it: ${error.message}`, defect: false }
   if (error instanceof StoreUnavailable)
     return { text: `the queue cannot be read now: ${error.message}`, defect: false }
+  if (error instanceof HistoryUnavailable) return { text: historyWords(error), defect: false }
   const code = systemErrorCode(error)
   if (error instanceof Error && code !== undefined && 'syscall' in error) {
     return { text: systemWords(error, code), defect: false }
   }
   return { text: error instanceof Error ? error.message : String(error), defect: true }
+}
+
+function historyWords({ reason, message }: HistoryUnavailable): string {
+  const words: Readonly<Record<HistoryTrouble, string>> = {
+    locked: 'another process has history.db, a relay without a socket perhaps',
+    'foreign-file': 'history.db is not a delivery history',
+    'newer-schema': 'history.db was written by a newer Hermetic',
+    damaged: 'history.db is damaged; a running relay moves it aside and begins a new one',
+    full: 'history.db is full',
+    failed: 'history.db cannot be read',
+  }
+  return `${words[reason]} (${message})`
 }
 
 function systemWords(error: Error, code: string): string {

@@ -6,9 +6,15 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectControl } from '../admin/control-client.ts'
 import { SOCKET_NAME } from '../admin/control-protocol.ts'
+import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
+import { BATCH_MAX, type DeliveryHistory } from '../history/delivery-history.ts'
+import { orderedEntries } from '../history/entries-of-events.ts'
+import type { OrderedEntry } from '../history/entry.ts'
+import { recordedAdmin, type SpoolListener } from '../history/recorded-spool.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
+import { historyFile } from './open-history.ts'
 import { describeSpoolProblem } from './start-problem-text.ts'
 import { UserError } from './verb.ts'
 
@@ -16,19 +22,43 @@ export interface OpenedQueue {
   readonly queue: SpoolAdmin
   /** `files`: no relay runs. */
   readonly by: 'relay' | 'files'
+  /** Absent: none is kept. */
+  readonly history?: HistorySearch
   close(): Promise<void>
 }
 
 /** Undefined when there is no queue at all: the relay never ran here. */
-export async function openQueue({
-  data_dir,
-  queue,
-}: Pick<Config, 'data_dir' | 'queue'>): Promise<OpenedQueue | undefined> {
+export async function openQueue(
+  config: Pick<Config, 'data_dir' | 'queue' | 'history'>,
+): Promise<OpenedQueue | undefined> {
+  const { data_dir, queue } = config
   const relay = await connectControl(join(data_dir, SOCKET_NAME))
-  if (relay !== undefined) return { queue: relay.queue, by: 'relay', close: async () => undefined }
+  if (relay !== undefined) {
+    return { queue: relay.queue, history: relay.history, by: 'relay', close: async () => undefined }
+  }
   if (!existsSync(join(data_dir, 'spool.db'))) return undefined
   const opened = await openSqliteSpool({ dataDir: data_dir, maxBytes: queue.max_bytes, emit: () => undefined })
   if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
   const spool = opened.value
-  return { queue: spool.admin, by: 'files', close: () => spool.close() }
+  const history = historyFile(config)
+  if (history === undefined) return { queue: spool.admin, by: 'files', close: () => spool.close() }
+  const entries: OrderedEntry[] = []
+  const ordered: SpoolListener['ordered'] = (changes, action) => {
+    for (const entry of orderedEntries(changes, action, Date.now())) entries.push(entry)
+  }
+  return {
+    ...{ queue: recordedAdmin(spool.admin, { ordered }), history, by: 'files' },
+    close: async () => {
+      await spool.close()
+      await recordAll(history, entries)
+      await history.close()
+    },
+  }
+}
+
+/** The order is done, whether or not the history can tell of it later. */
+async function recordAll(history: DeliveryHistory, entries: readonly OrderedEntry[]): Promise<void> {
+  for (let start = 0; start < entries.length; start += BATCH_MAX) {
+    await history.record(entries.slice(start, start + BATCH_MAX)).catch(() => undefined)
+  }
 }

@@ -8,7 +8,8 @@ import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { QueueAction, QueueChange, QueueEntry, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
 import { parseMailbox } from '../submission/address.ts'
 import { readArguments } from './arguments.ts'
-import { openQueue } from './open-queue.ts'
+import { type OpenedQueue, openQueue } from './open-queue.ts'
+import { attemptsText, pastAttempts } from './past-attempts.ts'
 import { listText, messageText, summaryText } from './queue-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted } from './table.ts'
@@ -83,7 +84,7 @@ Examples:
     }
     if (opened.by === 'files') terminal.err('No relay runs; reading the files directly.\n')
     try {
-      return await carryOut(order, opened.queue, terminal)
+      return await carryOut(order, opened, terminal)
     } finally {
       await opened.close()
     }
@@ -182,7 +183,8 @@ function actionOf(subverb: Subverb, reason = ''): QueueAction | undefined {
   }
 }
 
-async function carryOut(order: Order, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): Promise<number> {
+  const { queue: spool } = opened
   const paper = { now: terminal.now(), width: terminal.columns }
   switch (order.subverb) {
     case 'summary': {
@@ -193,7 +195,7 @@ async function carryOut(order: Order, spool: SpoolAdmin, terminal: Terminal): Pr
     case 'list':
       return list(order, spool, terminal)
     case 'show':
-      return show(order, spool, terminal)
+      return show(order, opened, terminal)
     default:
       return change(order, spool, terminal)
   }
@@ -236,17 +238,23 @@ async function* pages(spool: SpoolAdmin, filter: QueueFilter, limit: number): As
   }
 }
 
-async function show(order: Order, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+async function show(order: Order, { queue: spool, history }: OpenedQueue, terminal: Terminal): Promise<number> {
   let missing = 0
   for (const [index, id] of order.ids.entries()) {
     const entry = await spool.show(id)
     if (entry === undefined) {
       missing++
-      terminal.err(`${id}: not in the queue (delivered, returned or cancelled; the log tells)\n`)
+      terminal.err(`${id}: not in the queue (delivered, returned or cancelled); hermetic trace ${id} tells more\n`)
       continue
     }
     const paper = { now: terminal.now(), width: terminal.columns }
-    terminal.out(order.json ? `${JSON.stringify(entry)}\n` : `${index > 0 ? '\n' : ''}${messageText(entry, paper)}`)
+    const past = await pastAttempts(id, history)
+    if (order.json)
+      terminal.out(`${JSON.stringify(past.kind === 'known' ? { ...entry, history: past.message } : entry)}\n`)
+    else
+      terminal.out(
+        `${index > 0 ? '\n' : ''}${messageText(entry, paper)}${attemptsText(past, { ...paper, colours: terminal.colours })}`,
+      )
   }
   return missing === 0 ? EXIT.done : EXIT.failed
 }

@@ -9,7 +9,7 @@ import { attemptWords, causeWords, policyWords, sessionWords } from '../observab
 import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
 import type { SpoolEvent } from '../spool/events.ts'
-import type { NewMessage } from '../spool/spool.ts'
+import type { NewMessage, QueueAction, QueueChange } from '../spool/spool.ts'
 import {
   type AcceptedEntry,
   type AttemptEntry,
@@ -17,6 +17,7 @@ import {
   type HistoryEntry,
   type HostTrouble,
   MESSAGE_ID_MAX,
+  type OrderedEntry,
   type SettledEntry,
   type SettledRecipient,
 } from './entry.ts'
@@ -152,4 +153,15 @@ export function acceptedEntry({
       lane: lanes.get(index) ?? '',
     })),
   }
+}
+
+/** What an operator's order changed. */
+export function orderedEntries(
+  changes: readonly QueueChange[],
+  action: QueueAction,
+  at: number,
+): readonly OrderedEntry[] {
+  const reason = 'reason' in action ? { reason: cutText(action.reason) } : {}
+  const done = changes.filter(({ result }) => result === 'done')
+  return done.map(({ id }) => ({ kind: 'ordered', id, at, action: action.kind, ...reason }))
 }

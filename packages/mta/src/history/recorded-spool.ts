@@ -38,7 +38,7 @@ export function recordedSpool(spool: RecordedSpool, listener: SpoolListener): Re
   }
 }
 
-function recordedAdmin(admin: SpoolAdmin, listener: SpoolListener): SpoolAdmin {
+export function recordedAdmin(admin: SpoolAdmin, listener: Pick<SpoolListener, 'ordered'>): SpoolAdmin {
   return {
     list: (filter, page) => admin.list(filter, page),
     show: (id) => admin.show(id),

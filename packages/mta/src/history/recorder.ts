@@ -4,11 +4,10 @@
  * and costs entries when there is no room left to wait in; never a message.
  */
 import type { LogEvent } from '../observability/log-events.ts'
-import type { QueueId } from '../spool/queue-id.ts'
 import type { NewMessage, QueueAction, QueueChange } from '../spool/spool.ts'
 import { type DeliveryHistory, HistoryUnavailable, type HistoryUsage } from './delivery-history.ts'
-import { acceptedEntry, EntriesOfEvents, type TellingEvent } from './entries-of-events.ts'
-import { cutText, type HistoryEntry } from './entry.ts'
+import { acceptedEntry, EntriesOfEvents, orderedEntries, type TellingEvent } from './entries-of-events.ts'
+import type { HistoryEntry } from './entry.ts'
 import type { HistoryEvent } from './events.ts'
 
 export interface RecorderOptions {
@@ -112,8 +111,7 @@ export class HistoryRecorder {
   }
 
   ordered(changes: readonly QueueChange[], action: QueueAction): void {
-    for (const { id, result } of changes)
-      if (result === 'done') this.#take({ kind: 'entry', entry: this.#order(id, action) })
+    for (const entry of orderedEntries(changes, action, this.#options.now())) this.#take({ kind: 'entry', entry })
   }
 
   /** When what was told so far is recorded; at once while the history is in trouble. */
@@ -143,11 +141,6 @@ export class HistoryRecorder {
       this.#flush()
       await this.#recording
     }
-  }
-
-  #order(id: QueueId, action: QueueAction): HistoryEntry {
-    const reason = 'reason' in action ? { reason: cutText(action.reason) } : {}
-    return { kind: 'ordered', id, at: this.#options.now(), action: action.kind, ...reason }
   }
 
   #take(waiting: Waiting): void {
