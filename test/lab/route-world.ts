@@ -25,6 +25,8 @@ export interface RouteWorldOptions {
   readonly hosts?: Readonly<Record<string, HostOptions>>
   /** TOML; `port` answers where a host listens, `address` which address it has. */
   readonly routes: (port: (host: string) => number, address: (host: string) => string) => string
+  /** Hosts listen on all of loopback, so that `records` may give them more addresses. */
+  readonly everyAddress?: boolean
   /** Which host takes the mail of these domains without a route: `[delivery] port` is its port. */
   readonly mailExchanger?: string
   readonly mx?: Readonly<Record<string, readonly (readonly [number, string])[]>>
@@ -51,7 +53,16 @@ export class RouteWorld implements AsyncDisposable {
     const addresses = addressBlock()
     const hosts = new Map<string, ScriptedMx>()
     for (const [name, host] of Object.entries(options.hosts ?? {})) {
-      hosts.set(name, await startHost({ name, host, address: addresses(), port: undefined, ca }))
+      hosts.set(
+        name,
+        await startHost({
+          name,
+          host,
+          address: options.everyAddress === true ? '0.0.0.0' : addresses(),
+          port: undefined,
+          ca,
+        }),
+      )
     }
     const policyHosts: PolicyHost[] = []
     for (const [domain, policy] of Object.entries(options.policies ?? {})) {

@@ -7,14 +7,15 @@
  * next is decided by `attempt.ts`.
  */
 import { assertNever, type StsFacts } from '@hermetic/policy'
-import { replyClass } from '../smtp/reply.ts'
+import type { SmtpPhase } from '../smtp/phase.ts'
+import type { SmtpReply } from '../smtp/reply.ts'
 import type { NotSentReason, RecipientResult, TransactionResult } from '../smtp/transaction.ts'
 import { type Content, ContentUnreadable, type Spool } from '../spool/spool.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { PooledSession } from './connection-pool.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem } from './outcome.ts'
-import { causeOfSession, problemOf } from './problem.ts'
+import { causeOfSession, ofSmarthost, problemOf } from './problem.ts'
 
 export interface TransactionsOptions {
   readonly spool: Pick<Spool, 'open'>
@@ -229,7 +230,6 @@ function goesBack(progress: ClaimProgress, { queue }: Run): false {
 /** What the peer answered for a recipient stays true whatever became of the session. */
 function settleAnswered(progress: ClaimProgress, results: readonly RecipientResult[], run: Run): void {
   const { remote } = run.session.target
-  const at = run.options.now()
   for (const result of results) {
     switch (result.kind) {
       case 'accepted':
@@ -238,9 +238,9 @@ function settleAnswered(progress: ClaimProgress, results: readonly RecipientResu
       case 'refused':
       case 'too-many-recipients': {
         const phase = result.kind === 'refused' ? result.phase : 'rcpt'
-        const problem = problemOf({ kind: 'reply', phase, reply: result.reply }, { at, remote })
+        const problem = replyProblem(phase, result.reply, run)
         // SMTP-60: a 5yz is final, a 4yz is worth another host. SMTP-29: 552 for too many counts as 452.
-        if (result.kind === 'refused' && replyClass(result.reply) === 'permanent')
+        if (result.kind === 'refused' && problem.permanence === 'permanent')
           progress.settle(result.index, { kind: 'failed', problem })
         else progress.note(result.index, problem)
         break
@@ -251,6 +251,16 @@ function settleAnswered(progress: ClaimProgress, results: readonly RecipientResu
         assertNever(result)
     }
   }
+}
+
+/** RFC 4954 §6: authentication required. */
+const LOGIN_WANTED = 530
+
+/** A smarthost that wants a login says something about our configuration, not about the message. */
+function replyProblem(phase: SmtpPhase, reply: SmtpReply, { session, options }: Run): DeliveryProblem {
+  const { remote, access } = session.target
+  const problem = problemOf({ kind: 'reply', phase, reply }, { at: options.now(), remote })
+  return access !== undefined && reply.code === LOGIN_WANTED ? ofSmarthost(problem) : problem
 }
 
 function applyNotSent(progress: ClaimProgress, because: NotSentReason, run: Run): void {
