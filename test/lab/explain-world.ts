@@ -40,8 +40,8 @@ export interface ExplainWorldOptions {
   readonly domains: Readonly<Record<string, ExplainedDomain>>
   /** More records, or other ones. */
   readonly records?: Readonly<Record<string, NameRecords>>
-  /** More TOML. */
-  readonly settings?: string
+  /** More TOML, by the port of the mail exchangers. */
+  readonly settings?: (smtpPort: number) => string
 }
 
 interface Network {
@@ -141,7 +141,10 @@ export interface PrintedExplanation extends Pick<Explanation, 'version' | 'concl
   }[]
 }
 
-async function startNetwork({ domains, records: more = {}, settings = '' }: ExplainWorldOptions, directory: string) {
+async function startNetwork(
+  { domains, records: more = {}, settings = () => '' }: ExplainWorldOptions,
+  directory: string,
+) {
   const ca = await labAuthority()
   const addresses = addressBlock()
   const records: Record<string, NameRecords> = {}
@@ -171,7 +174,7 @@ async function startNetwork({ domains, records: more = {}, settings = '' }: Expl
   const dns = await startDnsServer({ zones: [zone({ ...records, ...more })] })
   await writeFile(join(directory, 'roots.pem'), ca.certificate)
   const ports = { smtp: smtpPort ?? 25, https: httpsPort ?? 443 }
-  await writeFile(join(directory, 'hermetic.toml'), `${configuration(dns, ports)}${settings}`)
+  await writeFile(join(directory, 'hermetic.toml'), `${configuration(dns, ports)}${settings(ports.smtp)}`)
   return { dns, mx, policyHosts, directory }
 }
 

@@ -11,9 +11,9 @@ import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import { formatDomain } from './smtp/mail-address.ts'
 import { openSqliteSpool } from './spool/adapters/sqlite-spool.ts'
-import type { SqliteSpool } from './spool/adapters/sqlite-spool-port.ts'
 import { openAdmin } from './wiring/admin-services.ts'
 import { type DeliverySide, SET_ASIDE_AFTER_DEATHS, startDeliverySide } from './wiring/delivery-side.ts'
+import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
@@ -56,8 +56,10 @@ export async function startRelay(config: Config, options: RelayOptions): Promise
   }
   const opening = new Opening()
   opening.closesWith(async () => telling.flush())
+  const history = openHistorySide(config, { spool: spool.value, telling })
+  opening.closesWith(() => history.close())
   opening.closesWith(() => spool.value.close())
-  const relay = await opened(config, { ...options, spool: spool.value, telling, opening })
+  const relay = await opened(config, { ...options, spool: history.spool, history, telling, opening })
   if (!relay.ok) {
     await opening.close()
     return relay
@@ -82,13 +84,14 @@ class Opening {
 }
 
 interface OpenedParts extends RelayOptions {
-  readonly spool: SqliteSpool
+  readonly spool: HistorySide['spool']
+  readonly history: HistorySide
   readonly telling: Telling
   readonly opening: Opening
 }
 
 async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay, StartProblem>> {
-  const { spool, opening, telling } = parts
+  const { spool, history, opening, telling } = parts
   const { emit } = telling
   let policies: DeliverySide['policies'] = {}
   const metrics = telling.count({
@@ -118,13 +121,15 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const admin = await openAdmin(config, {
     ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
     phase: () => phase,
+    explain: delivery.value.explain,
+    history: history.search,
     resolver: () => resolver.state(),
+    dnssec: () => dnssec.state(),
   })
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
   if (admin.ok) opening.closesWith(() => admin.value.metrics.close())
   // Mail that still arrives is stored and waits for the next start; neither side waits for the other.
   opening.closesWith(async () => void (await Promise.all([stopDelivery, ...closeListeners].map((close) => close()))))
-    dnssec: () => dnssec.state(),
   if (!admin.ok) return admin
   opening.closesWith(() => admin.value.control.close())
 

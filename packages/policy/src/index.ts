@@ -61,16 +61,44 @@ export { addressBytes, type Cidr, type CidrError, cidrContains, parseCidr } from
 export { GuardedHttps, type GuardedHttpsOptions, type HttpsDocument } from './egress/guarded-https.ts'
 export type { HttpsFailure } from './egress/https-failure.ts'
 export { TARGET_LIMIT_SIZES, type TargetLimitSizes, TargetLimits } from './egress/target-limits.ts'
+export type { Advice, Severity } from './explain/advice.ts'
+export { explain } from './explain/explain.ts'
+export type {
+  AddressSection,
+  CertificateSection,
+  Conclusion,
+  ConclusionKind,
+  DemandSection,
+  Explanation,
+  HostSection,
+  MtaStsSection,
+  RouteSection,
+  SessionSection,
+} from './explain/explanation.ts'
+export type {
+  Destination,
+  ExplainFacts,
+  HostFacts,
+  HostPlace,
+  Obstacle,
+  PolicyHostEvidence,
+  RouteEnd,
+  RouteFacts,
+  SessionFacts,
+  StsEvidence,
+  StsLookups,
+} from './explain/facts.ts'
+export { type Examination, PolicyExaminer, type PolicyExaminerOptions } from './explain/policy-examiner.ts'
 export {
   createPolicyAdmin,
   type PolicyAdmin,
   type PolicyAdminOptions,
-  type PolicyPurge,
 } from './mta-sts/administration.ts'
 export { type FetchedPolicy, type FetchWorld, fetchPolicy } from './mta-sts/fetch.ts'
 export { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './mta-sts/fetch-error.ts'
 export { type MxPattern, matchesMx, mxPatternText } from './mta-sts/mx-match.ts'
 export { type PolicyFileError, parsePolicyFile, type StsMode, type StsPolicy } from './mta-sts/policy-file.ts'
+export type { PolicyPurge } from './mta-sts/purge.ts'
 export type { StsRecordError } from './mta-sts/record.ts'
 export {
   lookUpStsRecord,

@@ -51,7 +51,7 @@ function paint(text: string, tone: Tone | undefined, { colours }: ExplainPaper):
 function folded(text: string, width: number): readonly string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(' ')) {
+  for (const word of text.match(UNBROKEN) ?? []) {
     const longer = line === '' ? word : `${line} ${word}`
     if (line !== '' && widthOf(longer) > width) {
       lines.push(line)
@@ -60,6 +60,9 @@ function folded(text: string, width: number): readonly string[] {
   }
   return [...lines, line]
 }
+
+/** References stay in one piece. */
+const UNBROKEN = /\[RFC [^\]]{1,60}\]|\S+/g
 
 function widthOf(text: string): number {
   return [...text].length

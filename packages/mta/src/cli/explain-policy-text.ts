@@ -118,10 +118,10 @@ function renewalLines({ renewal, state }: MtaStsSection, { now }: ExplainPaper):
       lastFailure === undefined
         ? ''
         : `, last ${formatAge(now - Date.parse(lastFailure.at))} ago by ${lastFailure.reason}`
-    lines.push({ ...row('renewal', `failed ${counted(failedRefreshes, 'time')} in a row${last}`), tone: 'warning' })
+    lines.push({ ...row('refresh', `failed ${counted(failedRefreshes, 'time')} in a row${last}`), tone: 'warning' })
   }
   if (state === 'in-force' && Date.parse(refreshAt) > now) {
-    lines.push(row('next look', `in ${formatAge(Date.parse(refreshAt) - now)}`))
+    lines.push(row('refresh', `in ${formatAge(Date.parse(refreshAt) - now)}`))
   }
   return lines
 }

@@ -8,7 +8,9 @@ import { startControlSocket } from '../admin/control-socket.ts'
 import type { HttpService } from '../admin/http-service.ts'
 import { startMetricsServer } from '../admin/metrics-server.ts'
 import { type Readiness, type ReadinessFacts, readiness } from '../admin/readiness.ts'
+import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
+import type { Explain } from '../explain/explainer.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
@@ -29,28 +31,31 @@ export interface AdminParts {
   readonly metrics: RelayMetrics
   /** Absent: MTA-STS is off. */
   readonly policies: PolicyAdmin | undefined
+  readonly explain: Explain
+  /** Absent: no history is kept. */
+  readonly history: HistorySearch | undefined
   readonly version: string
   readonly emit: (event: LogEvent) => void
   phase(): ReadinessFacts['phase']
   resolver(): ReadinessFacts['resolver']
+  dnssec(): ReadinessFacts['dnssec']
 }
 
 export async function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
   const { address, port } = config.metrics.listen
   const path = join(config.data_dir, SOCKET_NAME)
-  dnssec(): ReadinessFacts['dnssec']
   const ready = (): Readiness =>
     readiness({
       phase: parts.phase(),
       store: parts.spool.health(),
       listeners: { wanted: config.listener.length, up: parts.listeners.length },
       resolver: parts.resolver(),
+      dnssec: parts.dnssec(),
     })
   let metrics: HttpService
   try {
     metrics = await startMetricsServer({
       listen: { address, port },
-      dnssec: parts.dnssec(),
       scrape: () => parts.metrics.scrape(),
       readiness: ready,
     })
@@ -63,6 +68,8 @@ export async function openAdmin(config: Config, parts: AdminParts): Promise<Resu
       path,
       queue: parts.spool.admin,
       policies: parts.policies,
+      explain: parts.explain,
+      history: parts.history,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
       emit: parts.emit,

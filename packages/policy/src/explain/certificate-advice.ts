@@ -10,16 +10,20 @@ import { assertNever } from '../result.ts'
 import { type CertificateReason, type Channel, pkixProblems } from '../verdict.ts'
 import { type Advice, type Severity, SOON_MS } from './advice.ts'
 import type { ExplainFacts, HostFacts } from './facts.ts'
-import { bounded, isoTime, spanWords } from './plain.ts'
+import { bounded, clockTime, spanWords } from './plain.ts'
+import { alternativeNames } from './session-section.ts'
 import { tlsFailureWords, trustWords } from './tls-words.ts'
 
 const CERTIFICATE_RFC = ['RFC 8461 §4.2']
 
 interface Shown {
   readonly subject: string
-  readonly address: string
   readonly severity: Severity
   readonly at: number
+}
+
+interface AddressAdvice extends Advice {
+  readonly addresses: readonly string[]
 }
 
 export function certificateAdvice({ hosts, route, at }: ExplainFacts): readonly Advice[] {
@@ -27,16 +31,15 @@ export function certificateAdvice({ hosts, route, at }: ExplainFacts): readonly 
   return merged(hosts.flatMap((host) => hostAdvice(host, at)))
 }
 
-function hostAdvice(
-  { place, name: subject }: HostFacts,
-  at: number,
-): readonly (Advice & { readonly address: string })[] {
+function hostAdvice({ place, name: subject }: HostFacts, at: number): readonly AddressAdvice[] {
   if (place.kind !== 'candidate' || place.requirement.kind === 'unreachable') return []
   const severity = severityBy(place.requirement)
   return place.sessions.flatMap((session) => {
     if (session.kind !== 'judged') return []
-    const shown: Shown = { subject, address: session.address, severity, at }
-    return channelAdvice(session.channel, shown).map((advice) => ({ ...advice, address: session.address }))
+    const shown: Shown = { subject, severity, at }
+    // Of a host with one address, the address says nothing.
+    const addresses = place.sessions.length > 1 ? [session.address] : []
+    return channelAdvice(session.channel, shown).map((advice) => ({ ...advice, addresses }))
   })
 }
 
@@ -82,10 +85,11 @@ function problemAdvice(problem: CertificateReason, facts: PeerFacts, { subject, 
   const what = { severity, subject, rfc: CERTIFICATE_RFC }
   if (problem.kind === 'certificate-name-mismatch') {
     const [leaf] = facts.chain
-    const names = leaf.subjectAltName === '' ? 'it has no DNS names at all' : `its names are ${leaf.subjectAltName}`
+    const names = alternativeNames(leaf.subjectAltName)
+    const its = names.length === 0 ? 'it has no DNS names at all' : `it is for ${names.join(', ')}`
     return {
       ...{ ...what, code: 'mx-certificate-wrong-name' },
-      text: bounded(`The certificate is not for ${subject}: ${names}.`),
+      text: bounded(`The certificate is not for ${subject}: ${its}.`),
       remedy: `Show a certificate that has ${subject}, as the MX record says it, among its DNS names.`,
     }
   }
@@ -128,20 +132,20 @@ function endingAdvice({ chain }: PeerFacts, { subject, at }: Shown): readonly Ad
   return [
     {
       ...{ code: 'mx-certificate-ends-soon', severity: 'warning', subject, rfc: CERTIFICATE_RFC },
-      text: `${which} ends in ${spanWords(first.validTo - at)} (${isoTime(first.validTo)}).`,
+      text: `${which} ends in ${spanWords(first.validTo - at)} (${clockTime(first.validTo)}).`,
       remedy: 'Renew it.',
     },
   ]
 }
 
 /** The same about several addresses of a host is said once, with the addresses. */
-function merged(advice: readonly (Advice & { readonly address: string })[]): readonly Advice[] {
+function merged(advice: readonly AddressAdvice[]): readonly Advice[] {
   const same = Map.groupBy(advice, ({ code, subject, text }) => `${code} ${subject} ${text}`)
   return [...same.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const { address, ...one } = first
-    const addresses = group.map((each) => each.address)
-    return [{ ...one, text: `${one.text} (${addresses.length > 1 ? addresses.join(', ') : address})` }]
+    const { addresses, ...one } = first
+    const where = group.flatMap((each) => each.addresses).join(', ')
+    return [{ ...one, text: where === '' ? one.text : `${one.text} (${where})` }]
   })
 }

@@ -9,6 +9,7 @@ import { proofsOf } from './demand-section.ts'
 import type { Conclusion, Proof } from './explanation.ts'
 import type { ExplainFacts, HostFacts, HostPlace, Obstacle, SessionFacts } from './facts.ts'
 import { bounded, spanWords } from './plain.ts'
+import { sessionSection } from './session-section.ts'
 
 type Candidate = HostFacts & { readonly place: HostPlace & { readonly kind: 'candidate' } }
 
@@ -122,13 +123,22 @@ function ofSessions(who: string, hosts: readonly HostFacts[], allowed: readonly 
     if (session.kind !== 'judged' || session.trouble !== undefined || session.verdict.kind !== 'proven') continue
     return { kind: 'deliverable', sentence: deliverableSentence(who, host, session.verdict) }
   }
-  if (hosts.some(isForbidden) || tried.some(({ session }) => isRefused(session))) {
-    return { kind: 'refused', sentence: `Mail for ${who} waits: no host that can be reached proves what is demanded.` }
+  const refused = tried.find(({ session }) => isRefused(session))
+  if (refused !== undefined) return { kind: 'refused', sentence: refusedSentence(who, hosts, refused) }
+  if (hosts.some(isForbidden)) {
+    return { kind: 'refused', sentence: `Mail for ${who} waits: no host that may be used can be reached.` }
   }
   return withoutSession(
     who,
     tried.map(({ session }) => session),
   )
+}
+
+/** By the host that is tried first of those that showed something. */
+function refusedSentence(who: string, hosts: readonly HostFacts[], { host, session }: Tried): string {
+  const [problem = 'it does not prove what is demanded'] = sessionSection(session).problems
+  if (hosts.length === 1) return `Mail for ${who} waits: ${host.name} is refused, because ${problem}.`
+  return `Mail for ${who} waits: none of its hosts proves what is demanded; of ${host.name}, ${problem}.`
 }
 
 function isForbidden({ place }: HostFacts): boolean {

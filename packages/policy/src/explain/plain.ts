@@ -17,6 +17,11 @@ export function isoTime(ms: number): string {
   return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
 }
 
+/** For sentences: to the second. */
+export function clockTime(ms: number): string {
+  return isoTime(ms).replace(/\.\d{3}Z$/, 'Z')
+}
+
 export function bounded(text: string): string {
   return text.length <= FOREIGN_TEXT_MAX ? text : `${text.slice(0, FOREIGN_TEXT_MAX).toWellFormed()}…`
 }

@@ -4,7 +4,7 @@ import type { PeerFacts } from '../peer-facts.ts'
 import { type Advice, type Severity, SOON_MS } from './advice.ts'
 import type { ExplainFacts, StsLookups } from './facts.ts'
 import { fetchErrorWords, isRedirect } from './fetch-error-words.ts'
-import { isoTime, spanWords } from './plain.ts'
+import { clockTime, spanWords } from './plain.ts'
 
 export function policyHostAdvice({ sts, at }: ExplainFacts): readonly Advice[] {
   if (sts.kind === 'not-consulted') return []
@@ -103,7 +103,7 @@ function ending({ chain: [leaf] }: PeerFacts, { subject, at }: { readonly subjec
   const severity: Severity = 'warning'
   const advice: Advice = {
     ...{ code: 'policy-host-certificate-ends-soon', severity, subject, rfc: FETCH_RFC },
-    text: `The certificate of the policy host ends in ${spanWords(leaf.validTo - at)} (${isoTime(leaf.validTo)}); then no policy can be fetched.`,
+    text: `The certificate of the policy host ends in ${spanWords(leaf.validTo - at)} (${clockTime(leaf.validTo)}); then no policy can be fetched.`,
     remedy: 'Renew it.',
   }
   return [advice]

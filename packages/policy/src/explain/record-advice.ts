@@ -5,7 +5,7 @@ import { assertNever } from '../result.ts'
 import type { Advice } from './advice.ts'
 import type { ExplainFacts, StsLookups } from './facts.ts'
 import { sameDocument } from './mta-sts-section.ts'
-import { bounded, dnsFailureWords, isoTime } from './plain.ts'
+import { bounded, clockTime, dnsFailureWords } from './plain.ts'
 
 const RECORD_RFC = ['RFC 8461 §3.1']
 /** What somebody writes who means the record: `v=STS1`, `V=stsv1`, `v= STSv1`. */
@@ -70,7 +70,7 @@ function vanished({ cached }: StsLookups, { subject, at }: { readonly subject: s
   if (mode === 'none' || expiresAt(cached) <= at) return []
   const advice: Advice = {
     ...{ code: 'record-vanished', severity: 'warning', subject, rfc: ['RFC 8461 §8.3', 'RFC 8461 §10.2'] },
-    text: `The record is gone, but the policy that senders know (mode ${mode}) stays in force here until ${isoTime(expiresAt(cached))}.`,
+    text: `The record is gone, but the policy that senders know (mode ${mode}) stays in force here until ${clockTime(expiresAt(cached))}.`,
     remedy:
       'Publish the record again. To give MTA-STS up, publish mode none under a new id first, and remove the record when the old policy has expired everywhere.',
   }

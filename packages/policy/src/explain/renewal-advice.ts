@@ -8,7 +8,7 @@ import type { StoredPolicy } from '../ports/policy-cache.ts'
 import type { Advice } from './advice.ts'
 import type { ExplainFacts, StsLookups } from './facts.ts'
 import { modeNow } from './mta-sts-section.ts'
-import { isoTime, spanWords } from './plain.ts'
+import { clockTime, spanWords } from './plain.ts'
 
 const RENEWAL_RFC = ['RFC 8461 §3.3', 'RFC 8461 §10.2']
 const DEMAND: Readonly<Record<StsMode, number>> = { none: 0, testing: 1, enforce: 2 }
@@ -49,7 +49,7 @@ function notRenewed({ policyHost }: StsLookups, { cached, subject, at }: Held): 
   const until = expiresAt(cached)
   if (until <= at) {
     if (policyHost.kind === 'served') return []
-    const text = `The policy that we held (mode ${cached.policy.mode}) expired ${isoTime(until)} and has no successor.`
+    const text = `The policy that we held (mode ${cached.policy.mode}) expired ${clockTime(until)} and has no successor.`
     return [{ ...expired(subject), text }]
   }
   const { failedRefreshes, lastFailure } = cached

@@ -125,7 +125,7 @@ function oneLine(name: string): string {
 }
 
 /** For people: a name that holds a comma is torn, and decides nothing. */
-function alternativeNames(text: string): readonly string[] {
+export function alternativeNames(text: string): readonly string[] {
   if (text === '') return []
   const names = text.split(', ').map((name) => name.replace(/^DNS:/, ''))
   return names.slice(0, FOREIGN_ITEMS_MAX).map(bounded)
