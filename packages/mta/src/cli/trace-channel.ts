@@ -64,7 +64,10 @@ function certificateLines(session: Partial<SessionWords>): readonly Line[] {
   const { certSubject, certIssuer, certNotAfter, certNames, certFingerprint } = session
   if (certFingerprint === undefined) return []
   return [
-    ['certificate', `${certSubject || 'no subject'}, until ${certNotAfter}, issued by ${certIssuer}`],
+    [
+      'certificate',
+      `${certSubject || 'no subject'}, until ${certNotAfter?.replace(/\.\d{3}Z$/, 'Z')}, issued by ${certIssuer}`,
+    ],
     ...(certNames === undefined || certNames === '' ? [] : [['names', certNames] as const]),
     ['sha-256', certFingerprint],
   ]

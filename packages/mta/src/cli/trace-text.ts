@@ -193,8 +193,8 @@ const END_TONES: Readonly<Record<SettledRecipient['end'], Tone>> = {
 }
 
 function settledLines(entry: SettledEntry): readonly TraceLine[] {
-  const groups = Map.groupBy(entry.recipients, ({ end, text, status, dueAt }) =>
-    end === 'delivered' ? end : JSON.stringify([end, text, status, dueAt]),
+  const groups = Map.groupBy(entry.recipients, ({ end, text, status, dueAt, lane }) =>
+    end === 'delivered' ? end : JSON.stringify([end, text, status, dueAt, lane]),
   )
   const lines = [...groups.values()].flatMap((group) => {
     const [first] = group
@@ -210,9 +210,9 @@ function settledLines(entry: SettledEntry): readonly TraceLine[] {
 }
 
 function settledLine({ at }: SettledEntry, first: SettledRecipient, group: readonly SettledRecipient[]): TraceLine {
-  const { end, status, text, dueAt } = first
+  const { end, status, text, dueAt, lane } = first
   const names = namesOf(group.map(({ address }) => address))
-  const next = dueAt === undefined ? '' : `; next try ${isoTime(dueAt)}`
+  const next = dueAt === undefined ? '' : `; next try ${isoTime(dueAt)}${lane === undefined ? '' : ` on lane ${lane}`}`
   const why = end === 'delivered' ? [] : [['because', `${status === undefined ? '' : `${status} `}${text}`] as const]
   return line(at, 'settled', { tone: END_TONES[end], text: `${names}: ${end}${next}`, details: why })
 }

@@ -165,8 +165,6 @@ export type ChannelRecord =
 
 /** One claim as it was settled, recipient by recipient: for the delivery history, which outlives the message. */
 export interface SettledClaim {
-  /** UTC milliseconds. */
-  readonly at: number
   readonly recipients: readonly { readonly address: MailAddress; readonly outcome: RecipientOutcome }[]
   /** What stood in the way at each host, in order; shared by all messages that met it. */
   readonly met: readonly DeliveryProblem[]

@@ -112,7 +112,6 @@ export class Settler {
       ...(problem === undefined ? {} : { problem }),
       ...(waiting.hold === undefined ? {} : { hold: waiting.hold }),
       settled: {
-        at: settledAt,
         recipients: settledRecipients(claim, outcomes),
         met: progress.problems,
         ...(notice.message === undefined ? {} : { dsnId: notice.message.id }),

@@ -46,7 +46,7 @@ export class EntriesOfEvents {
       case 'attempt-finished':
         return attemptEntry(event, at)
       case 'message-settled':
-        return this.#settled(event)
+        return this.#settled(event, at)
       case 'settle-unusual':
         return { kind: 'noted', id: event.id, at, note: cutText(`settle ${event.outcome}: ${event.detail}`) }
       case 'spool-message-quarantined':
@@ -63,10 +63,10 @@ export class EntriesOfEvents {
     }
   }
 
-  #settled({ id, lane, attempt, settled, hold }: Named<'message-settled'>): SettledEntry {
+  #settled({ id, lane, attempt, settled, hold }: Named<'message-settled'>, at: number): SettledEntry {
     const { dsnId, quarantine } = settled
     return {
-      ...{ kind: 'settled', id, at: settled.at, lane, attempt },
+      ...{ kind: 'settled', id, at, lane, attempt },
       recipients: settled.recipients.map(({ address, outcome }) => settledRecipient(formatAddress(address), outcome)),
       met: settled.met.length === 0 ? NOTHING_MET : this.#met(settled.met),
       ...(dsnId === undefined ? {} : { dsnId }),
@@ -132,6 +132,7 @@ function settledRecipient(address: string, outcome: RecipientOutcome): SettledRe
     ...{ address, end, status, text: cutText(causeWords(cause)) },
     ...(remote === undefined ? {} : { mxHostname: remote.mxHostname }),
     ...('dueAt' in outcome ? { dueAt: outcome.dueAt } : {}),
+    ...(outcome.kind === 'deferred' && outcome.lane !== undefined ? { lane: outcome.lane } : {}),
   }
 }
 

@@ -66,6 +66,8 @@ export interface SettledRecipient {
   readonly mxHostname?: string
   /** UTC milliseconds of the next attempt. */
   readonly dueAt?: number
+  /** Where it waits from now on, when the route changed. */
+  readonly lane?: string
 }
 
 /** A host that could not be used, or the next hop as a whole when no host is named. */
