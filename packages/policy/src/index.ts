@@ -37,6 +37,7 @@ export { parseResolvConf, readSystemServers, type SystemServersError } from './d
 export type { NameServer } from './dns/transport.ts'
 export { decideTrust, type TrustSetting, type ValidatorKind } from './dns/trust.ts'
 export { openTrustedDns, type TrustedDns, type TrustedDnsOptions, type ValidationTiming } from './dns/trusted-dns.ts'
+export { programFolders } from './dns/unbound-program.ts'
 export type { DaneSetting, DnssecState, OffBecause, ValidatorProblem } from './dns/validation-state.ts'
 export { validatorProblemText } from './dns/validator-problem-text.ts'
 export {

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type NameServer, openTrustedDns, type TrustedDns } from '@hermetic/policy'
+import { type NameServer, openTrustedDns, programFolders, type TrustedDns } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { DnssecSurroundings } from './dnssec-side.ts'
 
@@ -20,7 +20,7 @@ const PATIENCE_MS = 3_000
 export async function openDnssecHere(
   config: Pick<Config, 'dns' | 'dane'>,
   servers: ServersHere,
-  { anchors, timing, path = process.env['PATH'] ?? '' }: DnssecSurroundings = {},
+  { anchors, timing, folders = programFolders(process.env['PATH'] ?? '') }: DnssecSurroundings = {},
 ): Promise<TrustedDns> {
   const directory = await mkdtemp(join(tmpdir(), 'hermetic-dnssec-'))
   const dns = await openTrustedDns({
@@ -30,7 +30,7 @@ export async function openDnssecHere(
     dane: config.dane.enabled === false ? false : 'auto',
     remembered: false,
     remember: async () => undefined,
-    unbound: { directory, path, ...(anchors === undefined ? {} : { anchors }) },
+    unbound: { directory, folders, ...(anchors === undefined ? {} : { anchors }) },
     emit: () => undefined,
     timing: { patienceMs: PATIENCE_MS, ...timing },
   })

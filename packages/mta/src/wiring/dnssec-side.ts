@@ -3,7 +3,13 @@
  * and decided when this returns.
  */
 import { join } from 'node:path'
-import { type DnsResolver, type DnssecState, openTrustedDns, type TrustedDnsOptions } from '@hermetic/policy'
+import {
+  type DnsResolver,
+  type DnssecState,
+  openTrustedDns,
+  programFolders,
+  type TrustedDnsOptions,
+} from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { openDnssecMemory } from './dnssec-memory.ts'
@@ -29,8 +35,8 @@ export interface DnssecSurroundings {
   /** In place of the root's. */
   readonly anchors?: readonly string[]
   readonly timing?: NonNullable<TrustedDnsOptions['timing']>
-  /** The PATH variable, where `unbound` is looked for. */
-  readonly path?: string
+  /** Where `unbound` is looked for. */
+  readonly folders?: readonly string[]
 }
 
 export interface DnssecParts {
@@ -49,7 +55,7 @@ export async function startDnssecSide(
   if (resolver !== undefined) return withoutValidation(resolver)
   const servers = await nameServers(config.dns.servers)
   const { remembered, remember } = await openDnssecMemory(config.data_dir, emit)
-  const { anchors, timing, path = process.env['PATH'] ?? '' } = dnssec
+  const { anchors, timing, folders = programFolders(process.env['PATH'] ?? '') } = dnssec
   const dns = await openTrustedDns({
     servers: servers.servers,
     serversNamed: servers.from === 'configuration',
@@ -58,7 +64,7 @@ export async function startDnssecSide(
     ...{ remembered, remember, emit },
     unbound: {
       directory: join(config.data_dir, UNBOUND_DIRECTORY),
-      path,
+      folders,
       ...(anchors === undefined ? {} : { anchors }),
     },
     ...(timing === undefined ? {} : { timing }),

@@ -17,8 +17,8 @@ import { findUnbound } from './unbound-program.ts'
 export interface PrivateUnboundOptions {
   /** Made when it is missing, and closed to everybody else. */
   readonly directory: string
-  /** The PATH variable. */
-  readonly path: string
+  /** Where the program is looked for. */
+  readonly folders: readonly string[]
   readonly forwarders: readonly NameServer[]
   /** Those of the root when absent. */
   readonly anchors?: readonly string[]
@@ -119,8 +119,8 @@ export class PrivateUnbound {
   }
 
   async #start(): Promise<Result<UnboundChild, UnboundProblem>> {
-    const { directory, anchors = ROOT_ANCHORS, path, emit, forwarders, now, random } = this.#options
-    const program = await findUnbound(path)
+    const { directory, anchors = ROOT_ANCHORS, folders, emit, forwarders, now, random } = this.#options
+    const program = await findUnbound(folders)
     if (!program.ok) return program
     const prepared = await prepareDirectory(directory, anchors)
     if (!prepared.ok) return prepared

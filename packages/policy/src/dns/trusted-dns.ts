@@ -37,7 +37,7 @@ export interface TrustedDnsOptions {
   readonly remembered: boolean
   /** Durable when it returns; called before the first answer that counts. */
   readonly remember: (dane: 'on' | 'off') => Promise<void>
-  readonly unbound: Pick<PrivateUnboundOptions, 'directory' | 'path' | 'anchors'>
+  readonly unbound: Pick<PrivateUnboundOptions, 'directory' | 'folders' | 'anchors'>
   readonly emit: EmitPolicyEvent
   readonly cache?: Partial<CacheLimits>
   readonly timing?: Partial<ValidationTiming>
@@ -263,7 +263,10 @@ class ValidatedDns implements TrustedDns {
     this.#state = state
     if (state.kind === 'off') this.#plain ??= plainResolver(this.#options)
     if (state.kind !== 'lost' || state.delivery === 'tried') this.#release()
-    if (before?.kind !== state.kind) tell(before, state, this.#options.emit)
+    if (before?.kind === state.kind) return
+    tell(before, state, this.#options.emit)
+    // Found by a lookup: the pauses are others from now on.
+    this.#wake()
   }
 }
 

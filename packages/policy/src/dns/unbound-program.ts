@@ -28,10 +28,12 @@ const VERSION_TIMEOUT_MS = 5_000
 const OLDEST = [1, 13] as const
 const EXTENDED_ERRORS_SINCE = [1, 16] as const
 
-/** `path`: the PATH variable. */
-export async function findUnbound(path: string): Promise<Result<UnboundProgram, UnboundProblem>> {
-  // A relative entry would run whatever lies in the working directory.
-  const folders = [...path.split(':').filter((folder) => isAbsolute(folder)), ...SYSTEM_FOLDERS]
+/** Where to look: PATH, but for relative entries, which would run whatever lies in the working directory. */
+export function programFolders(path: string): readonly string[] {
+  return [...path.split(':').filter((folder) => isAbsolute(folder)), ...SYSTEM_FOLDERS]
+}
+
+export async function findUnbound(folders: readonly string[]): Promise<Result<UnboundProgram, UnboundProblem>> {
   for (const folder of folders) {
     const program = join(folder, NAME)
     if (await isProgram(program)) return versionOf(program)
