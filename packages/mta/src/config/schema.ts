@@ -9,6 +9,7 @@ import type { MailDomain } from '../smtp/mail-address.ts'
 import type { Secret } from './secret.ts'
 import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
+import { history } from './sections/history.ts'
 import { credentials, listeners, submission } from './sections/listener.ts'
 import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
@@ -27,8 +28,9 @@ export const schema = z.strictObject({
   route: routes,
   trust,
   mta_sts: mtaSts,
-  egress,
   dane,
+  egress,
+  history,
   metrics,
   log,
 })

@@ -32,6 +32,8 @@ export interface RecorderLimits {
   readonly retryMaxMs: number
   /** When nothing is recorded, age still goes on. */
   readonly pruneMs: number
+  /** A store that hangs does not keep the relay from stopping. */
+  readonly closeMs: number
 }
 
 export const RECORDER_LIMITS: RecorderLimits = {
@@ -41,13 +43,12 @@ export const RECORDER_LIMITS: RecorderLimits = {
   retryMs: 1_000,
   retryMaxMs: 60_000,
   pruneMs: 60_000,
+  closeMs: 2_000,
 }
 
 /** Steps of forgetting after one batch: what a batch brings goes out again with one or two. */
 const PRUNE_STEPS = 4
 
-/** A store that hangs does not keep the relay from stopping. */
-const CLOSE_MS = 2_000
 /** A batch that fails again and again for no known reason may be the reason. */
 const TRIES_MAX = 3
 
@@ -127,7 +128,7 @@ export class HistoryRecorder {
     clearTimeout(this.#timer)
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS)
+      timer = setTimeout(resolve, this.#limits.closeMs)
     })
     await Promise.race([this.#drain(), patience])
     clearTimeout(timer)
