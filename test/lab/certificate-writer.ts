@@ -46,6 +46,8 @@ export interface CertificateFields {
   readonly algorithm?: SignatureName
   /** Named outside the signed part, when it shall not be the same. */
   readonly outerAlgorithm?: SignatureName
+  /** Changes what is signed, after it was put together and before it is signed. */
+  readonly tamper?: (tbs: Uint8Array) => Uint8Array
 }
 
 const NULL = tlv(0x05)
@@ -105,7 +107,7 @@ function keyPair(name: KeyName): { readonly privateKey: KeyObject; readonly publ
 export function writeCertificate(fields: CertificateFields): WrittenCertificate {
   const { key, subject, issuer, signer, serial, version = 3, extensions = [] } = fields
   const algorithm = fields.algorithm ?? usualAlgorithm(signer)
-  const tbs = sequence(
+  const written = sequence(
     ...(version === 1 ? [] : [tagged(0, integer(version - 1))]),
     integer(serial),
     SIGNATURES[algorithm].identifier,
@@ -115,6 +117,7 @@ export function writeCertificate(fields: CertificateFields): WrittenCertificate 
     key.spki,
     ...(extensions.length === 0 ? [] : [tagged(3, sequence(...extensions))]),
   )
+  const tbs = fields.tamper?.(written) ?? written
   const outer = SIGNATURES[fields.outerAlgorithm ?? algorithm].identifier
   return { der: sequence(tbs, outer, bitString(signed(tbs, signer, algorithm))), key, subject, serial }
 }

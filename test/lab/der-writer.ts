@@ -64,6 +64,10 @@ export function printableString(text: string): Der {
   return tlv(0x13, Buffer.from(text, 'latin1'))
 }
 
+export function ia5String(text: string): Der {
+  return tlv(0x16, Buffer.from(text, 'latin1'))
+}
+
 /** RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime before 1950 and from 2050. */
 export function time(at: number): Der {
   const digits = new Date(at).toISOString().replace(/[-:T]|\.\d+/g, '')

@@ -9,8 +9,11 @@ import { type DerElement, derChildren, derObjectIdentifier, TAG } from './der.ts
 /** One string per RelativeDistinguishedName, most significant first. */
 export interface DistinguishedName {
   readonly rdns: readonly string[]
-  /** An emailAddress attribute is there: an rfc822Name to name constraints (RFC 5280 §4.2.1.10). */
-  readonly hasEmailAddress: boolean
+  /**
+   * Whether an emailAddress attribute is there, which name constraints judge like an rfc822Name (RFC 5280 §4.2.1.10);
+   * malformed when one of them is no IA5String (RFC 5280 appendix A.1).
+   */
+  readonly emailAddress: 'absent' | 'present' | 'malformed'
 }
 
 /** PKCS #9 emailAddress, 1.2.840.113549.1.9.1. */
@@ -31,7 +34,7 @@ export function readDistinguishedName(name: DerElement): DistinguishedName | und
         .sort()
         .join('+'),
     ),
-    hasEmailAddress: attributes.some((set) => set.some(({ type }) => type === EMAIL_ADDRESS)),
+    emailAddress: emailAddressIn(attributes.flat()),
   }
 }
 
@@ -44,8 +47,15 @@ export function isWithin(name: DistinguishedName, base: DistinguishedName): bool
   return base.rdns.every((rdn, at) => rdn === name.rdns[at])
 }
 
+function emailAddressIn(attributes: readonly Attribute[]): DistinguishedName['emailAddress'] {
+  const addresses = attributes.filter(({ type }) => type === EMAIL_ADDRESS)
+  if (addresses.length === 0) return 'absent'
+  return addresses.every(({ tag }) => tag === TAG.ia5String) ? 'present' : 'malformed'
+}
+
 interface Attribute {
   readonly type: string
+  readonly tag: number
   readonly value: string
 }
 
@@ -59,7 +69,7 @@ function attributeOf(pair: DerElement): Attribute | undefined {
   const type = typeOid && derObjectIdentifier(typeOid)
   if (type === undefined || valueElement === undefined || surplus !== undefined) return undefined
   const value = comparable(valueElement)
-  return value === undefined ? undefined : { type, value }
+  return value === undefined ? undefined : { type, tag: valueElement.tag, value }
 }
 
 function comparable(value: DerElement): string | undefined {

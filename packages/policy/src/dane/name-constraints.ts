@@ -68,10 +68,11 @@ export function nameConstraintBreach(
 ): NameConstraintBreach | undefined {
   const names: readonly GeneralName[] = [
     ...(subject.rdns.length > 0 ? [{ kind: 'directory' as const, name: subject }] : []),
-    ...(subject.hasEmailAddress ? [{ kind: 'email' as const }] : []),
+    ...(subject.emailAddress === 'present' ? [{ kind: 'email' as const }] : []),
     ...subjectAltName,
   ]
   const bases = [...permitted, ...excluded]
+  if (subject.emailAddress === 'malformed') return 'name-constraint-unsupported'
   if (names.length * bases.length > MAX_COMPARISONS) return 'name-constraint-unsupported'
   if (names.some((name) => bases.some((base) => cannotCompare(name, base)))) return 'name-constraint-unsupported'
   if (names.some((name) => excluded.some((base) => touches(name, base)))) return 'name-excluded'
