@@ -1,11 +1,12 @@
 /** The demo, as it runs in a pipe: every row comes out as it must, and what it invites to works while it runs. */
 import assert from 'node:assert/strict'
-import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
+import { CAST } from './cast.ts'
 import { type Row, tableLines } from './screen.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -48,28 +49,61 @@ test('in a pipe the demo prints every domain as it must come out, ends by itself
   assert.ok(!demo.output().includes(ESCAPE), 'no colours and no cursor')
 })
 
-test('while it is held, the commands that it prints work as they are printed', async () => {
-  const demo = runDemo(['--hold'])
-  try {
+describe('while it is held', () => {
+  let demo: Demo
+  let printed: readonly string[] = []
+  /** In this process, which is quicker. */
+  const lab = new TerminalLab()
+
+  before(async () => {
+    demo = runDemo(['--hold'])
     await demo.said('The demo ends with its input.')
-    const commands = demo
+    printed = demo
       .output()
       .split('\n')
-      .filter((line) => line.includes('hermetic.toml'))
-    assert.ok(commands.length >= 4, demo.output())
-    const printed = await Promise.all(commands.map((line) => run(line.trim())))
-    const [shown = ''] = printed
-    assert.match(shown, /^Mode: +enforce$/m)
-    assert.match(shown, /^Failures: +1, .*sts-policy-fetch-error: tls-failed$/m)
-    const directory = /--config (.*)\/hermetic\.toml/.exec(commands[0] ?? '')?.[1] ?? ''
+      .filter((line) => line.includes('--config'))
+      .map((line) => line.trim())
+  })
+
+  after(() => {
+    demo.child.kill('SIGKILL')
+    lab[Symbol.dispose]()
+  })
+
+  for (const [command, shows] of [
+    ['explain stripped.test', /^✗ Mail for stripped\.test waits: .*STARTTLS is not offered/],
+    ['explain vanished.test', /^ {2}refresh +failed 1 time/m],
+    ['trace', /certificate-name-mismatch/],
+    ['policy show vanished.test', /^Failures: +1, .*sts-policy-fetch-error: tls-failed$/m],
+    ['queue list', /you@expired\.test/],
+  ] as const) {
+    test(`hermetic ${command} works as it is printed`, async () => {
+      const line = printed.find((one) => one.includes(` ${command} `))
+      assert.ok(line !== undefined, printed.join('\n'))
+      assert.match((await run(line)).out, shows)
+    })
+  }
+
+  for (const player of CAST) {
+    const { domain, expected } = player
+    test(`explain says of ${domain} what the relay did: ${expected.arrived}`, async () => {
+      const line = printed.find((one) => one.includes(' explain stripped.test ')) ?? ''
+      const [, ...args] = line.replace('stripped.test', domain).split(' ')
+      const { code, out } = await lab.run(...args)
+      assert.equal(code, expected.arrived === 'not-sent' ? 1 : 0, out)
+      assert.match(out, expected.arrived === 'not-sent' ? /^✗ Mail for \S+ waits/ : /^✓ Mail for \S+ is delivered/)
+      assert.equal(/it proves its name/.test(out), expected.arrived === 'proven', out)
+    })
+  }
+
+  test('the end of its input ends it, and nothing is left behind', async () => {
+    const directory = /--config (.*)\/hermetic\.toml/.exec(printed[0] ?? '')?.[1] ?? ''
     assert.ok(existsSync(directory))
     demo.child.stdin.end()
     const [code] = await once(demo.child, 'close')
     assert.equal(code, 0, demo.output())
     assert.equal(existsSync(directory), false)
-  } finally {
-    demo.child.kill('SIGKILL')
-  }
+  })
 })
 
 test('a narrow terminal cuts the widest columns, and colours what is coloured only when asked', () => {
@@ -103,8 +137,15 @@ function runDemo(args: readonly string[]): Demo {
   return { child, output: () => output, said }
 }
 
-async function run(command: string): Promise<string> {
+async function run(command: string): Promise<{ readonly code: number; readonly out: string }> {
   const [file = '', ...args] = command.split(' ')
-  const { stdout } = await promisify(execFile)(file, args, { cwd: ROOT })
-  return stdout
+  const child = spawn(file, args, { cwd: ROOT })
+  let out = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      out += chunk.toString('utf8')
+    })
+  }
+  const [code] = await once(child, 'close')
+  return { code: Number(code), out }
 }

@@ -147,12 +147,19 @@ function sayEnd(
   const file = `${world.directory}/hermetic.toml`
   const hermetic = commandPath()
   say(`Ask it yourself, in a second terminal${hermetic.startsWith('./') ? ' in this directory' : ''}:\n`)
-  for (const command of invitations()) say(`  ${hermetic} ${command} --config ${file}`)
+  for (const command of invitations(log)) say(`  ${hermetic} ${command} --config ${file}`)
   say(`\n${interactive ? 'Enter or Ctrl-C ends the demo.' : 'The demo ends with its input.'}`)
 }
 
-function invitations(): readonly string[] {
-  return ['policy show vanished.test', 'policy list', 'queue list', 'status']
+/** Each works as it is printed; `explain` and `policy` know every domain of the table. */
+function invitations(log: readonly LogFields[]): readonly string[] {
+  return [
+    'explain stripped.test --connect',
+    'explain vanished.test --connect',
+    `trace ${storyOf(log, 'wrong-name.test').queueId}`,
+    'policy show vanished.test',
+    'queue list',
+  ]
 }
 
 function commandPath(): string {

@@ -7,6 +7,8 @@
 export type LogFields = Readonly<Record<string, unknown>>
 
 export interface Story {
+  /** Of the message. */
+  readonly queueId: string
   readonly found: string
   readonly demanded: string
   readonly proved: string
@@ -29,6 +31,7 @@ export function storyOf(log: readonly LogFields[], domain: string): Story {
   const judged = last('channel-judged')
   const settled = log.find((line) => line['event'] === 'message-settled' && line['lane'] === lane)
   return {
+    queueId: text(settled?.['id']),
     found: foundWords(attempt, { refused, fetch: last('sts-fetch-ended') }),
     demanded: demandWords(judged, refused),
     proved: proofWords(judged, refused),
