@@ -128,7 +128,7 @@ function message(id: QueueId, { content, own }: { content: NewMessage['content']
       reversePath: own ? 'nullReversePath' : ADDRESS,
       body: '7bit',
       smtpUtf8: false,
-      requireTls: false,
+      tls: 'default',
       dsn: {},
       size: SMALL_BYTES,
       origin: own ? { kind: 'local', purpose: 'dsn' } : { kind: 'network', address: '127.0.0.1' },

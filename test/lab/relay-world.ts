@@ -321,7 +321,7 @@ function newMessage(submission: Submission, port: number): NewMessage {
       reversePath: from === '' ? nullReversePath : address(from),
       body: '7bit',
       smtpUtf8: false,
-      requireTls: false,
+      tls: 'default',
       dsn: {},
       size: bytes.length,
       origin: { kind: 'network', address: '127.0.0.1' },

@@ -179,7 +179,7 @@ async function failsWith(world: RelayWorld, recipients: readonly Recipient[]): P
       reversePath: address('alice@sender.test'),
       body: '7bit',
       smtpUtf8: false,
-      requireTls: false,
+      tls: 'default',
       dsn: {},
       size: bytes.length,
       origin: { kind: 'network', address: '127.0.0.1' },

@@ -24,7 +24,7 @@ export function labEntry(number: number, domain = 'example.com'): QueueEntry {
       reversePath: { ...address, localPart: 'sender' },
       body: '7bit',
       smtpUtf8: false,
-      requireTls: false,
+      tls: 'default',
       dsn: {},
       size: 1000 + number,
       origin: { kind: 'local', purpose: 'report' },

@@ -32,9 +32,9 @@ describe('the failure notification as a message of the queue', () => {
 
   test('a notification about a REQUIRETLS message demands REQUIRETLS (RFC 8689 §5)', () => {
     const request = dsnRequest()
-    const original = { ...request.original, envelope: envelope({ requireTls: true }) }
+    const original = { ...request.original, envelope: envelope({ tls: 'requiretls' }) }
     const made = failureDsn({ ...request, original })
-    assert.equal(made.kind === 'dsn' && made.message.envelope.requireTls, true)
+    assert.equal(made.kind === 'dsn' && made.message.envelope.tls, 'requiretls')
   })
 
   test('failures that nobody is told about are counted, whole and in part', () => {

@@ -92,7 +92,7 @@ function newMessage(
       body: '7bit',
       smtpUtf8,
       // RFC 8689 §5: a notification about a REQUIRETLS message demands it as well.
-      requireTls: original.envelope.requireTls,
+      tls: original.envelope.tls === 'requiretls' ? 'requiretls' : 'default',
       dsn: {},
       size: bytes.length,
       origin: { kind: 'local', purpose: 'dsn' },

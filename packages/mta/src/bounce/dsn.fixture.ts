@@ -27,7 +27,7 @@ export function envelope(changes: Partial<Envelope> = {}): Envelope {
     reversePath: address('alice', 'app.example'),
     body: '7bit',
     smtpUtf8: false,
-    requireTls: false,
+    tls: 'default',
     dsn: {},
     size: SAMPLE_CONTENT.length,
     origin: { kind: 'credential', username: 'app', address: '127.0.0.1' },

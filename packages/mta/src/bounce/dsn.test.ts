@@ -89,7 +89,7 @@ describe('the failure notification (RFC 3464)', () => {
     assert.equal(third({ dsn: { ret: 'HDRS' } })?.type, 'text/rfc822-headers')
     assert.equal(third({})?.type, 'text/rfc822-headers')
     assert.ok(!third({})?.body.includes('Body'))
-    assert.equal(third({ dsn: { ret: 'FULL' }, requireTls: true })?.type, 'text/rfc822-headers')
+    assert.equal(third({ dsn: { ret: 'FULL' }, tls: 'requiretls' })?.type, 'text/rfc822-headers')
   })
 
   test('DSN-11: optional fields stand exactly when their fact is known, for every cause', () => {

@@ -23,11 +23,11 @@ export interface ReturnedContent {
 /** Undefined when nothing of the content could be read. */
 export function returnedContent(
   contentStart: Uint8Array,
-  envelope: Pick<Envelope, 'dsn' | 'requireTls' | 'size'>,
+  envelope: Pick<Envelope, 'dsn' | 'tls' | 'size'>,
 ): ReturnedContent | undefined {
   if (contentStart.length === 0) return undefined
   // RFC 8689 §5: RET=FULL is disregarded for a REQUIRETLS message.
-  const wholeWanted = envelope.dsn.ret === 'FULL' && !envelope.requireTls
+  const wholeWanted = envelope.dsn.ret === 'FULL' && envelope.tls !== 'requiretls'
   const whole = contentStart.length === envelope.size && contentStart.length <= RETURNED_CONTENT_LIMIT
   if (wholeWanted && whole) {
     const text = latin1(contentStart)

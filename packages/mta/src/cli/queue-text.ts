@@ -66,13 +66,16 @@ function recipientProblem({ lastOutcome }: QueueRecipient): string | undefined {
   return explainProblem(lastOutcome.problem)
 }
 
+/** What the sender wants of TLS, in the words of RFC 8689. */
+const TLS_WORDS = { requiretls: 'REQUIRETLS', 'tls-optional': 'TLS-Required: No' } as const
+
 /** Everything about one message. */
 export function messageText(entry: QueueEntry, { now }: Paper): string {
   const { envelope } = entry
   const flags = [
     envelope.body === '8bitmime' ? '8BITMIME' : '7bit',
     ...(envelope.smtpUtf8 ? ['SMTPUTF8'] : []),
-    ...(envelope.requireTls ? ['REQUIRETLS'] : []),
+    ...(envelope.tls === 'default' ? [] : [TLS_WORDS[envelope.tls]]),
   ]
   const lines = [
     ['Id', entry.id],

@@ -28,7 +28,7 @@ async function accept(spool: Spool, recipient: string, domain = 'example.com'): 
       reversePath: { ...address, localPart: 'sender' },
       body: '7bit',
       smtpUtf8: false,
-      requireTls: false,
+      tls: 'default',
       dsn: {},
       size: 5,
       origin: { kind: 'network', address: '192.0.2.1' },

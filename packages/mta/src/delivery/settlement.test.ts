@@ -35,7 +35,7 @@ function claim(overrides: Partial<Claim> = {}): Claim {
     id: newQueueId(),
     lane: 'mx:example.test:25' as LaneId,
     envelope: {
-      ...{ reversePath: nullReversePath, body: '7bit', smtpUtf8: false, requireTls: false },
+      ...{ reversePath: nullReversePath, body: '7bit', smtpUtf8: false, tls: 'default' },
       ...{ dsn: {}, size: 1, origin: { kind: 'network', address: '192.0.2.2' } },
     },
     recipients: [0, 1, 2].map((index) => ({ index, address: address(`r${index}@example.test`), ambiguousCount: 0 })),

@@ -13,7 +13,7 @@ const sender: MailAddress = { localPart: 'app', domain: { kind: 'literal', famil
 const claim: Claim = {
   ...{ token: 'token' as ClaimToken, id: newQueueId(), lane: 'mx:example.test:25' as LaneId },
   envelope: {
-    ...{ reversePath: sender, body: '7bit', smtpUtf8: false, requireTls: false },
+    ...{ reversePath: sender, body: '7bit', smtpUtf8: false, tls: 'default' },
     ...{ dsn: {}, size: 1, origin: { kind: 'network', address: '192.0.2.2' } },
   },
   recipients: [0, 1].map((index) => ({ index, address: { ...sender, localPart: `r${index}` }, ambiguousCount: 0 })),

@@ -151,7 +151,7 @@ async function transact(progress: ClaimProgress, content: Content, run: Run): Pr
   const startedAt = options.now()
   const reused = session.connection.transactions
   const result = await session.connection.transact({
-    envelope: claim.envelope,
+    envelope: { ...claim.envelope, requireTls: claim.envelope.tls === 'requiretls' },
     recipients,
     content,
     beforeFinalDot: () => options.leases.holds(claim.token),

@@ -2,6 +2,7 @@
  * The envelope of a mail object (RFC 5321 §2.3.1): everything about a message that is not its content and
  * must survive a restart (SMTP-51). Plain data, stored as JSON by the spool adapters.
  */
+import type { MessageTls } from '@hermetic/policy'
 import type { MailAddress, ReversePath } from './mail-address.ts'
 
 export interface Envelope {
@@ -10,8 +11,8 @@ export interface Envelope {
   readonly body: '7bit' | '8bitmime'
   /** RFC 6531: the envelope or the header holds UTF-8, so the next hop must offer SMTPUTF8. */
   readonly smtpUtf8: boolean
-  /** RFC 8689 §2: the MAIL parameter REQUIRETLS. */
-  readonly requireTls: boolean
+  /** What the sender wants of TLS for this message (RFC 8689 §4.1). */
+  readonly tls: MessageTls
   /** RFC 3461 §4.3–4.4, exactly as received. */
   readonly dsn: DsnEnvelope
   /** Octets of the content with CRLF line ends, before dot-stuffing (RFC 1870 §5). */

@@ -11,7 +11,7 @@ import type { SmtpReply } from './reply.ts'
 import type { SessionProblem } from './session-problem.ts'
 
 export interface Transaction {
-  readonly envelope: Pick<Envelope, 'reversePath' | 'body' | 'smtpUtf8' | 'requireTls' | 'dsn'>
+  readonly envelope: TransactionEnvelope
   /** At least one. */
   readonly recipients: readonly Recipient[]
   readonly content: Content
@@ -20,6 +20,11 @@ export interface Transaction {
    * without the dot. Small content is written only after the answer, so that the dot leaves with it.
    */
   readonly beforeFinalDot?: () => boolean | Promise<boolean>
+}
+
+export interface TransactionEnvelope extends Pick<Envelope, 'reversePath' | 'body' | 'smtpUtf8' | 'dsn'> {
+  /** RFC 8689 §2: the parameter is part of MAIL, and a peer that does not offer it gets nothing. */
+  readonly requireTls: boolean
 }
 
 export type TransactionResult =

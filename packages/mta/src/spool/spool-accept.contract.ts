@@ -23,7 +23,7 @@ export function acceptContract(open: OpenSpool): void {
       reversePath: { localPart: '"Ünal B"', domain: address('x').domain },
       body: '8bitmime',
       smtpUtf8: true,
-      requireTls: true,
+      tls: 'requiretls',
       dsn: { envid: 'QQ314159+2B', ret: 'HDRS' },
       size: 6,
       origin: { kind: 'credential', username: 'app', address: '127.0.0.1' },

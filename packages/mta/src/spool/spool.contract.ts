@@ -9,6 +9,7 @@ import { adminContract } from './spool-admin.contract.ts'
 import { claimContract } from './spool-claim.contract.ts'
 import { contentContract } from './spool-content.contract.ts'
 import { settleContract } from './spool-settle.contract.ts'
+import { tagContract } from './spool-tag.contract.ts'
 import { troubleContract } from './spool-trouble.contract.ts'
 
 /** Each test has a place of its own, and most of its time is waiting for a disk. */
@@ -18,6 +19,7 @@ export function spoolContract(open: OpenSpool): void {
   describe('accept', TOGETHER, () => acceptContract(open))
   describe('claim', TOGETHER, () => claimContract(open))
   describe('settle', TOGETHER, () => settleContract(open))
+  describe('tag', TOGETHER, () => tagContract(open))
   describe('content', TOGETHER, () => contentContract(open))
   describe('full and failing', TOGETHER, () => troubleContract(open))
   describe('what operators see and order', TOGETHER, () => adminContract(open))

@@ -103,7 +103,7 @@ export function envelope(more: Partial<Envelope> = {}): Envelope {
     reversePath: address('sender', 200),
     body: '7bit',
     smtpUtf8: false,
-    requireTls: false,
+    tls: 'default',
     dsn: {},
     size: 6,
     origin: { kind: 'network', address: '127.0.0.1' },

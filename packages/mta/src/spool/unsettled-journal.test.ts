@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { laneId } from '../delivery/lane.ts'
 import { SpoolFaults } from './faults.ts'
+import { formatJournalLine } from './journal-line.ts'
 import { newQueueId } from './queue-id.ts'
 import type { ClaimToken, NewMessage } from './spool.ts'
 import { type UnsettledEntry, UnsettledJournal } from './unsettled-journal.ts'
@@ -22,7 +23,7 @@ const bounce: NewMessage = {
     reversePath: 'nullReversePath',
     body: '8bitmime',
     smtpUtf8: false,
-    requireTls: false,
+    tls: 'default',
     dsn: {},
     size: 4,
     origin: { kind: 'local', purpose: 'dsn' },
@@ -87,4 +88,17 @@ test('an entry that comes while an older one is being forgotten stays', async (t
   await journal.close()
   const again = await UnsettledJournal.open(path, {})
   assert.deepEqual(again.entries, [tombstone])
+})
+
+test('an outcome that an earlier version wrote down brings its notification with the tag that it had', async (t) => {
+  const path = place(t)
+  const { tls: _, ...envelope } = bounce.envelope
+  const written = (requireTls: boolean): string => {
+    const notification = { ...bounce, envelope: { ...envelope, requireTls }, content: 'AA0K/w==' }
+    return formatJournalLine({ ...settle, settlement: { ...settle.settlement, enqueue: [notification] } })
+  }
+  appendFileSync(path, `\n${written(false)}\n${written(true)}`)
+  const { entries } = await UnsettledJournal.open(path, {})
+  const read = entries.flatMap((entry) => (entry.kind === 'settle' ? entry.settlement.enqueue : []))
+  assert.deepEqual(read, [bounce, { ...bounce, envelope: { ...bounce.envelope, tls: 'requiretls' } }])
 })

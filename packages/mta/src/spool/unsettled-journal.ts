@@ -116,8 +116,15 @@ function parseEntry(line: unknown): UnsettledEntry | undefined {
   const enqueue = settlement.enqueue.map(
     (message): NewMessage => ({
       ...message,
+      envelope: presentEnvelope(message.envelope),
       content: { kind: 'memory', bytes: Buffer.from(String(message.content), 'base64') },
     }),
   )
   return { kind: 'settle', token: entry.token as ClaimToken, settlement: { ...settlement, enqueue } }
+}
+
+/** A line of an earlier version knew REQUIRETLS as a yes or no. */
+function presentEnvelope(written: NewMessage['envelope'] & { readonly requireTls?: boolean }): NewMessage['envelope'] {
+  const { requireTls, ...envelope } = written
+  return requireTls === undefined ? envelope : { ...envelope, tls: requireTls ? 'requiretls' : 'default' }
 }

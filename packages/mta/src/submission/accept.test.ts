@@ -22,7 +22,7 @@ function message(...to: readonly string[]): ReceivedMessage {
       reversePath: nullReversePath,
       body: '7bit',
       smtpUtf8: false,
-      requireTls: false,
+      tls: 'default',
       dsn: {},
       size: 1,
       origin: { kind: 'network', address: '192.0.2.1' },

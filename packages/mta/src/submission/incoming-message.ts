@@ -120,7 +120,7 @@ export class IncomingMessage {
       // RFC 6531 §3.4 and EAI-02: what needs it, not what the client said. UTF-8 may also stand in the header of a
       // part (RFC 6532 §3), where only the client can know it.
       smtpUtf8: utf8Envelope || facts.nonAscii || (transaction.smtpUtf8 && eightBitBody && facts.nestsHeaders),
-      requireTls: false,
+      tls: 'default',
       dsn: transaction.dsn,
       size,
       origin,

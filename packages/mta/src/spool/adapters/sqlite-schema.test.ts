@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { newQueueId } from '../queue-id.ts'
+import { claimAll, lane } from '../spool.fixture.ts'
+import { writeStoreOfVersion1 } from './sqlite-schema-1.fixture.ts'
 import { openSqliteSpool } from './sqlite-spool.ts'
 
 const open = (dataDir: string) => openSqliteSpool({ dataDir, maxBytes: 1024 * 1024, emit: () => undefined })
@@ -103,8 +106,35 @@ test('a store of a newer version is refused and untouched', async (t) => {
   db.exec('PRAGMA user_version = 7')
   db.close()
   const before = picture(dataDir)
-  assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 1 } })
+  assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 2 } })
   assert.deepEqual(picture(dataDir), before)
+})
+
+test('a store of version 1 is brought up to date with everything in it, once', async (t) => {
+  const dataDir = folder(t)
+  const path = join(dataDir, 'spool.db')
+  const [plain, tagged] = [newQueueId(), newQueueId()]
+  writeStoreOfVersion1(path, [
+    { id: plain, lane: lane(), requireTls: false },
+    { id: tagged, lane: lane(), requireTls: true },
+  ])
+  for (let n = 0; n < 2; n += 1) {
+    const opened = await open(dataDir)
+    assert.ok(opened.ok, JSON.stringify(opened))
+    const claims = await claimAll(opened.value)
+    assert.deepEqual(
+      claims.map(({ id, envelope }) => [id, envelope.tls, 'requireTls' in envelope, envelope.dsn]),
+      [
+        [plain, 'default', false, { envid: 'x' }],
+        [tagged, 'requiretls', false, { envid: 'x' }],
+      ],
+    )
+    const content = await opened.value.open(tagged)
+    assert.equal(content.kind === 'memory' && Buffer.from(content.bytes).toString(), 'Hello\n')
+    await opened.value.close()
+  }
+  // Its header says so: a version 1 refuses it.
+  assert.equal(readFileSync(path).readUInt32BE(60), 2)
 })
 
 test('a creation that was cut short is begun again', async (t) => {

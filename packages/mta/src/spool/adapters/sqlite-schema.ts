@@ -11,7 +11,7 @@ import { sqliteCode } from './sqlite-failure.ts'
 
 /** "Hmtc", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7463
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 export const PAGE_BYTES = 4096
 const CACHE_KIB = 32 * 1024 // constant, whatever the queue's length
 /** The worker runs checkpoints after it has answered; this is only the backstop. */
@@ -73,8 +73,18 @@ const SCHEMA_1 = `
   CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
 `
 
+/**
+ * What the sender wants of TLS has three values now (RFC 8689 §4.1). A relay that knows only two would lose one of
+ * them, so it must not open such a store.
+ */
+const SCHEMA_2 = `
+  UPDATE message SET envelope = json_set(
+    json_remove(envelope, '$.requireTls'),
+    '$.tls', iif(envelope ->> '$.requireTls', 'requiretls', 'default'));
+`
+
 /** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1]
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2]
 
 export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
   try {
