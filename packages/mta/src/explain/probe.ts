@@ -75,14 +75,14 @@ async function probeOne(target: ProbeTarget, options: ProbeOptions): Promise<Ses
 
 type Judged = Pick<SessionFacts & { readonly kind: 'judged' }, 'kind' | 'channel' | 'verdict' | 'results'>
 
-function sessionOptions({ session }: ProbeOptions, onJudged: (facts: Judged) => void): SessionOptions {
+function sessionOptions({ session, now }: ProbeOptions, onJudged: (facts: Judged) => void): SessionOptions {
   return {
-    ...session,
+    ...{ ...session, now },
     timeouts: patient(session.timeouts),
+    now,
     onFallback: () => undefined,
     onLoginFailed: () => undefined,
-    onJudged: (_, results, { channel, verdict }) =>
-      onJudged({ kind: 'judged', channel, verdict, results: [results].flat() }),
+    onJudged: (_, results, { channel, verdict }) => onJudged({ kind: 'judged', channel, verdict, results }),
   }
 }
 
