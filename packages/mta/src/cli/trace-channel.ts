@@ -18,6 +18,7 @@ const TOLD: ReadonlySet<string> = new Set([
   ...['result', 'lane', 'nextHop', 'attempt', 'mxHostname', 'address', 'port', 'reused', 'size', 'recipients'],
   ...['reply', 'cause', 'durationMs', 'stsPolicy', 'stsId', 'stsFrom', 'stsAgeSeconds', 'stsMatched'],
   ...['tls', 'tlsRequirement', 'tlsVerdict', 'tlsResult'],
+  ...['dane', 'daneOwner', 'daneMatched', 'tlsWouldRefuse'],
   ...['certFingerprint', 'certSubject', 'certIssuer', 'certNotAfter', 'certNames'],
 ])
 
@@ -31,14 +32,16 @@ export function hostWords(host: {
 }
 
 export function channelLines({ record, session }: ChannelWords): readonly Line[] {
-  const { tls, tlsRequirement, tlsVerdict, tlsResult } = session
+  const { tls, tlsRequirement, tlsVerdict, tlsResult, tlsWouldRefuse } = session
   return [
     ...policyLines(record, session),
+    ...daneLines(session),
     ...(tlsRequirement === undefined ? [] : [['demanded', tlsRequirement] as const]),
     ...(tls === undefined ? [] : [['channel', tls] as const]),
     ...(tlsVerdict === undefined
       ? []
-      : [['proved', `${tlsVerdict}${tlsResult === undefined ? '' : ` (${tlsResult})`}`] as const]),
+      : [['proved', `${tlsVerdict}${(tlsResult ?? '') === '' ? '' : ` (${tlsResult})`}`] as const]),
+    ...(tlsWouldRefuse === undefined ? [] : [['observed', `would have been refused: ${tlsWouldRefuse}`] as const]),
     ...certificateLines(session),
     ...otherLines(record),
     ...otherLines(session),
@@ -58,6 +61,12 @@ function policyLines(record: Partial<AttemptWords>, { stsMatched }: Partial<Sess
         ? '; does not name this host'
         : `; names this host by ${stsMatched}`
   return [['MTA-STS', `${stsPolicy}, id ${stsId}${from}${age}${names}`]]
+}
+
+function daneLines({ dane, daneOwner, daneMatched }: Partial<SessionWords>): readonly Line[] {
+  if (dane === undefined) return []
+  const at = daneOwner === undefined ? '' : ` at ${daneOwner}`
+  return [['DANE', `${dane}${at}${daneMatched === undefined ? '' : `; the peer is meant by ${daneMatched}`}`]]
 }
 
 function certificateLines(session: Partial<SessionWords>): readonly Line[] {
