@@ -37,13 +37,13 @@ const NOT_CONTACTED: Expected = { arrived: 'not-sent', contacted: false }
 export const CAST: readonly Player[] = [
   player('good.test', { wrong: 'nothing', host: {}, ...enforced('good.test'), expected: PROVEN }),
   player('stripped.test', {
-    wrong: 'somebody strips STARTTLS',
+    wrong: 'STARTTLS is stripped',
     host: { tls: 'none' },
     ...enforced('stripped.test'),
     expected: REFUSED,
   }),
   player('wrong-name.test', {
-    wrong: 'certificate for another name',
+    wrong: 'wrong certificate name',
     host: { tls: 'wrong-name' },
     ...enforced('wrong-name.test'),
     expected: REFUSED,
@@ -54,21 +54,21 @@ export const CAST: readonly Player[] = [
     ...enforced('expired.test'),
     expected: REFUSED,
   }),
-  player('hijacked-mx.test', {
+  player('hijacked.test', {
     wrong: 'MX not in the policy',
     host: {},
-    policy: { mode: 'enforce', mx: ['mail.hijacked-mx.test'] },
+    policy: { mode: 'enforce', mx: ['mail.hijacked.test'] },
     expected: NOT_CONTACTED,
   }),
   player('vanished.test', {
-    wrong: 'record, policy host, STARTTLS vanish',
+    wrong: 'record, STARTTLS vanish',
     host: { tls: 'none' },
     ...enforced('vanished.test'),
     vanishedSinceDays: 3,
     expected: REFUSED,
   }),
   player('testing.test', {
-    wrong: 'another name, only testing mode',
+    wrong: 'wrong name, but testing',
     host: { tls: 'wrong-name' },
     policy: { mode: 'testing', mx: ['mx.testing.test'] },
     expected: UNPROVEN,
@@ -81,7 +81,7 @@ export const CAST: readonly Player[] = [
     expected: UNPROVEN,
   }),
   player('plain.test', {
-    wrong: 'no policy, self-signed certificate',
+    wrong: 'no policy, self-signed',
     host: { tls: 'self-signed' },
     expected: UNPROVEN,
   }),

@@ -15,7 +15,7 @@ import { DemoWorld } from './demo-world.ts'
 import { Redrawn, type Row, tableLines } from './screen.ts'
 import { alarmsOf, type LogFields, type Story, storyOf } from './story.ts'
 
-const TITLES = ['', 'DOMAIN', 'WHAT IS WRONG THERE', 'POLICY FOUND', 'DEMANDED', 'THE HOST PROVED', 'OUTCOME']
+const TITLES = ['', 'DOMAIN', 'WHAT IS WRONG', 'POLICY FOUND', 'DEMANDED', 'HOST PROVED', 'OUTCOME']
 const READY_MS = 20_000
 const DONE_MS = 30_000
 const POLL_MS = 20

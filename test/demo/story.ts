@@ -67,41 +67,41 @@ function foundWords(
 const DAY_SECONDS = 86_400
 
 function origin(from: unknown, ageSeconds: number): string {
-  if (from === 'fresh') return 'fetched now'
+  if (from === 'fresh') return 'new'
   const days = Math.floor(ageSeconds / DAY_SECONDS)
-  return days > 0 ? `fetched ${days} days ago` : 'from the cache'
+  return days > 0 ? `${days} days old` : 'from the cache'
 }
 
 function demandWords(judged: LogFields | undefined, refused: LogFields | undefined): string {
-  if (refused?.['event'] === 'candidate-skipped') return 'a host it names'
+  if (refused?.['event'] === 'candidate-skipped') return 'a listed host'
   if (judged === undefined) return UNKNOWN
-  return fields(judged['requirement'])['pkix'] === true ? 'a proven name' : 'TLS if offered'
+  return fields(judged['requirement'])['pkix'] === true ? 'its own name' : 'TLS if offered'
 }
 
 const FAILURES: Readonly<Record<string, string>> = {
   'starttls-not-supported': 'no TLS',
-  'certificate-host-mismatch': 'TLS, another name',
-  'certificate-expired': 'TLS, expired',
-  'certificate-not-trusted': 'TLS, not trusted',
+  'certificate-host-mismatch': 'another name',
+  'certificate-expired': 'expired',
+  'certificate-not-trusted': 'not trusted',
 }
 
 function proofWords(judged: LogFields | undefined, refused: LogFields | undefined): string {
   if (refused?.['event'] === 'candidate-skipped') return 'not contacted'
   if (judged === undefined) return UNKNOWN
-  const result = fields(judged['result'])
-  const outcome = fields(result['outcome'])
+  const results = Array.isArray(judged['results']) ? judged['results'].map(fields) : []
+  const outcome = fields((results.find((one) => one['policy_type'] === 'sts') ?? results[0])?.['outcome'])
   const [first] = Array.isArray(outcome['details']) ? outcome['details'] : []
   const resultType = text(fields(first)['result_type'])
   if (outcome['kind'] !== 'success') return FAILURES[resultType] ?? resultType
-  return fields(judged['verdict'])['level'] === 'sts' ? 'TLS, its own name' : 'TLS, nobody checks'
+  return fields(judged['verdict'])['level'] === 'sts' ? 'its own name' : 'TLS, unchecked'
 }
 
-/** The cause in a log line begins with the rule and the domain, which stand in the row already; so does the name. */
+/** The cause in a log line begins with the rule and the domain, which stand in the row already; so do details. */
 function outcomeWords(attempt: LogFields | undefined, settled: LogFields | undefined): string {
   if (settled === undefined) return UNKNOWN
-  if (attempt !== undefined) return `${text(attempt['result'])}: ${text(attempt['reply'])}`
+  if (attempt !== undefined) return `${text(attempt['result'])} ${text(attempt['reply'])}`
   const [why = ''] = text(settled['cause']).split(': ').slice(-1)
-  return `waits: ${text(settled['status'])} ${why.replace(/ \(mx\..*\)$/, '')}`
+  return `waits ${text(settled['status'])} ${why.replace(/ \(.*\)$/, '')}`
 }
 
 function text(value: unknown): string {
