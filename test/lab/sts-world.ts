@@ -115,7 +115,7 @@ export class StsWorld implements AsyncDisposable {
   /** What each host and session was judged, in order; a report would count these. */
   get results(): readonly SessionResult[] {
     return this.relay.events.flatMap((event) =>
-      event.event === 'channel-judged' || event.event === 'candidate-skipped' ? [event.result] : [],
+      event.event === 'channel-judged' || event.event === 'candidate-skipped' ? event.results : [],
     )
   }
 

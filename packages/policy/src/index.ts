@@ -5,6 +5,7 @@ export {
   type SqlitePolicyCacheOptions,
 } from './adapters/sqlite-policy-cache.ts'
 export type { PolicyCacheOpenError } from './adapters/sqlite-policy-schema.ts'
+export { authenticateByTlsa } from './dane/authenticate.ts'
 export { DEFAULT_DIGESTS } from './dane/digest-agility.ts'
 export type { DaneEvent, DaneResult } from './dane/events.ts'
 export type {

@@ -95,10 +95,10 @@ export interface RequirementFacts {
   readonly dane?: DaneFacts | undefined
   /** How we came to the host; undefined: in no way that proves anything. */
   readonly origin?: HostOrigin | undefined
-  readonly message?: MessageTls
-  readonly overrides?: Pick<OverridesInForce, 'required' | 'waived'>
+  readonly message?: MessageTls | undefined
+  readonly overrides?: Pick<OverridesInForce, 'required' | 'waived'> | undefined
   /** Of hosts of a route nothing is only observed, whatever is set. */
-  readonly enforcement?: Enforcement
+  readonly enforcement?: Enforcement | undefined
 }
 
 export interface PolicyInForce {

@@ -5,8 +5,16 @@
  * message has its answers or no host is left. What a host refuses for now goes on to the next; what it refuses for
  * good does not (SMTP-60). What the answers mean for the queue is decided by the caller.
  */
-import { type ProofRequirement, refusedBy, type Unreachable, unreachableResult } from '@hermetic/policy'
-import { type CandidateHost, warmFirst } from './candidates.ts'
+import {
+  assertNever,
+  type ProofRequirement,
+  refusedBy,
+  requireTlsFailure,
+  type Unreachable,
+  type UnreachableReason,
+  unreachableResults,
+} from '@hermetic/policy'
+import { type CandidateHost, dnsFailureText, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
 import { policyRecord } from './delivery-record.ts'
@@ -14,7 +22,7 @@ import type { DeliveryEvent, PolicyRecord } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
-import { isPolicyFailure, isRefusedLogin, ofSmarthost, problemOf } from './problem.ts'
+import { callsForNewPolicy, isRefusedLogin, mechanismOf, ofSmarthost, problemOf } from './problem.ts'
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
 
@@ -112,7 +120,7 @@ function hostProblem(cause: DeliveryCause, { options, facts }: Walk, remote?: Re
 
 function note(walk: Walk, problem: DeliveryProblem): void {
   walk.problem = problem
-  walk.policyFailed ||= isPolicyFailure(problem.cause)
+  walk.policyFailed ||= callsForNewPolicy(problem.cause)
   for (const progress of walk.queue) progress.noteAll(problem)
 }
 
@@ -151,10 +159,15 @@ interface Visit {
 function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Walk): void {
   const { options, facts } = walk
   const { policyDomain } = facts
-  const { reasons } = unreachable
-  const [{ kind: reason }] = reasons
-  const mechanism = refusedBy(unreachable, reasons).includes('mta-sts') ? ({ mechanism: 'mta-sts' } as const) : {}
-  const cause = { kind: 'tls-policy', reason, policyDomain, ...mechanism, mxHostname } as const
+  const { reasons, message } = unreachable
+  const cause = {
+    kind: 'tls-policy',
+    reason: reasons.map(reasonText).join(', '),
+    policyDomain,
+    ...mechanismOf(refusedBy(unreachable, reasons)),
+    mxHostname,
+    ...(message === 'requiretls' ? { requireTls: requireTlsFailure(unreachable) } : {}),
+  } as const
   const sts = reasons.find((one) => one.kind === 'sts-mx-mismatch')
   const problem = problemOf(cause, { at: options.transactions.now() })
   note(walk, problem)
@@ -166,7 +179,24 @@ function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Wal
     ...policyOf(walk),
     problem,
   }
-  options.emit({ event: 'candidate-skipped', ...what, result: unreachableResult() })
+  options.emit({ event: 'candidate-skipped', ...what, results: unreachableResults(unreachable) })
+}
+
+function reasonText(reason: UnreachableReason): string {
+  switch (reason.kind) {
+    case 'sts-mx-mismatch':
+    case 'tlsa-invalid':
+    case 'requiretls-name-unproven':
+      return reason.kind
+    case 'dane-required':
+      return `${reason.kind} (${reason.because})`
+    case 'tlsa-lookup-failed': {
+      const { lookup, name, reason: why } = reason.failure
+      return `${reason.kind} (${lookup} of ${name}: ${dnsFailureText(why)})`
+    }
+    default:
+      return assertNever(reason)
+  }
 }
 
 async function visitAddress(visit: Visit, walk: Walk): Promise<void> {
@@ -233,10 +263,10 @@ async function connect({ host, address, requirement }: Visit, walk: Walk): Promi
   const { options, facts } = walk
   walk.connections += 1
   const startedAt = options.monotonic()
-  const { mxHostname, servername } = host
+  const { mxHostname, servername, dane } = host
   const { port, policyDomain, access } = facts
   const remote = { mxHostname, address, port }
-  const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement, access }
+  const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement, dane, access }
   const opened = await openSession(target, options.session, options.signal)
   if (opened.ok) return { ...opened.value, openedAt: options.monotonic() }
   if (opened.error.kind === 'stopped') return undefined

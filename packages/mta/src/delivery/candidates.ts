@@ -7,10 +7,12 @@
 import {
   assertNever,
   cutAtOurselves,
+  type DaneFacts,
   type DnsFailureReason,
   type DomainName,
   extendedErrorText,
   type HostAddresses,
+  type HostOrigin,
   type MxCandidate,
   type NextHop,
   type ResolvedCandidate,
@@ -25,6 +27,10 @@ export interface CandidateHost {
    * itself, whatever alias it is (RFC 8461 §4.1). Absent for address literals.
    */
   readonly servername: DomainName | undefined
+  /** How we came to it; absent for address literals. */
+  readonly origin?: HostOrigin
+  /** Absent: DANE was not looked at. */
+  readonly dane?: DaneFacts
   /** Judged, in the order of dialling; never empty. */
   readonly addresses: readonly string[]
 }

@@ -4,6 +4,7 @@
 import { assertNever, type StsFacts } from '@hermetic/policy'
 import { replyClass, type SmtpReply } from '../smtp/reply.ts'
 import type { RecipientResult, TransactionResult } from '../smtp/transaction.ts'
+import { daneRecord } from './dane-record.ts'
 import type { AttemptFinished, PolicyRecord, RecipientSummary } from './events.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { causeOfSession } from './problem.ts'
@@ -12,7 +13,7 @@ import type { TransactionRecord } from './transactions.ts'
 export function deliveryRecord(record: TransactionRecord, now: number): AttemptFinished {
   const { progress, session, result } = record
   const { claim } = progress
-  const { target, channel, verdict, result: judged } = session
+  const { target, channel, verdict, results: judged, dane } = session
   const reply = decidingReply(result)
   const cause = causeOf(result)
   return {
@@ -25,8 +26,9 @@ export function deliveryRecord(record: TransactionRecord, now: number): AttemptF
     channel,
     requirement: target.requirement,
     ...(record.policy === undefined ? {} : { policy: policyRecord(record.policy, now) }),
+    ...(target.dane === undefined ? {} : { dane: daneRecord(target.dane, dane) }),
     verdict,
-    result: judged,
+    results: judged,
     reused: record.reused,
     size: claim.envelope.size,
     recipients: summary(record),

@@ -12,9 +12,11 @@ import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { Spool } from '../spool/spool.ts'
 import { channelRecord } from './channel-record.ts'
 import { ConnectionPool } from './connection-pool.ts'
+import { daneRecord } from './dane-record.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
 import { FactsSource } from './facts.ts'
+import type { PolicySettings } from './host-policy.ts'
 import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -23,7 +25,7 @@ import { laneFor, type RouteTable } from './route.ts'
 import { runTurn, type TurnWorld } from './turn.ts'
 import { WaitingLanes } from './waiting-lanes.ts'
 
-export interface DeliveryOptions {
+export interface DeliveryOptions extends PolicySettings {
   readonly spool: Pick<Spool, 'claim' | 'renew' | 'settle' | 'release' | 'open'>
   readonly scheduler: Pick<LaneScheduler, 'wake'>
   readonly permits: Permits
@@ -130,7 +132,8 @@ export function factsSource(options: DestinationOptions): FactsSource {
   const { resolver, guard, self, random, now, monotonic, addressesPerHostMax, emit } = options
   return new FactsSource({
     ...{ resolver, guard, self, random, now, monotonic, sts: options.sts },
-    ...{ smarthostGuard: options.smarthostGuard, routes: options.routes },
+    ...{ smarthostGuard: options.smarthostGuard, routes: options.routes, dane: options.dane },
+    ...{ preload: options.preload, overrides: options.overrides, enforcement: options.enforcement },
     demandFor: options.demandFor ?? (() => 'nothing'),
     onDefect: (lane, error) =>
       emit({ event: 'delivery-defect', lane: laneId(lane), detail: String(error), messages: 0 }),
@@ -149,20 +152,23 @@ function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorl
 }
 
 function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWorld['attempt'] {
-  const { hostname, emit, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
+  const { hostname, emit, now, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
   return {
     pool,
     connectionsMax: options.connectionsPerAttemptMax ?? CONNECTIONS_PER_ATTEMPT_MAX,
     session: {
-      ...{ hostname, timeouts, ca },
+      ...{ hostname, timeouts, ca, now },
       ...(localAddress === undefined ? {} : { localAddress }),
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
       onLoginFailed: ({ lane, remote }, { username }, problem) =>
         emit({ event: 'smarthost-login-failed', lane, remote, username, reason: problem.kind, said: saidOf(problem) }),
-      onJudged: ({ lane, policyDomain, remote, requirement }, result, { channel, verdict }) => {
-        const assessed = requirement.sts === undefined ? {} : { sts: requirement.sts }
-        const judged = { channel: channelRecord(channel), requirement, verdict, result }
+      onJudged: ({ lane, policyDomain, remote, requirement, dane }, results, { channel, verdict }) => {
+        const assessed = {
+          ...(requirement.sts === undefined ? {} : { sts: requirement.sts }),
+          ...(dane === undefined ? {} : { dane: daneRecord(dane, channel.kind === 'tls' ? channel.dane : undefined) }),
+        }
+        const judged = { channel: channelRecord(channel), requirement, verdict, results }
         emit({ event: 'channel-judged', lane, nextHop: policyDomain, remote, ...assessed, ...judged })
       },
     },

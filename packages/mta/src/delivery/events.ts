@@ -17,6 +17,7 @@ import type { MailAddress } from '../smtp/mail-address.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { JudgedChannelRecord, TlsChannel } from './channel-record.ts'
+import type { DaneRecord } from './dane-record.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RecipientOutcome, RemoteHost } from './outcome.ts'
 
@@ -35,7 +36,7 @@ export type DeliveryEvent =
       readonly problem: DeliveryProblem
       readonly durationMs: number
     }
-  /** The policy of the domain forbids this host: it was not contacted, and the next candidate is tried. */
+  /** A policy forbids this host: it was not contacted, and the next candidate is tried. */
   | {
       readonly event: 'candidate-skipped'
       readonly lane: LaneId
@@ -44,7 +45,7 @@ export type DeliveryEvent =
       readonly sts?: StsAssessment
       readonly policy?: PolicyRecord
       readonly problem: DeliveryProblem
-      readonly result: SessionResult
+      readonly results: readonly SessionResult[]
     }
   /** What a session says about the TLS of its host; each session once. */
   | {
@@ -53,9 +54,10 @@ export type DeliveryEvent =
       readonly nextHop: string
       readonly remote: RemoteHost
       readonly sts?: StsAssessment
-      readonly result: SessionResult
+      readonly results: readonly SessionResult[]
       readonly channel: JudgedChannelRecord
       readonly requirement: ProofRequirement
+      readonly dane?: DaneRecord
       readonly verdict: Verdict
     }
   /** A smarthost does not take the credentials of its route; the whole lane waits. */
@@ -134,8 +136,10 @@ export interface AttemptFinished {
   readonly requirement: ProofRequirement
   /** Of the domain; absent when MTA-STS was not looked at. */
   readonly policy?: PolicyRecord
+  /** Of the host; absent when DANE was not looked at. */
+  readonly dane?: DaneRecord
   readonly verdict: Verdict
-  readonly result: SessionResult
+  readonly results: readonly SessionResult[]
   /** Transactions on this connection before this one. */
   readonly reused: number
   readonly size: number

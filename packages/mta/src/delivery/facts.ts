@@ -9,7 +9,9 @@ import {
   type AddressJudgement,
   type DnsResolver,
   type DomainName,
+  type HostOrigin,
   type LocalDemand,
+  type MessageTls,
   type MxCandidate,
   type Requirement,
   type ResolvedCandidate,
@@ -29,12 +31,13 @@ import {
   nextHopCause,
   preferenceLevels,
 } from './candidates.ts'
+import { daneSeconds, hostRequirement, type PolicySettings, withDane } from './host-policy.ts'
 import { type Lane, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { NO_ROUTES, type RouteAccess, type RouteTable, routeDemand } from './route.ts'
 import { siteOf } from './site.ts'
 
-export interface FactsOptions {
+export interface FactsOptions extends PolicySettings {
   readonly resolver: Pick<DnsResolver, 'mx' | 'address'>
   /** Is this the address that we may dial at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
@@ -71,7 +74,8 @@ export interface NextHopFacts {
   readonly access?: RouteAccess
   /** Of the domain; undefined when there can be none, or when MTA-STS is off. */
   readonly policy: StsFacts | undefined
-  readonly requirement: (host: CandidateHost) => Requirement
+  /** What this host must prove before a message of this kind may cross. */
+  readonly requirement: (host: CandidateHost, message?: MessageTls) => Requirement
   readonly levels: number
   level(index: number): Promise<CandidateLevel>
   /** False once the least TTL is over; then ask again before the next transaction. */
@@ -101,6 +105,7 @@ interface Reach {
 interface Hosts {
   readonly site: SiteId
   readonly levels: readonly (readonly MxCandidate[])[]
+  readonly originOf: (candidate: MxCandidate) => HostOrigin
   readonly ttlSeconds: number
 }
 
@@ -213,9 +218,13 @@ export class FactsSource {
     const { resolver, self, random } = this.#options
     const answer = await resolveNextHop({ resolver, domain, self, random })
     if (answer.kind !== 'hosts') return { kind: 'nobody', cause: nextHopCause(answer, domain) }
-    const { candidates, ttlSeconds } = answer
+    const { candidates, mxSecure: secure, expandedNextHop, ttlSeconds } = answer
     const names = candidates.map(({ mxHostname }) => mxHostname)
-    return { levels: preferenceLevels(candidates), site: siteOf(names, lane.port), ttlSeconds }
+    const originOf = ({ implicit }: MxCandidate): HostOrigin =>
+      implicit
+        ? { kind: 'implicit-mx', nextHop: domain, secure }
+        : { kind: 'mx', nextHop: domain, expandedNextHop, secure }
+    return { levels: preferenceLevels(candidates), site: siteOf(names, lane.port), originOf, ttlSeconds }
   }
 
   #facts(lane: Lane, found: Found): NextHopFacts {
@@ -225,23 +234,24 @@ export class FactsSource {
     const madeAt = monotonic()
     let freshUntil = madeAt + Math.min(factsMs(found.ttlSeconds), policyMs(policy, now()))
     const known = new Map<number, CandidateLevel>()
-    const sts = policy?.kind === 'policy' ? policy : undefined
     return {
       policyDomain: domain,
       port: lane.port,
       site,
       ...(access === undefined ? {} : { access }),
       policy,
-      requirement: ({ servername: mxHostname }) => tlsRequirement({ local, sts, mxHostname }),
+      requirement: (host, message = 'default') =>
+        hostRequirement(host, { domain, policy, local, message, now: now() }, this.#options),
       levels: levels.length,
       madeAt,
       fresh: () => monotonic() < freshUntil,
       level: async (index) => {
         const before = known.get(index)
         if (before !== undefined) return before
-        const { level, ttlSeconds } = await this.#level(levels[index] ?? [], { lane, domain, reach })
-        freshUntil = Math.min(freshUntil, monotonic() + factsMs(ttlSeconds))
-        if (level.unusable.length === 0) known.set(index, level)
+        const { level, ttlSeconds } = await this.#level(levels[index] ?? [], { lane, ...found })
+        const dane = Math.min(...level.hosts.map(daneSeconds))
+        freshUntil = Math.min(freshUntil, monotonic() + Math.min(factsMs(ttlSeconds), dane * 1000))
+        if (level.unusable.length === 0 && dane > 0) known.set(index, level)
         return level
       },
     }
@@ -249,7 +259,7 @@ export class FactsSource {
 
   async #level(
     candidates: readonly MxCandidate[],
-    { lane: { port }, domain, reach }: { readonly lane: Lane } & Pick<Found, 'domain' | 'reach'>,
+    { lane: { port }, domain, reach, originOf }: { readonly lane: Lane } & Found,
   ): Promise<{ readonly level: CandidateLevel; readonly ttlSeconds: number }> {
     const { resolver, preferFamily = 6, addressesPerHostMax = ADDRESSES_PER_HOST_MAX } = this.#options
     const resolved = await Promise.all(
@@ -262,7 +272,10 @@ export class FactsSource {
     const ttlSeconds = Math.min(
       ...resolved.map(({ addresses }) => (addresses.kind === 'failure' ? FACTS_MS_MAX : addresses.ttlSeconds)),
     )
-    return { level: candidateLevel(resolved, { addressesPerHostMax, domain }), ttlSeconds }
+    const level = candidateLevel(resolved, { addressesPerHostMax, domain })
+    const known = new Map(resolved.map((one) => [one.candidate.mxHostname, one]))
+    const hosts = await Promise.all(level.hosts.map((host) => withDane(host, { port, originOf, known }, this.#options)))
+    return { level: { ...level, hosts }, ttlSeconds }
   }
 
   /** RFC 5321 §4.1.3: the address itself; nothing is looked up, and no certificate proves it. */
@@ -272,7 +285,6 @@ export class FactsSource {
     const judgement = guard(literal.address, lane.port)
     const level = literalLevel(mxHostname, literal.address, judgement)
     const madeAt = monotonic()
-    const requirement = tlsRequirement({ local })
     return {
       kind: 'facts',
       facts: {
@@ -282,7 +294,7 @@ export class FactsSource {
         ...(access === undefined ? {} : { access }),
         // RFC 8461 §3.1 is about domains (STS-04).
         policy: undefined,
-        requirement: () => requirement,
+        requirement: (_, message) => tlsRequirement({ local, message }),
         levels: 1,
         madeAt,
         fresh: () => monotonic() < madeAt + FACTS_MS_MAX,
@@ -297,7 +309,8 @@ type Literal = MailDomain & { readonly kind: 'literal' }
 /** The one host that the route names; its MX are nobody's business. */
 function smarthost({ port }: RouteLane, host: DomainName): Hosts {
   const candidate = { mxHostname: host, preference: 0, implicit: true }
-  return { levels: [[candidate]], site: siteOf([host], port), ttlSeconds: FACTS_MS_MAX / 1000 }
+  const site = siteOf([host], port)
+  return { levels: [[candidate]], site, originOf: () => ({ kind: 'route' }), ttlSeconds: FACTS_MS_MAX / 1000 }
 }
 
 function literalLevel(mxHostname: string, address: string, judgement: AddressJudgement): CandidateLevel {

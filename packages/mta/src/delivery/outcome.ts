@@ -5,6 +5,7 @@
  * `problem.ts` has the one table from cause to RFC 3463 status, fault, scope and permanence.
  */
 
+import type { Mechanism, RequireTlsFailure } from '@hermetic/policy'
 import type { LoginProblem } from '../smtp/auth.ts'
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
@@ -51,8 +52,10 @@ export interface TlsPolicyCause {
   readonly kind: 'tls-policy'
   readonly reason: string
   readonly policyDomain: string
-  /** Whose demand it was; absent: local policy. */
-  readonly mechanism?: 'mta-sts'
+  /** Which published policies refused it; absent: what the operator or the sender demands. */
+  readonly mechanism?: Mechanism | 'dane+mta-sts'
+  /** Of a REQUIRETLS message: whether this host will never do. */
+  readonly requireTls?: RequireTlsFailure
   /** Of a host that was not contacted for this reason. */
   readonly mxHostname?: string
 }

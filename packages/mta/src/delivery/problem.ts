@@ -4,14 +4,14 @@
  * "Permanent" of scope `host` means: this host will never take it; whether another would is for `traversal.ts`
  * to find out before anything is bounced (SMTP-02, EXT-02, EAI-03).
  */
-import { assertNever } from '@hermetic/policy'
+import { assertNever, type Mechanism } from '@hermetic/policy'
 import type { RetryPace } from '../schedule/retry-schedule.ts'
 import type { LoginProblem } from '../smtp/auth.ts'
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import { replyClass, type SmtpReply } from '../smtp/reply.ts'
 import type { SessionProblem } from '../smtp/session-problem.ts'
-import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
+import type { DeliveryCause, DeliveryProblem, RemoteHost, TlsPolicyCause } from './outcome.ts'
 
 type Judgement = Pick<DeliveryProblem, 'status' | 'permanence' | 'fault' | 'scope'>
 
@@ -83,12 +83,24 @@ const EXTENSION_STATUS = {
 const STARTTLS_MISSING: ReadonlySet<string> = new Set(['starttls-not-offered', 'starttls-refused'])
 
 /**
- * An enforced policy, or not knowing it, stands in the way: such mail is not given up before the policy was looked
- * for again (RFC 8461 §5.1).
+ * A published policy, or not knowing it, stands in the way: such mail is not given up before it was looked for again
+ * (RFC 8461 §5.1; for DANE, architecture, decision 1).
  */
 export function isPolicyFailure(cause: DeliveryCause): boolean {
   if (cause.kind === 'expired') return cause.last !== undefined && isPolicyFailure(cause.last)
-  return cause.kind === 'policy-unavailable' || (cause.kind === 'tls-policy' && cause.mechanism === 'mta-sts')
+  return cause.kind === 'policy-unavailable' || (cause.kind === 'tls-policy' && cause.mechanism !== undefined)
+}
+
+/** One that another MTA-STS policy could cure (architecture, decision 3). */
+export function callsForNewPolicy(cause: DeliveryCause): boolean {
+  return isPolicyFailure(cause) && !(cause.kind === 'tls-policy' && cause.mechanism === 'dane')
+}
+
+/** The field of a cause. */
+export function mechanismOf(mechanisms: readonly Mechanism[]): Pick<TlsPolicyCause, 'mechanism'> {
+  const [first, second] = mechanisms
+  if (first === undefined) return {}
+  return { mechanism: second === undefined ? first : 'dane+mta-sts' }
 }
 
 function isSilent(phase: SmtpPhase): boolean {

@@ -7,8 +7,11 @@
  */
 import {
   assertNever,
+  authenticateByTlsa,
   type Channel,
   type ClearBecause,
+  type DaneAuthentication,
+  type DaneFacts,
   type DomainName,
   endedWithoutAlert,
   err,
@@ -18,8 +21,10 @@ import {
   type PeerFacts,
   type ProofRequirement,
   type Result,
+  refusedBy,
+  requireTlsFailure,
   type SessionResult,
-  sessionResult,
+  sessionResults,
   type TlsFailure,
   type Verdict,
   type VerdictReason,
@@ -32,17 +37,19 @@ import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 import { tlsChannel } from './channel-record.ts'
 import type { ChannelRecord } from './events.ts'
 import type { LaneId } from './lane.ts'
-import type { DeliveryCause, RemoteHost } from './outcome.ts'
-import { causeOfSession } from './problem.ts'
+import type { DeliveryCause, RemoteHost, TlsPolicyCause } from './outcome.ts'
+import { causeOfSession, mechanismOf } from './problem.ts'
 import type { RouteAccess } from './route.ts'
 
 export interface SessionTarget {
   readonly lane: LaneId
   readonly remote: RemoteHost
-  /** SNI and name to compare; absent for address literals (RFC 6066 §3). */
+  /** The name to compare, and SNI where no TLSA base domain takes its place; absent for address literals (RFC 6066 §3). */
   readonly servername: DomainName | undefined
   readonly policyDomain: string
   readonly requirement: ProofRequirement
+  /** For the record; absent when DANE was not looked at. */
+  readonly dane?: DaneFacts | undefined
   /** Of a route: how TLS begins, and the credentials. Absent for mail exchangers. */
   readonly access?: RouteAccess | undefined
 }
@@ -53,9 +60,11 @@ export interface SessionOptions {
   readonly timeouts: SmtpTimeouts
   readonly ca: readonly string[]
   readonly localAddress?: string
+  /** UTC milliseconds: certificates have dates. */
+  readonly now: () => number
   readonly onFallback: (target: SessionTarget, failure: string, to: 'classic-groups' | 'clear') => void
   /** Each session once, when it is known what its channel proves. */
-  readonly onJudged: (target: SessionTarget, result: SessionResult, judged: JudgedChannel) => void
+  readonly onJudged: (target: SessionTarget, results: readonly SessionResult[], judged: JudgedChannel) => void
   readonly onLoginFailed: (target: SessionTarget, credentials: Credentials, problem: LoginProblem) => void
 }
 
@@ -72,7 +81,9 @@ export interface ProvenSession {
   readonly verdict: Verdict & { readonly kind: 'proven' }
   readonly channel: ChannelRecord
   /** What the session says about the TLS of the host, for reports (RFC 8460). */
-  readonly result: SessionResult
+  readonly results: readonly SessionResult[]
+  /** Of the peer with the usable TLSA records; absent when there are none, or no TLS. */
+  readonly dane?: DaneAuthentication | undefined
   /** Ends the connection's signal: transactions before their final dot end at once. */
   readonly abort: () => void
 }
@@ -106,8 +117,7 @@ export async function openSession(
       return err(opening.cause)
     case 'tls-broken':
       if (signal.aborted) return err({ kind: 'stopped' })
-      tellJudged(target, options, channelInClear('handshake-failed', opening.tls))
-      return err(policyCause(target, `handshake-failed (${opening.failure})`))
+      return err(handshakeCause(target, options, opening))
     default:
       return assertNever(opening)
   }
@@ -156,9 +166,10 @@ function notConnected(problem: SessionProblem): Opening {
   return problem.kind === 'tls' ? tlsBroken(problem) : { kind: 'failed', cause: causeOfSession(problem, 'greeting') }
 }
 
-function tlsOptions({ servername }: SessionTarget, { ca }: SessionOptions, mode: Mode): TlsOptions {
+/** DANE-85, STS-108: the server is asked for its TLSA base domain, and judged by the name in the MX record as well. */
+function tlsOptions({ servername, requirement }: SessionTarget, { ca }: SessionOptions, mode: Mode): TlsOptions {
   const groups = mode === 'classic' ? 'classic' : 'default'
-  return { groups, ca, ...(servername === undefined ? {} : { servername }) }
+  return { groups, ca, servername: requirement.dane?.baseDomain ?? servername, certificateName: servername }
 }
 
 /** SMTP-04: a host that knows only HELO has no STARTTLS; where TLS is demanded, that is what is wrong with it. */
@@ -192,18 +203,27 @@ async function secure(seed: Seed, mode: Mode): Promise<Opening> {
 
 async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   const { connection, target, abort, options } = seed
-  const judged = judgeOr(seed, { kind: 'tls', facts })
+  const dane = compared(target, facts, options.now())
+  const judged = judgeOr(seed, { kind: 'tls', facts, ...(dane === undefined ? {} : { dane }) })
   if (judged.kind === 'failed') return judged
   const again = await connection.ehlo(options.hostname, { allowHelo: false })
   if (!again.ok) {
     if (again.error.kind !== 'reply') return tlsBroken(again.error)
     return giveUp(connection, causeOfSession(again.error, 'ehlo'))
   }
-  const { verdict, result } = judged
+  const { verdict, results } = judged
   const refused = await logIn(seed, verdict)
   if (refused !== undefined) return refused
   const channel = { ...tlsChannel(facts), level: verdict.level }
-  return { kind: 'open', session: { connection, target, abort, verdict, result, channel } }
+  return { kind: 'open', session: { connection, target, abort, verdict, results, channel, dane } }
+}
+
+/** DANE-90: every new connection, with the records that are current for it. */
+function compared({ requirement }: SessionTarget, { chain }: PeerFacts, now: number): DaneAuthentication | undefined {
+  const { dane } = requirement
+  if (dane === undefined || dane.usable.length === 0) return undefined
+  const { usable, referenceNames } = dane
+  return authenticateByTlsa({ usable, referenceNames, chain, now })
 }
 
 /** RFC 4954 §14, TLS-22: only to a peer that has proven to be the one that the configuration names. */
@@ -234,9 +254,9 @@ function inClear(seed: Seed, channel: Channel & { readonly kind: 'clear' }): Ope
   if (judged.kind === 'failed') return judged
   const { connection, target, abort } = seed
   invariant(target.access?.credentials === undefined, 'no session in clear where credentials are used')
-  const { verdict, result } = judged
+  const { verdict, results } = judged
   const { because } = channel
-  return { kind: 'open', session: { connection, target, abort, verdict, result, channel: { kind: 'clear', because } } }
+  return { kind: 'open', session: { connection, target, abort, verdict, results, channel: { kind: 'clear', because } } }
 }
 
 function channelInClear(because: ClearBecause, failure?: TlsFailure): Channel & { readonly kind: 'clear' } {
@@ -247,31 +267,52 @@ type Judged =
   | {
       readonly kind: 'proven'
       readonly verdict: Verdict & { readonly kind: 'proven' }
-      readonly result: SessionResult
+      readonly results: readonly SessionResult[]
     }
   | { readonly kind: 'failed'; readonly cause: DeliveryCause }
 
 /** TLS-07: a channel that does not prove what it must gets a QUIT and nothing else. */
 function judgeOr({ connection, target, options }: Seed, channel: Channel): Judged {
-  const { verdict, result } = tellJudged(target, options, channel)
-  if (verdict.kind === 'proven') return { kind: 'proven', verdict, result }
-  return giveUp(connection, policyCause(target, verdict.reasons.map(reasonText).join(', ')))
+  const { verdict, results } = tellJudged(target, options, channel)
+  if (verdict.kind === 'proven') return { kind: 'proven', verdict, results }
+  return giveUp(connection, policyCause(target, channel, verdict.reasons))
 }
 
 function tellJudged(
   target: SessionTarget,
   { onJudged }: SessionOptions,
   channel: Channel,
-): { readonly verdict: Verdict; readonly result: SessionResult } {
+): { readonly verdict: Verdict; readonly results: readonly SessionResult[] } {
   const verdict = judge(target.requirement, channel)
-  const result = sessionResult(target.requirement, channel)
-  onJudged(target, result, { channel, verdict })
-  return { verdict, result }
+  const results = sessionResults(target.requirement, channel)
+  onJudged(target, results, { channel, verdict })
+  return { verdict, results }
 }
 
-function policyCause({ policyDomain, requirement }: SessionTarget, reason: string): DeliveryCause {
-  const mechanism = requirement.sts?.mode === 'enforce' ? { mechanism: 'mta-sts' as const } : {}
-  return { kind: 'tls-policy', reason, policyDomain, ...mechanism }
+function handshakeCause(
+  target: SessionTarget,
+  options: SessionOptions,
+  { failure, tls }: Opening & { readonly kind: 'tls-broken' },
+): DeliveryCause {
+  const channel = channelInClear('handshake-failed', tls)
+  const { verdict } = tellJudged(target, options, channel)
+  invariant(verdict.kind === 'failed', 'what is opportunistic was tried in clear')
+  return { ...policyCause(target, channel, verdict.reasons), reason: `handshake-failed (${failure})` }
+}
+
+function policyCause(
+  { policyDomain, requirement }: SessionTarget,
+  channel: Channel,
+  reasons: readonly VerdictReason[],
+): TlsPolicyCause {
+  const tagged = requirement.message === 'requiretls'
+  return {
+    kind: 'tls-policy',
+    reason: reasons.map(reasonText).join(', '),
+    policyDomain,
+    ...mechanismOf(refusedBy(requirement, reasons)),
+    ...(tagged ? { requireTls: requireTlsFailure({ kind: 'failed', requirement, channel, reasons }) } : {}),
+  }
 }
 
 function giveUp(

@@ -4,6 +4,7 @@
  */
 import { assertNever, type ProofRequirement, type SessionResult, type Verdict } from '@hermetic/policy'
 import type { CertificateRecord, JudgedChannelRecord } from '../delivery/channel-record.ts'
+import type { DaneRecord } from '../delivery/dane-record.ts'
 import type { AttemptFinished, PolicyRecord, RecipientSummary } from '../delivery/events.ts'
 import type { DeliveryCause, DeliveryProblem } from '../delivery/outcome.ts'
 import { saidOf } from '../smtp/auth.ts'
@@ -47,8 +48,15 @@ export interface SessionWords {
   readonly tls: string
   readonly tlsRequirement: string
   readonly tlsVerdict: string
-  /** As a report would say it (RFC 8460 §4.3). */
+  /** As a report would say it (RFC 8460 §4.3), for each policy that applied; empty when nothing is to be said. */
   readonly tlsResult: string
+  /** Why the session would have been refused, had policies not only been observed. */
+  readonly tlsWouldRefuse?: string
+  /** `2 of 3 usable` of the TLSA records, `insecure MX` with them, or why there are none. */
+  readonly dane?: string
+  readonly daneOwner?: string
+  /** The TLSA record that means the peer. */
+  readonly daneMatched?: string
   /** The pattern that names the host, or `none`. */
   readonly stsMatched?: string
   readonly certFingerprint?: string
@@ -63,7 +71,8 @@ export interface SessionFacts {
   readonly channel: JudgedChannelRecord
   readonly requirement: ProofRequirement
   readonly verdict: Verdict
-  readonly result: SessionResult
+  readonly results: readonly SessionResult[]
+  readonly dane?: DaneRecord
 }
 
 export function deliveryRecord(attempt: AttemptFinished): DeliveryRecord {
@@ -97,22 +106,30 @@ export function attemptResult({ delivered, deferred, failed, ambiguous }: Recipi
   return failed > 0 && deferred === 0 ? 'failed' : 'deferred'
 }
 
+interface KnownWords {
+  readonly requirement: ProofRequirement
+  readonly verdict: Verdict
+  readonly words: SessionWords
+}
+
 /** A channel belongs to one session, and a session may carry a hundred transactions. */
-const wordsOfSession = new WeakMap<JudgedChannelRecord, SessionWords>()
+const wordsOfSession = new WeakMap<JudgedChannelRecord, KnownWords>()
 
 export function sessionWords(facts: SessionFacts): SessionWords {
   const known = wordsOfSession.get(facts.channel)
-  if (known !== undefined) return known
-  const { channel, requirement, verdict, result } = facts
+  if (known?.requirement === facts.requirement && known.verdict === facts.verdict) return known.words
+  const { channel, requirement, verdict, results, dane } = facts
   const words = {
     tls: channelWords(channel),
     tlsRequirement: requirementWords(requirement),
     tlsVerdict: verdictWords(verdict),
-    tlsResult: resultWords(result),
+    tlsResult: results.map(resultWords).join('; '),
+    ...(dane === undefined ? {} : daneWords(dane)),
+    ...refusedWords(verdict),
     ...(requirement.sts === undefined ? {} : { stsMatched: requirement.sts.matched ?? 'none' }),
     ...(channel.kind === 'tls' ? certificateWords(channel.certificate) : {}),
   }
-  wordsOfSession.set(channel, words)
+  wordsOfSession.set(channel, { requirement, verdict, words })
   return words
 }
 
@@ -149,8 +166,30 @@ function channelWords(channel: JudgedChannelRecord): string {
   }
 }
 
-function requirementWords({ pkix, floor }: ProofRequirement): string {
-  return pkix ? 'pkix' : floor
+function requirementWords({ pkix, floor, tlsa }: ProofRequirement): string {
+  const proofs = [...(tlsa ? ['dane'] : []), ...(pkix ? ['pkix'] : [])]
+  return proofs.length === 0 ? floor : proofs.join('+')
+}
+
+function refusedWords(verdict: Verdict): Pick<SessionWords, 'tlsWouldRefuse'> {
+  if (verdict.kind !== 'proven' || verdict.wouldHaveRefused === undefined) return {}
+  return { tlsWouldRefuse: verdict.wouldHaveRefused.map(({ kind }) => kind).join(', ') }
+}
+
+export function daneWords(dane: DaneRecord): Pick<SessionWords, 'dane' | 'daneOwner' | 'daneMatched'> {
+  switch (dane.kind) {
+    case 'none':
+      return { dane: `none: ${dane.because}` }
+    case 'failure':
+      return { dane: `failure: ${dane.lookup} of ${dane.name}: ${dane.detail}` }
+    case 'tlsa': {
+      const { owner, mxSecure, published, usable, matched } = dane
+      const words = `${usable} of ${published} usable${mxSecure ? '' : ', insecure MX'}`
+      return { dane: words, daneOwner: owner, ...(matched === undefined ? {} : { daneMatched: matched }) }
+    }
+    default:
+      return assertNever(dane)
+  }
 }
 
 function verdictWords(verdict: Verdict): string {

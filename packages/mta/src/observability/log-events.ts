@@ -176,8 +176,9 @@ const delivery = {
       channel: 'facts',
       requirement: 'facts',
       policy: 'facts',
+      dane: 'facts',
       verdict: 'facts',
-      result: 'facts',
+      results: 'facts',
       reused: 'number',
       size: 'number',
       recipients: 'facts',
@@ -201,7 +202,7 @@ const delivery = {
   },
   'candidate-skipped': {
     level: 'info',
-    sentence: 'The MTA-STS policy of the domain does not name this host: it was not contacted, the next one is tried.',
+    sentence: 'A policy of the domain or of the host forbids it: it was not contacted, the next one is tried.',
     fields: {
       lane: 'word',
       nextHop: 'word',
@@ -209,7 +210,7 @@ const delivery = {
       sts: 'facts',
       policy: 'facts',
       problem: 'facts',
-      result: 'facts',
+      results: 'facts',
     },
   },
   'channel-judged': {
@@ -220,7 +221,8 @@ const delivery = {
       nextHop: 'word',
       remote: 'facts',
       sts: 'facts',
-      result: 'facts',
+      dane: 'facts',
+      results: 'facts',
       channel: 'facts',
       requirement: 'facts',
       verdict: 'facts',

@@ -37,7 +37,7 @@ const attempt: AttemptFinished = {
   },
   policy: { kind: 'sts', mode: 'testing', id: '20261001', from: 'cache', ageMs: 61_500 },
   verdict: { kind: 'proven', level: 'encrypted' },
-  result: { policyType: 'sts', outcome: { kind: 'failure', details: [{ resultType: 'certificate-expired' }] } },
+  results: [{ policyType: 'sts', outcome: { kind: 'failure', details: [{ resultType: 'certificate-expired' }] } }],
   reused: 3,
   size: 5120,
   recipients: { delivered: 1, deferred: 1, failed: 0, ambiguous: 0 },

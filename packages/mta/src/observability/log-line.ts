@@ -21,6 +21,8 @@ const TEXT_MAX = 512
 /** Items of a list, and levels of facts inside facts. */
 const ITEMS_MAX = 50
 const DEPTH_MAX = 5
+/** A SHA-512 digest (RFC 6698 §2.1.3). */
+const OCTETS_MAX = 64
 
 export function logLine(event: LogEvent, options: LogOptions): LogLine {
   const { level, fields: kinds } = LOG_EVENTS[event.event]
@@ -69,6 +71,7 @@ function render(value: unknown, rendering: Rendering): LogValue {
       return String(value)
   }
   if (value === null || depth >= DEPTH_MAX) return '…'
+  if (value instanceof Uint8Array) return Buffer.from(value.subarray(0, OCTETS_MAX)).toString('hex')
   const inner = { kind: 'facts' as const, options, depth: depth + 1 }
   if (Array.isArray(value)) return value.slice(0, ITEMS_MAX).map((item) => render(item, inner))
   return Object.fromEntries(

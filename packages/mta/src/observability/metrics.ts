@@ -3,7 +3,7 @@
  * numbers. Labels take values of closed lists only (or names that the configuration gives), so that no peer
  * can make them grow.
  */
-import type { EffectiveMode, SessionResult } from '@hermetic/policy'
+import { assertNever, type EffectiveMode, type SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
 import { HISTORY_METRICS } from './history-metrics.ts'
@@ -329,8 +329,8 @@ const UPDATES: Rooms = {
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
-  'candidate-skipped': ({ sts, result }) => (sts === undefined ? NOTHING : [stsSession(sts.mode, result)]),
-  'channel-judged': ({ sts, result }) => (sts === undefined ? NOTHING : [stsSession(sts.mode, result)]),
+  'candidate-skipped': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
+  'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
@@ -385,12 +385,25 @@ function daneAlarm(alarm: string): MetricUpdate {
   return count('hermetic_dane_alarms_total', { alarm })
 }
 
+function policySession(mode: EffectiveMode | undefined, session: SessionResult): readonly MetricUpdate[] {
+  const result = sessionOutcome(session)
+  switch (session.policyType) {
+    case 'tlsa':
+      return [count('hermetic_dane_sessions_total', { result })]
+    case 'sts':
+      return mode === undefined ? [] : [count('hermetic_sts_sessions_total', { mode, result })]
+    case 'no-policy-found':
+      return []
+    default:
+      return assertNever(session)
+  }
+}
+
 /** The first detail speaks: a host that the policy does not name is told as that, whatever else is wrong. */
-function stsSession(mode: EffectiveMode, { outcome }: SessionResult): MetricUpdate {
-  if (outcome.kind === 'success') return count('hermetic_sts_sessions_total', { mode, result: 'success' })
+function sessionOutcome({ outcome }: SessionResult): string {
+  if (outcome.kind === 'success') return 'success'
   const [{ resultType, failureReasonCode }] = outcome.details
-  const result = failureReasonCode === 'sts-mx-mismatch' ? failureReasonCode : resultType
-  return count('hermetic_sts_sessions_total', { mode, result })
+  return failureReasonCode === 'sts-mx-mismatch' ? failureReasonCode : resultType
 }
 
 function outcomes(summary: RecipientSummary): readonly MetricUpdate[] {

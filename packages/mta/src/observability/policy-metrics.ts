@@ -88,6 +88,11 @@ export const POLICY_METRICS = {
     help: 'What DNS said of DANE for hosts: usable or unusable TLSA records, why there are none, or which lookup failed.',
     labels: ['result'],
   },
+  hermetic_dane_sessions_total: {
+    type: 'counter',
+    help: 'Sessions and skipped hosts under TLSA records, by what a report says of them; tlsa-invalid: no record was usable.',
+    labels: ['result'],
+  },
   hermetic_dane_alarms_total: {
     type: 'counter',
     help: 'Warnings that a host lost the protection of DANE: tlsa-vanished, tlsa-unusable, zone-unsigned, mx-unsigned, validation-lost.',

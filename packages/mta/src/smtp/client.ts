@@ -43,8 +43,10 @@ export interface ConnectOptions {
 }
 
 export interface TlsOptions {
-  /** SNI, and the name the certificate is compared with; none when the host is known by address only. */
+  /** SNI; none when the host is known by address only. */
   readonly servername?: DomainName | undefined
+  /** The name the certificate is compared with, when that is not the one in SNI. */
+  readonly certificateName?: DomainName | undefined
   /** PEM roots beside Node's; the same array each time (it is parsed once). */
   readonly ca?: readonly string[] | undefined
   readonly groups: TlsGroups
@@ -152,7 +154,7 @@ export class SmtpConnection {
     return this.#refusedHello(older.value)
   }
 
-  async startTls({ servername, ca, groups }: TlsOptions): Promise<StartTlsOutcome> {
+  async startTls(options: TlsOptions): Promise<StartTlsOutcome> {
     invariant(this.#facts === undefined && this.idle, 'STARTTLS once, and outside of transactions (RFC 3207 §4.2)')
     const answer = await this.#wire.startTls(this.#timeouts.startTlsMs)
     if (!answer.ok) return { kind: 'failed', problem: answer.error }
@@ -167,7 +169,7 @@ export class SmtpConnection {
       this.#wire.destroy(problem)
       return { kind: 'failed', problem }
     }
-    return this.#handshake({ servername, ca, groups })
+    return this.#handshake(options)
   }
 
   /** Shows the credentials to this peer: only inside TLS, after EHLO, once the peer is proven (RFC 4954 §14). */

@@ -1,0 +1,87 @@
+/**
+ * What policies say about one host, put together for the decision: the MTA-STS policy of the domain or its preload entry,
+ * TLSA facts, overrides, how we came to the host. DNS is asked for TLSA here; the rest is known. The decision itself is
+ * `tlsRequirement`.
+ */
+import {
+  type DaneFacts,
+  type DaneQuestion,
+  type DomainName,
+  type Enforcement,
+  type HostOrigin,
+  type LocalDemand,
+  type MessageTls,
+  type MxCandidate,
+  overridesInForce,
+  type PolicyOverride,
+  type PreloadList,
+  policyInForce,
+  type Requirement,
+  type ResolvedCandidate,
+  type StsFacts,
+  tlsRequirement,
+} from '@hermetic/policy'
+import type { CandidateHost } from './candidates.ts'
+
+export interface DaneLookup {
+  readonly factsFor: (question: DaneQuestion) => Promise<DaneFacts>
+}
+
+export interface PolicySettings {
+  /** Absent: DANE is off. */
+  readonly dane?: DaneLookup | undefined
+  /** The list in force now. */
+  readonly preload?: (() => PreloadList | undefined) | undefined
+  readonly overrides?: readonly PolicyOverride[] | undefined
+  /** Where no override says otherwise. */
+  readonly enforcement?: Enforcement | undefined
+}
+
+export interface DomainPolicy {
+  readonly domain: DomainName
+  readonly policy: StsFacts | undefined
+  readonly local: LocalDemand
+  readonly message: MessageTls
+  /** UTC milliseconds. */
+  readonly now: number
+}
+
+export function hostRequirement(
+  { servername: mxHostname, dane, origin }: CandidateHost,
+  { domain, policy, local, message, now }: DomainPolicy,
+  { preload, overrides = [], enforcement }: PolicySettings,
+): Requirement {
+  const inForce = overridesInForce(overrides, { domain, now })
+  return tlsRequirement({
+    ...policyInForce({ domain, fetched: policy, preload: preload?.(), now }),
+    ...{ local, mxHostname, dane, origin, message, overrides: inForce },
+    enforcement: inForce.enforcement ?? enforcement,
+  })
+}
+
+export interface HostQuestion {
+  readonly port: number
+  readonly originOf: (candidate: MxCandidate) => HostOrigin
+  /** By the name of the host. */
+  readonly known: ReadonlyMap<string, ResolvedCandidate>
+}
+
+/** RFC 7672 §2.2.2: after the addresses, and only of hosts that have some. */
+export async function withDane(
+  host: CandidateHost,
+  { port, originOf, known }: HostQuestion,
+  { dane }: PolicySettings,
+): Promise<CandidateHost> {
+  const resolved = known.get(host.mxHostname)
+  if (resolved === undefined) return host
+  const { candidate, addresses } = resolved
+  const origin = originOf(candidate)
+  if (dane === undefined) return { ...host, origin }
+  return { ...host, origin, dane: await dane.factsFor({ host: candidate.mxHostname, port, origin, addresses }) }
+}
+
+/** How long they count, in seconds; a failure is asked again for the next attempt. */
+export function daneSeconds({ dane }: CandidateHost): number {
+  if (dane === undefined) return Number.POSITIVE_INFINITY
+  return dane.kind === 'failure' ? 0 : dane.ttlSeconds
+}
