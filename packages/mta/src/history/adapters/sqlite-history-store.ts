@@ -22,7 +22,8 @@ import { PAGE_BYTES, pragma } from './sqlite-history-schema.ts'
 
 /** What is recorded at once. */
 export interface NewChunk {
-  readonly text: string
+  /** UTF-8. */
+  readonly text: Uint8Array
   readonly hashes: Uint32Array
   readonly records: number
   readonly firstAt: number
@@ -38,8 +39,11 @@ export interface PruneBounds {
 const PLACE_BITS = 12
 const HASH_BITS = 31
 const PLACES = 2 ** PLACE_BITS
-/** Fourteen bytes each: the group fits into the cache. */
-const KEYS_PER_GROUP = 2 ** 18
+/**
+ * Fourteen bytes each, so a group has a hundred pages: what a commit of some hundred keys has to write at most. A history
+ * of a gigabyte has a thousand groups, and so many probes take some milliseconds.
+ */
+const KEYS_PER_GROUP = 2 ** 15
 /** One step of forgetting: well below the time of a commit. */
 const CHUNKS_PER_STEP = 64
 const KEYS_PER_STEP = 10_000

@@ -62,8 +62,10 @@ export class SqliteHistory implements DeliveryHistory {
       firstAt = Math.min(firstAt, entry.at)
       lastAt = Math.max(lastAt, entry.at)
     }
-    const text = encodeChunk(batch)
-    return this.#ask('record', { text, hashes: Uint32Array.from(hashes), records: batch.length, firstAt, lastAt })
+    const text = new TextEncoder().encode(encodeChunk(batch))
+    return this.#ask('record', { text, hashes: Uint32Array.from(hashes), records: batch.length, firstAt, lastAt }, [
+      text.buffer,
+    ])
   }
 
   find({ by, limit }: HistoryQuery): Promise<HistoryAnswer> {
@@ -89,12 +91,17 @@ export class SqliteHistory implements DeliveryHistory {
     clearTimeout(timer)
   }
 
-  #ask<K extends HistoryOperation>(op: K, ask: HistoryOperations[K]['ask']): Promise<HistoryOperations[K]['answer']> {
+  /** `transferred` changes hands. */
+  #ask<K extends HistoryOperation>(
+    op: K,
+    ask: HistoryOperations[K]['ask'],
+    transferred: ArrayBuffer[] = [],
+  ): Promise<HistoryOperations[K]['answer']> {
     if (this.#closed) return Promise.reject(new HistoryUnavailable('failed', 'the history is closed'))
     this.#worker ??= this.#started()
     this.#seq += 1
     const seq = this.#seq
-    this.#worker.postMessage({ op, seq, ask })
+    this.#worker.postMessage({ op, seq, ask }, transferred)
     return new Promise((resolve, reject) => {
       // The thread answers an operation with what `HistoryOperations` promises for its name.
       this.#waiting.set(seq, { resolve: (answer) => resolve(answer as HistoryOperations[K]['answer']), reject })
