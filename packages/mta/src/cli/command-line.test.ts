@@ -8,7 +8,17 @@ import { promisify } from 'node:util'
 import { covers } from '../../../../test/conformance/covers.ts'
 import { TerminalLab } from './terminal-lab.ts'
 
-const VERBS = ['start', 'check-config', 'describe-config', 'doctor', 'credential', 'queue', 'status', 'version']
+const VERBS = [
+  'start',
+  'check-config',
+  'describe-config',
+  'doctor',
+  'explain',
+  'credential',
+  'queue',
+  'status',
+  'version',
+]
 
 describe('the command line', () => {
   test('without a verb it lists the verbs and the exit codes', async () => {
@@ -57,6 +67,10 @@ describe('the command line', () => {
       ['credential', 'add', 'x', '--sender', 'nobody'],
       'hermetic credential: allowed sender "nobody" is neither an address nor @domain',
     ],
+    [['explain'], 'hermetic explain: domain missing'],
+    [['explain', 'a b'], 'hermetic explain: "a b" is neither a domain nor a mail address'],
+    [['explain', '@'], 'hermetic explain: "@" is neither a domain nor a mail address'],
+    [['explain', 'example.com', '--conect'], 'hermetic explain: unknown option --conect; did you mean --connect?'],
     [['doctor', '--to', '..'], 'hermetic doctor: --to .. is not a domain'],
   ] as const) {
     test(`"${args.join(' ')}" is refused with a hint, exit code 2, no stack`, async () => {

@@ -54,7 +54,12 @@ Examples:
     const destination = destinationOf(positionals[0] ?? '')
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
-    const explanation = await explained(settings.config, { destination, connect: values.connect })
+    const answer = await explained(settings.config, { destination, connect: values.connect })
+    if (!answer.ok) {
+      terminal.err(`${answer.error.atOnceMax} explanations are under way already; try again in a moment.\n`)
+      return EXIT_NOT_NOW
+    }
+    const explanation = answer.value
     terminal.out(values.json ? explanationJson(explanation) : onPaper(explanation, terminal))
     return exitCode(explanation.conclusion.kind)
   },
@@ -68,22 +73,16 @@ function destinationOf(text: string): MailDomain {
   return destination
 }
 
-async function explained(config: Config, request: ExplainRequest): Promise<Explanation> {
+async function explained(config: Config, request: ExplainRequest): ReturnType<Explain> {
   const relay = await connectControl(join(config.data_dir, SOCKET_NAME))
-  if (relay !== undefined) return answered(relay.explain, request)
+  if (relay !== undefined) return relay.explain(request)
   const here = await openExplainHere(config)
   if (!here.ok) throw new UserError(describeStartProblem(here.error))
   try {
-    return await answered(here.value.explain, request)
+    return await here.value.explain(request)
   } finally {
     await here.value.close()
   }
-}
-
-async function answered(ask: Explain, request: ExplainRequest): Promise<Explanation> {
-  const answer = await ask(request)
-  if (answer.ok) return answer.value
-  throw new UserError(`${answer.error.atOnceMax} explanations are under way already; try again in a moment`)
 }
 
 function onPaper(explanation: Explanation, { columns: width, colours, now }: Terminal): string {
