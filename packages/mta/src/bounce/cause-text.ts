@@ -133,9 +133,22 @@ function tlsPolicyText({ policyDomain, mechanism, mxHostname, reason }: TlsPolic
   const domain = `The domain ${shown(policyDomain)}`
   if (mechanism === undefined)
     return `This relay demands a proven encrypted connection to ${shown(policyDomain)}, and ${server} did not prove it: ${shown(reason)}.`
+  if (mechanism === 'dane') return daneText(reason, server, mxHostname)
   if (mxHostname !== undefined)
     return `${domain} enforces an MTA-STS policy that does not name its mail server ${shown(mxHostname)}: ${shown(reason)}.`
-  return `${domain} enforces an MTA-STS policy: a proven encrypted connection. ${capital(server)} did not prove it: ${shown(reason)}.`
+  return `${domain} enforces ${PROMISES[mechanism]}: a proven encrypted connection. ${capital(server)} did not prove it: ${shown(reason)}.`
+}
+
+const PROMISES = {
+  'mta-sts': 'an MTA-STS policy',
+  'dane+mta-sts': 'an MTA-STS policy, and its mail server DANE',
+} as const
+
+/** RFC 7672 §2.1.2: a host whose TLSA records cannot be had is one whose promise is not known. */
+function daneText(reason: string, server: string, mxHostname: string | undefined): string {
+  if (mxHostname !== undefined)
+    return `What the mail server ${shown(mxHostname)} promises of encryption (DANE) could not be found out: ${shown(reason)}.`
+  return `${capital(server)} promises a proven encrypted connection in signed DNS (DANE), and did not prove it: ${shown(reason)}.`
 }
 
 /** The problem whose text matters: behind an expiry, the last one that was met (DSN-13). */

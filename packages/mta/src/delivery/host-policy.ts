@@ -4,8 +4,7 @@
  * `tlsRequirement`.
  */
 import {
-  type DaneFacts,
-  type DaneQuestion,
+  type DaneSource,
   type DomainName,
   type Enforcement,
   type HostOrigin,
@@ -23,13 +22,9 @@ import {
 } from '@hermetic/policy'
 import type { CandidateHost } from './candidates.ts'
 
-export interface DaneLookup {
-  readonly factsFor: (question: DaneQuestion) => Promise<DaneFacts>
-}
-
 export interface PolicySettings {
   /** Absent: DANE is off. */
-  readonly dane?: DaneLookup | undefined
+  readonly dane?: DaneSource | undefined
   /** The list in force now. */
   readonly preload?: (() => PreloadList | undefined) | undefined
   readonly overrides?: readonly PolicyOverride[] | undefined

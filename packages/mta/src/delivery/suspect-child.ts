@@ -49,7 +49,8 @@ async function deliver(task: SuspectTask): Promise<void> {
   say({ kind: 'end' })
 }
 
-function options({ claim, leaseLeftMs, demand, sts, settings, routes, literal }: SuspectTask): DeliveryOptions {
+function options({ claim, leaseLeftMs, demand, sts, dane, settings, ...task }: SuspectTask): DeliveryOptions {
+  const { routes, literal, policies } = task
   const { localAddress, ...plain } = settings
   const judged = new Map<string, JudgedAddress['judgement']>()
   if (literal !== undefined) judged.set(literal.address, literal.judgement)
@@ -81,6 +82,8 @@ function options({ claim, leaseLeftMs, demand, sts, settings, routes, literal }:
     demandFor: () => demand,
     routes: arrivedRoutes(routes),
     ...(sts ? { sts: ASKED_SOURCE } : {}),
+    ...(dane ? { dane: { factsFor: (question) => ask('dane', { question }) } } : {}),
+    ...{ ...policies, preload: () => policies.preload },
     emit: (event) => say({ kind: 'event', event }),
     now: Date.now,
     monotonic: () => performance.now(),

@@ -4,10 +4,13 @@
  */
 import type {
   AddressJudgement,
+  DaneFacts,
+  DaneQuestion,
   DnsAnswer,
   DomainName,
   LocalDemand,
   MxRecord,
+  PreloadList,
   Refetched,
   Self,
   StsFacts,
@@ -18,6 +21,7 @@ import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { Claim, ClaimToken, Settlement, SettleOutcome } from '../spool/spool.ts'
 import type { DeliveryEvent } from './events.ts'
+import type { PolicySettings } from './host-policy.ts'
 import type { LaneId } from './lane.ts'
 import type { TravellingRoute } from './suspect-routes.ts'
 
@@ -28,10 +32,18 @@ export interface SuspectTask {
   readonly demand: LocalDemand
   /** MTA-STS is on: the parent has the source. */
   readonly sts: boolean
+  /** So is DANE. */
+  readonly dane: boolean
+  /** What the operator has written about policies, the preload list as far as it is about this next hop. */
+  readonly policies: TravellingPolicies
   readonly settings: ChildSettings
   readonly routes: readonly TravellingRoute[]
   /** When the next hop is an address literal: what the guard says of it. */
   readonly literal?: JudgedAddress
+}
+
+export interface TravellingPolicies extends Pick<PolicySettings, 'overrides' | 'enforcement'> {
+  readonly preload: PreloadList | undefined
 }
 
 export interface ChildSettings {
@@ -67,6 +79,7 @@ export interface Questions {
     readonly answer: { readonly answer: DnsAnswer<string>; readonly judged: readonly JudgedAddress[] }
   }
   readonly 'sts-policy': { readonly ask: { domain: DomainName; afresh: boolean }; readonly answer: StsFacts }
+  readonly dane: { readonly ask: { question: DaneQuestion }; readonly answer: DaneFacts }
   readonly 'sts-refetch': { readonly ask: { domain: DomainName }; readonly answer: Refetched }
 }
 

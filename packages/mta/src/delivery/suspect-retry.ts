@@ -7,13 +7,21 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { type AddressJudgement, invariant } from '@hermetic/policy'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
+import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { Claim, Content, Spool } from '../spool/spool.ts'
 import { type DeliveryOptions, LEASE_MS, STOP_GRACE_MS } from './delivery.ts'
 import { type LaneId, laneOf } from './lane.ts'
-import type { ChildSettings, FromChild, Question, SuspectTask, ToChild } from './suspect-protocol.ts'
+import type {
+  ChildSettings,
+  FromChild,
+  Question,
+  SuspectTask,
+  ToChild,
+  TravellingPolicies,
+} from './suspect-protocol.ts'
 import { travellingRoutes } from './suspect-routes.ts'
 
 export interface SuspectRetryOptions {
@@ -126,10 +134,24 @@ function taskFor(claim: Claim, { delivery }: SuspectRetryOptions): SuspectTask {
   const sts = delivery.sts !== undefined
   const leaseLeftMs = leaseUntilMono - delivery.monotonic()
   const routes = travellingRoutes(delivery.routes, claim.lane)
-  const task = { claim: rest, leaseLeftMs, demand, sts, routes, settings: settingsOf(delivery) }
+  const dane = delivery.dane !== undefined
+  const policies = travellingPolicies(delivery, nextHop)
+  const task = { claim: rest, leaseLeftMs, demand, sts, dane, policies, routes, settings: settingsOf(delivery) }
   if (nextHop.kind === 'name') return task
   const { address } = nextHop
   return { ...task, literal: { address, judgement: guardOf(claim.lane, delivery)(address) } }
+}
+
+function travellingPolicies(
+  { overrides, enforcement, preload }: DeliveryOptions,
+  nextHop: MailDomain,
+): TravellingPolicies {
+  const list = preload?.()
+  const entry = nextHop.kind === 'name' ? list?.entries.get(nextHop.name) : undefined
+  if (list === undefined || nextHop.kind !== 'name' || entry === undefined) {
+    return { overrides, enforcement, preload: undefined }
+  }
+  return { overrides, enforcement, preload: { ...list, entries: new Map([[nextHop.name, entry]]) } }
 }
 
 function guardOf(
@@ -185,6 +207,9 @@ async function answerTo({ name, ask }: Question, { spool, delivery }: SuspectRet
     case 'sts-policy':
       invariant(delivery.sts !== undefined, 'a child that was told so asks for policies')
       return delivery.sts.policyFor(ask.domain, { afresh: ask.afresh })
+    case 'dane':
+      invariant(delivery.dane !== undefined, 'a child that was told so asks about DANE')
+      return delivery.dane.factsFor(ask.question)
     case 'sts-refetch':
       invariant(delivery.sts !== undefined, 'a child that was told so asks for policies')
       return delivery.sts.refetch(ask.domain)

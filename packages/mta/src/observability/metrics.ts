@@ -3,12 +3,12 @@
  * numbers. Labels take values of closed lists only (or names that the configuration gives), so that no peer
  * can make them grow.
  */
-import { assertNever, type EffectiveMode, type SessionResult } from '@hermetic/policy'
+import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
 import { HISTORY_METRICS } from './history-metrics.ts'
 import type { EventNamed, LogEvent } from './log-events.ts'
-import { POLICY_METRICS } from './policy-metrics.ts'
+import { POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -386,24 +386,8 @@ function daneAlarm(alarm: string): MetricUpdate {
 }
 
 function policySession(mode: EffectiveMode | undefined, session: SessionResult): readonly MetricUpdate[] {
-  const result = sessionOutcome(session)
-  switch (session.policyType) {
-    case 'tlsa':
-      return [count('hermetic_dane_sessions_total', { result })]
-    case 'sts':
-      return mode === undefined ? [] : [count('hermetic_sts_sessions_total', { mode, result })]
-    case 'no-policy-found':
-      return []
-    default:
-      return assertNever(session)
-  }
-}
-
-/** The first detail speaks: a host that the policy does not name is told as that, whatever else is wrong. */
-function sessionOutcome({ outcome }: SessionResult): string {
-  if (outcome.kind === 'success') return 'success'
-  const [{ resultType, failureReasonCode }] = outcome.details
-  return failureReasonCode === 'sts-mx-mismatch' ? failureReasonCode : resultType
+  const counted = sessionCount(mode, session)
+  return counted === undefined ? [] : [count(counted.name, counted.labels)]
 }
 
 function outcomes(summary: RecipientSummary): readonly MetricUpdate[] {

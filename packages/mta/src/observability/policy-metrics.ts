@@ -1,4 +1,6 @@
 /** The metrics of DNS and of the policies of destinations. A part of `metrics.ts`, which says what counts. Pure. */
+import { assertNever, type EffectiveMode, type SessionResult } from '@hermetic/policy'
+
 export const POLICY_METRICS = {
   hermetic_dns_failures_total: {
     type: 'counter',
@@ -103,3 +105,25 @@ export const POLICY_METRICS = {
     help: 'Times that the memory of what DANE protected did not work.',
   },
 } as const
+
+/** What one session counts for: those of a policy of the domain, and those under TLSA records of the host. */
+export function sessionCount(mode: EffectiveMode | undefined, session: SessionResult) {
+  const result = sessionOutcome(session)
+  switch (session.policyType) {
+    case 'tlsa':
+      return { name: 'hermetic_dane_sessions_total', labels: { result } } as const
+    case 'sts':
+      return mode && ({ name: 'hermetic_sts_sessions_total', labels: { mode, result } } as const)
+    case 'no-policy-found':
+      return undefined
+    default:
+      return assertNever(session)
+  }
+}
+
+/** The first detail speaks: a host that the policy does not name is told as that, whatever else is wrong. */
+function sessionOutcome({ outcome }: SessionResult): string {
+  if (outcome.kind === 'success') return 'success'
+  const [{ resultType, failureReasonCode }] = outcome.details
+  return failureReasonCode === 'sts-mx-mismatch' ? failureReasonCode : resultType
+}

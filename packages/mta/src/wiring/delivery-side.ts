@@ -13,6 +13,7 @@ import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
+import { daneSource } from './dane-source.ts'
 import { retryOptions, reuseLimits } from './delivery-settings.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
 import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
@@ -68,7 +69,8 @@ export async function startDeliverySide(
     return policies
   }
   const { source: sts } = policies.value
-  const destinations = destinationOptions(config, { resolver, emit, sts, ca: ca.value })
+  const dane = daneSource(config, { resolver, dnssec, memory: policies.value.daneMemory, emit })
+  const destinations = destinationOptions(config, { resolver, emit, sts, dane, ca: ca.value })
   const options: DeliveryOptions = {
     ...destinations.options,
     ...{ spool, scheduler },

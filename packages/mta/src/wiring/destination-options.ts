@@ -3,7 +3,16 @@
  * no queue. The relay delivers by it, and `hermetic explain` explains by the same when no relay runs.
  */
 import { readFileSync } from 'node:fs'
-import { type DnsResolver, err, type Listener, ok, parseCidr, type Result, type StsSource } from '@hermetic/policy'
+import {
+  type DaneSource,
+  type DnsResolver,
+  err,
+  type Listener,
+  ok,
+  parseCidr,
+  type Result,
+  type StsSource,
+} from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
@@ -18,6 +27,8 @@ export interface DestinationParts {
   readonly ca: readonly string[]
   /** Absent: MTA-STS is off. */
   readonly sts: StsSource | undefined
+  /** Absent: DANE is off. */
+  readonly dane: DaneSource | undefined
   readonly emit: DestinationOptions['emit']
 }
 
@@ -29,12 +40,12 @@ export interface Destinations {
 
 const EVERYWHERE = ['0.0.0.0/0', '::/0']
 
-export function destinationOptions(config: Config, { resolver, ca, sts, emit }: DestinationParts): Destinations {
+export function destinationOptions(config: Config, { resolver, ca, sts, dane, emit }: DestinationParts): Destinations {
   const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   // Architecture, decision 8: hosts that the operator wrote may be anywhere, but at our own listeners.
   const smarthostGuard = new EgressGuard(EVERYWHERE.map(network))
   const options: DestinationOptions = {
-    ...{ resolver, ca, emit },
+    ...{ resolver, ca, dane, emit },
     hostname: formatDomain(config.hostname),
     self: { names: config.hostname.kind === 'name' ? [config.hostname.name] : [] },
     guard: (address, port) => guard.judge(address, port),

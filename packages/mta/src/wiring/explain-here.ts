@@ -16,6 +16,7 @@ import {
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
+import { daneSource } from './dane-source.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
 import { openDnssecHere } from './dnssec-here.ts'
 import { EgressGuard } from './egress-guard.ts'
@@ -44,7 +45,10 @@ export async function openExplainHere(config: Config): Promise<Result<ExplainHer
         guard: (address, port) => guard.judge(address, port),
       })
     : undefined
-  const destinations = destinationOptions(config, { resolver, emit, sts: policies?.source, ca: ca.value })
+  const destinations = destinationOptions(config, {
+    ...{ resolver, emit, sts: policies?.source, ca: ca.value },
+    dane: daneSource(config, { resolver, dnssec, emit }),
+  })
   for (const one of [destinations, guard]) one.setListeners(config.listener)
   return ok({
     explain: createExplainer(explainWorld(destinations.options, { by: 'command-line', policies: policies?.lookups })),

@@ -1,11 +1,12 @@
 /**
  * MTA-STS for delivery: the policy cache in data_dir, the source of policies, and their background refresh. Running
- * when this returns. With `mta_sts.enabled = false` nothing of it exists.
+ * when this returns. With `mta_sts.enabled = false` nothing of it exists but what DANE remembers in the same file.
  */
 import {
   createPolicyAdmin,
   createStsRefresher,
   createStsSource,
+  type DaneMemory,
   type DnsResolver,
   type EmitPolicyEvent,
   err,
@@ -36,6 +37,8 @@ export interface PolicySide {
   readonly lookups?: PolicyLookups
   /** For gauges; absent like `source`. */
   readonly count?: () => Promise<readonly PolicyCount[]>
+  /** What DANE protected when it was last seen; absent: DANE is off. */
+  readonly daneMemory?: DaneMemory
   /** No more fetches: those under way end at once. */
   stop(): Promise<void>
   /** After the last user of `source`. */
@@ -56,11 +59,14 @@ const STALE_MS = 86_400_000
 const OFF: PolicySide = { stop: async () => undefined, close: () => undefined }
 
 export function startPolicySide(config: Config, parts: PolicyParts): Result<PolicySide, StartProblem> {
-  if (!config.mta_sts.enabled) return ok(OFF)
+  const dane = config.dane.enabled !== false
+  if (!config.mta_sts.enabled && !dane) return ok(OFF)
   const { emit } = parts
   const opened = openSqlitePolicyCache({ dataDir: config.data_dir, now: Date.now })
   if (!opened.ok) return err({ kind: 'policy-cache', error: opened.error })
   const cache = opened.value
+  const daneMemory = dane ? { daneMemory: cache.daneMemory } : {}
+  if (!config.mta_sts.enabled) return ok({ ...OFF, ...daneMemory, close: () => cache.close() })
   const stopping = new AbortController()
   const { source, lookups } = policySource(config, { ...parts, cache, signal: stopping.signal })
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
@@ -68,7 +74,7 @@ export function startPolicySide(config: Config, parts: PolicyParts): Result<Poli
   tellPurges(cache, emit)
   refresher.start()
   return ok({
-    ...{ source, lookups },
+    ...{ source, lookups, ...daneMemory },
     admin: createPolicyAdmin({
       ...{ cache, source, now: Date.now },
       tell: (purge) => emit({ event: 'sts-policy-purged', ...purge }),
