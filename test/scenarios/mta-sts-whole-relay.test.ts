@@ -107,7 +107,7 @@ test('policy hosts on loopback are not contacted unless egress.https_networks na
 
 test('with mta_sts.enabled = false nobody is asked for a policy, and none is kept', () =>
   withRelay(
-    { networks: '"127.0.0.0/8"', certificateName: 'other.test', settings: 'enabled = false' },
+    { networks: '"127.0.0.0/8"', certificateName: 'other.test', settings: 'enabled = false\n[dane]\nenabled = false' },
     async ({ directory, mx, host, relay }) => {
       assert.equal(host.connections, 0)
       assert.equal(mx.messages.length, 1)
