@@ -30,6 +30,7 @@ function oneHost(host: HostSection): readonly Line[] {
     { indent: 2, label: mark, labelTone: tone, text },
     ...standingLines(host),
     ...(host.demand === undefined ? [] : demandLines(host.demand)),
+    ...(host.dane === undefined ? [] : daneLines(host.dane)),
     ...host.addresses.flatMap(addressLines),
   ]
 }
@@ -97,6 +98,11 @@ function demandLines({ proofs, reasons }: DemandSection): readonly Line[] {
     ...must.map((text) => row('must show', text)),
     ...reasons.map(({ text, rfc }, index) => row(index === 0 ? 'because' : '', `${text}${references(rfc)}`)),
   ]
+}
+
+function daneLines({ kind, text, records = [] }: NonNullable<HostSection['dane']>): readonly Line[] {
+  const words = kind === 'none' ? `does not apply: ${text}` : kind === 'failure' ? `cannot be looked up: ${text}` : text
+  return [row('DANE', words), ...records.map((record) => row('', `TLSA ${record}`))]
 }
 
 function row(label: string, text: string): Line {

@@ -177,7 +177,13 @@ async function hostsOf(levels: readonly CandidateLevel[], found: HostsFound): Pr
 }
 
 function candidatePlace(host: CandidateHost, facts: NextHopFacts): HostPlace {
-  return { kind: 'candidate', requirement: facts.requirement(host), dialled: host.addresses, sessions: [] }
+  return {
+    kind: 'candidate',
+    requirement: facts.requirement(host),
+    dane: host.dane,
+    dialled: host.addresses,
+    sessions: [],
+  }
 }
 
 async function hostFacts(

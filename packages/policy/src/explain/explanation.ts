@@ -142,8 +142,19 @@ export interface HostSection {
     | 'behind-ourselves'
     | 'unanswered'
   readonly demand?: DemandSection
+  /** Absent: DANE was not looked at. */
+  readonly dane?: DaneSection
   readonly problem?: ProblemSection
   readonly addresses: readonly AddressSection[]
+}
+
+export interface DaneSection {
+  readonly kind: 'none' | 'tlsa' | 'failure'
+  /** Of a closed list: why it does not apply. */
+  readonly because?: string
+  readonly text: string
+  /** As published: usage, selector, matching type, data. */
+  readonly records?: readonly string[]
 }
 
 export interface DemandSection {

@@ -5,6 +5,7 @@
  * Decisions come as values (`Requirement`, `Verdict`, `SessionResult`), made by the functions that delivery calls: an
  * explanation that decided by itself could tell another story than the mail.
  */
+import type { DaneFacts } from '../dane/facts.ts'
 import type { DnsAnswer } from '../dns/answer.ts'
 import type { DomainName } from '../domain-name.ts'
 import type { HttpsFailure } from '../egress/https-failure.ts'
@@ -115,6 +116,8 @@ export type HostPlace =
   | {
       readonly kind: 'candidate'
       readonly requirement: Requirement
+      /** Absent: DANE was not looked at. */
+      readonly dane?: DaneFacts | undefined
       /** In the order of dialling, cut at what delivery tries of one host. */
       readonly dialled: readonly string[]
       readonly sessions: readonly SessionFacts[]

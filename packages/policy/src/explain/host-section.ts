@@ -1,6 +1,7 @@
 /** One host and its addresses: may it be used, what must it prove, what did it show. Sections, pure. */
 import type { HostAddresses } from '../next-hop/addresses.ts'
 import { assertNever } from '../result.ts'
+import { daneSection } from './dane-section.ts'
 import { demandSection } from './demand-section.ts'
 import type { AddressSection, HostSection, ProblemSection } from './explanation.ts'
 import type { HostFacts, HostPlace, Obstacle, SessionFacts } from './facts.ts'
@@ -28,11 +29,12 @@ export function hostAlias({ addresses, name }: Pick<HostFacts, 'addresses' | 'na
   return addresses.canonicalName
 }
 
-function placeSection(place: HostPlace): Pick<HostSection, 'standing' | 'demand' | 'problem'> {
+function placeSection(place: HostPlace): Pick<HostSection, 'standing' | 'demand' | 'dane' | 'problem'> {
   switch (place.kind) {
     case 'candidate': {
       const standing = place.requirement.kind === 'unreachable' ? 'forbidden' : 'candidate'
-      return { standing, demand: demandSection(place.requirement) }
+      const dane = place.dane === undefined ? {} : { dane: daneSection(place.dane) }
+      return { standing, demand: demandSection(place.requirement), ...dane }
     }
     case 'unusable':
       return { standing: 'unusable', problem: problemSection(place) }

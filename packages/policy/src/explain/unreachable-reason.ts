@@ -1,19 +1,9 @@
 /** Why a host is treated as if it did not answer (RFC 8461 §8.4, RFC 7672 §2.1.2), in words. Pure. */
-import type { NoDaneBecause } from '../dane/facts.ts'
 import type { UnreachableReason } from '../requirement.ts'
 import { assertNever } from '../result.ts'
+import { noDaneWords } from './dane-section.ts'
 import type { DemandReason } from './explanation.ts'
 import { bounded, dnsFailureWords } from './plain.ts'
-
-const NO_DANE: Readonly<Record<NoDaneBecause, string>> = {
-  off: 'DANE is off here, or DNS cannot be believed',
-  'address-literal': 'it is known by its address only',
-  'insecure-mx': 'the MX records that name it are not signed',
-  'insecure-address': 'its address records are not signed',
-  'no-address': 'it has no address',
-  'insecure-tlsa': 'its TLSA records are not signed',
-  'no-tlsa': 'it has no TLSA records',
-}
 
 export function unreachableReason(reason: UnreachableReason): DemandReason {
   switch (reason.kind) {
@@ -33,7 +23,7 @@ export function unreachableReason(reason: UnreachableReason): DemandReason {
     case 'dane-required':
       return {
         by: 'local-policy',
-        text: `our own settings demand DANE: ${NO_DANE[reason.because]}`,
+        text: `our own settings demand DANE: ${noDaneWords(reason.because)}`,
         rfc: ['RFC 7672 §6'],
       }
     case 'tlsa-invalid': {
