@@ -115,6 +115,8 @@ const submission = {
       recipients: 'number',
       size: 'number',
       tls: 'word',
+      messageTls: 'word',
+      tlsRequiredIgnored: 'word',
       latencyMs: 'number',
       spoolMs: 'number',
     },

@@ -112,6 +112,7 @@ describe('log lines', () => {
       recipients: 1,
       size: 1,
       tls: 'TLSv1.3',
+      messageTls: 'default',
       latencyMs: 1,
       spoolMs: 1,
     } as const

@@ -1,5 +1,6 @@
-/** The service extensions that a session is offered: only what is honoured right now (RFC 5321 §4.1.1.1). Pure. */
+/** The service extensions that a session is offered, and their parameters: only what is honoured right now (RFC 5321 §4.1.1.1). Pure. */
 import { AUTH_MECHANISMS } from './auth-exchange.ts'
+import type { OfferedParameters } from './envelope-command.ts'
 import type { SessionRules } from './session-rules.ts'
 
 export function ehloKeywords(
@@ -16,5 +17,14 @@ export function ehloKeywords(
     // RFC 8314 §4: passwords only inside TLS.
     ...(secure && !authenticated ? [`AUTH ${AUTH_MECHANISMS.join(' ')}`] : []),
     ...(advertise.dsn ? ['DSN'] : []),
+    // RFC 8689 §2: a promise about every hop from here on is of no use when this one is in clear.
+    ...(secure && advertise.requireTls ? ['REQUIRETLS'] : []),
   ]
+}
+
+export function offeredParameters(
+  { dsn, requireTls }: SessionRules['advertise'],
+  { secure }: { readonly secure: boolean },
+): OfferedParameters {
+  return { dsn, auth: secure, requireTls: !requireTls ? 'off' : secure ? 'offered' : 'in-clear' }
 }

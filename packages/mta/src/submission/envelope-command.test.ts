@@ -4,21 +4,22 @@ import { describe, test } from 'node:test'
 import { formatAddress } from '../smtp/mail-address.ts'
 import { parseMailCommand, parseRcptCommand } from './envelope-command.ts'
 
-const plain = { dsn: false, auth: false }
-const all = { dsn: true, auth: true }
+const plain = { dsn: false, auth: false, requireTls: 'off' } as const
+const all = { dsn: true, auth: true, requireTls: 'offered' } as const
 const ascii = { utf8: false }
 
 describe('RFC 5321 §4.1.1.2 MAIL', () => {
   test('reads every parameter that is offered', () => {
     const command = parseMailCommand(
-      'mail from:<a@example.com> SIZE=1000 body=8bitmime SMTPUTF8 RET=hdrs ENVID=Q+2B1 AUTH=<>',
+      'mail from:<a@example.com> SIZE=1000 body=8bitmime SMTPUTF8 RequireTLS RET=hdrs ENVID=Q+2B1 AUTH=<>',
       all,
     )
     assert(command.ok)
     const { path, ...rest } = command.value
     assert(path.kind === 'address')
     assert.equal(formatAddress(path.address), 'a@example.com')
-    assert.deepEqual(rest, { smtpUtf8: true, body: '8bitmime', size: 1000, dsn: { envid: 'Q+2B1', ret: 'HDRS' } })
+    const dsn = { envid: 'Q+2B1', ret: 'HDRS' }
+    assert.deepEqual(rest, { smtpUtf8: true, body: '8bitmime', size: 1000, requireTls: true, dsn })
   })
 
   test('tolerates a blank before the bracket and white space at the end (RFC 5321 §4.1.1)', () => {
@@ -32,7 +33,7 @@ describe('RFC 5321 §4.1.1.2 MAIL', () => {
     ['a parameter that nobody knows', 'MAIL FROM:<a@example.com> FOO=BAR', 'unknown-parameter'],
     ['DELIVERBY', 'MAIL FROM:<a@example.com> BY=10;R', 'unknown-parameter'],
     ['RET where DSN is not offered', 'MAIL FROM:<a@example.com> RET=FULL', 'unknown-parameter'],
-    ['REQUIRETLS', 'MAIL FROM:<a@example.com> REQUIRETLS', 'unknown-parameter'],
+    ['REQUIRETLS where it is not honoured', 'MAIL FROM:<a@example.com> REQUIRETLS', 'unknown-parameter'],
     ['AUTH outside TLS', 'MAIL FROM:<a@example.com> AUTH=<>', 'unknown-parameter'],
     ['a repeated parameter', 'MAIL FROM:<a@example.com> SIZE=1 size=2', 'duplicate-parameter'],
     ['SIZE without digits', 'MAIL FROM:<a@example.com> SIZE=big', 'bad-parameter'],

@@ -1,6 +1,6 @@
 /**
  * The MAIL and RCPT commands: RFC 5321 §4.1.1.2–3 with the parameters of SIZE (RFC 1870), 8BITMIME (RFC 6152),
- * SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5) and DSN (RFC 3461 §4). Pure.
+ * SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5), REQUIRETLS (RFC 8689 §2) and DSN (RFC 3461 §4). Pure.
  *
  * A parameter of an extension that was not offered is unknown (RFC 5321 §4.1.1.11). Whether the sender may use
  * the address, and how large a message may be, is decided elsewhere.
@@ -13,6 +13,8 @@ import { type AddressProblem, type ParsedPath, parsePath } from './address.ts'
 export interface OfferedParameters {
   readonly dsn: boolean
   readonly auth: boolean
+  /** `in-clear`: honoured, but not offered before TLS. */
+  readonly requireTls: 'offered' | 'in-clear' | 'off'
 }
 
 export interface MailCommand {
@@ -21,6 +23,7 @@ export interface MailCommand {
   readonly body: '7bit' | '8bitmime' | undefined
   /** As declared; up to 20 digits, so it may exceed what a number holds exactly. */
   readonly size: number | undefined
+  readonly requireTls: boolean
   readonly dsn: DsnEnvelope
 }
 
@@ -36,6 +39,8 @@ export type CommandProblem =
   | { readonly kind: 'unknown-parameter'; readonly keyword: string }
   | { readonly kind: 'duplicate-parameter'; readonly keyword: string }
   | { readonly kind: 'bad-parameter'; readonly keyword: string }
+  /** The parameter is for sessions inside TLS. */
+  | { readonly kind: 'needs-tls'; readonly keyword: string }
 
 type Parameters = ReadonlyMap<string, string | undefined>
 
@@ -72,6 +77,7 @@ export function parseMailCommand(line: string, offered: OfferedParameters): Resu
     smtpUtf8: parameters.has('SMTPUTF8'),
     body: body === '8bitmime' || body === '7bit' ? body : undefined,
     size: size === undefined ? undefined : Number(size),
+    requireTls: parameters.has('REQUIRETLS'),
     dsn: {
       ...(envid === undefined ? {} : { envid }),
       ...(ret === 'FULL' || ret === 'HDRS' ? { ret } : {}),
@@ -127,7 +133,7 @@ function readPath(
   return ok({ path: parsed.value.path, parameters })
 }
 
-type Fault = 'unknown-parameter' | 'bad-parameter' | undefined
+type Fault = 'unknown-parameter' | 'bad-parameter' | 'needs-tls' | undefined
 
 function firstProblem(
   parameters: Parameters,
@@ -151,6 +157,8 @@ function mailParameterFault(keyword: string, value: string | undefined, offered:
     case 'AUTH':
       // RFC 4954 §5: a hint about the original submitter that nobody here trusts; read, then dropped.
       return offered.auth ? good(value !== undefined && (value === '<>' || XTEXT.test(value))) : 'unknown-parameter'
+    case 'REQUIRETLS':
+      return requireTlsFault(value, offered.requireTls)
     case 'RET':
       return offered.dsn ? good(value !== undefined && /^(?:FULL|HDRS)$/i.test(value)) : 'unknown-parameter'
     case 'ENVID':
@@ -160,6 +168,13 @@ function mailParameterFault(keyword: string, value: string | undefined, offered:
     default:
       return 'unknown-parameter'
   }
+}
+
+/** RFC 8689 §2: no value, and never in clear. */
+function requireTlsFault(value: string | undefined, offered: OfferedParameters['requireTls']): Fault {
+  if (offered === 'off') return 'unknown-parameter'
+  if (value !== undefined) return 'bad-parameter'
+  return offered === 'in-clear' ? 'needs-tls' : undefined
 }
 
 function rcptParameterFault(

@@ -2,7 +2,9 @@
  * What the submission listeners tell the log and the metrics. Peer text in here is cut in length; addresses of
  * recipients are not told. `observability/` renders the union.
  */
+import type { MessageTls } from '@hermetic/policy'
 import type { QueueId } from '../spool/queue-id.ts'
+import type { FieldIgnored } from './message-tag.ts'
 
 export type SubmissionEvent =
   | { readonly event: 'listening'; readonly listener: string; readonly address: string; readonly port: number }
@@ -55,6 +57,9 @@ export type SubmissionEvent =
       readonly recipients: number
       readonly size: number
       readonly tls: string
+      readonly messageTls: MessageTls
+      /** There is a field `TLS-Required`, and it was not followed. */
+      readonly tlsRequiredIgnored?: FieldIgnored
       /** From DATA to the answer of the spool. */
       readonly latencyMs: number
       /** The part of it that the spool's commit took. */

@@ -4,13 +4,15 @@
  */
 import { assertNever } from '@hermetic/policy'
 import type { Envelope, Origin, Recipient } from '../smtp/envelope.ts'
-import { formatAddress } from '../smtp/mail-address.ts'
+import { formatAddress, type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { AcceptOutcome, ContentSink, NewContent } from '../spool/spool.ts'
 import { boundedSink } from './bounded-sink.ts'
 import { type ContentOutcome, ContentReceiver } from './content-receiver.ts'
 import type { SubmissionLimits } from './limits.ts'
 import { type MailTransaction, needsUtf8 } from './mail-transaction.ts'
+import type { HeaderFacts } from './message-hygiene.ts'
+import { type MessageTag, messageTag } from './message-tag.ts'
 import { contentRefusal, queuedReply, type Reply, replies } from './replies.ts'
 import { receivedField, type TraceFacts } from './trace.ts'
 
@@ -33,13 +35,21 @@ export interface IncomingOptions {
   readonly repairLineEnds: boolean
   readonly transaction: MailTransaction
   readonly origin: Origin
+  /** RFC 8689 §8.3. */
+  readonly mayRelaxTls: (addresses: readonly MailAddress[]) => boolean
   readonly trace: Omit<TraceFacts, 'id' | 'receivedAt' | 'forwardPath' | 'smtpUtf8'>
   readonly limits: Pick<SubmissionLimits, 'messageBytesMax' | 'headerBytesMax' | 'receivedFieldsMax' | 'stagingStepMs'>
   readonly receivedAt: number
 }
 
 export type IncomingEnd =
-  | { readonly kind: 'accepted'; readonly reply: Reply; readonly message: ReceivedMessage; readonly spoolMs: number }
+  | {
+      readonly kind: 'accepted'
+      readonly reply: Reply
+      readonly message: ReceivedMessage
+      readonly tag: MessageTag
+      readonly spoolMs: number
+    }
   | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string }
 
 export class IncomingMessage {
@@ -89,13 +99,14 @@ export class IncomingMessage {
     if (outcome.kind === 'refused') {
       return { kind: 'refused', reply: contentRefusal(outcome.problem), reason: outcome.problem }
     }
-    const message = this.#message(outcome)
+    const tag = this.#tag(outcome.facts)
+    const message = this.#message(outcome, tag)
     const startedAt = now()
     const answer = await accept(message)
     switch (answer.kind) {
       case 'accepted':
       case 'already-done':
-        return { kind: 'accepted', reply: queuedReply(this.id), message, spoolMs: now() - startedAt }
+        return { kind: 'accepted', reply: queuedReply(this.id), message, tag, spoolMs: now() - startedAt }
       case 'full':
         return { kind: 'refused', reply: replies.intakeFull, reason: 'queue-full' }
       case 'unavailable':
@@ -109,7 +120,18 @@ export class IncomingMessage {
     return this.#receiver.abort()
   }
 
-  #message(outcome: Extract<ContentOutcome, { kind: 'complete' }>): ReceivedMessage {
+  #tag({ tlsRequired }: HeaderFacts): MessageTag {
+    const { transaction, mayRelaxTls } = this.#options
+    const { reversePath, recipients, requireTls } = transaction
+    const addresses = [...recipients.values()].map(({ address }) => address)
+    return messageTag({
+      parameter: requireTls,
+      field: tlsRequired,
+      allowed: () => mayRelaxTls(reversePath === nullReversePath ? addresses : [reversePath, ...addresses]),
+    })
+  }
+
+  #message(outcome: Extract<ContentOutcome, { kind: 'complete' }>, { tls }: MessageTag): ReceivedMessage {
     const { id, transaction, origin, receivedAt } = this.#options
     const { facts, eightBitBody, content, size } = outcome
     const utf8Envelope = needsUtf8(transaction)
@@ -120,7 +142,7 @@ export class IncomingMessage {
       // RFC 6531 §3.4 and EAI-02: what needs it, not what the client said. UTF-8 may also stand in the header of a
       // part (RFC 6532 §3), where only the client can know it.
       smtpUtf8: utf8Envelope || facts.nonAscii || (transaction.smtpUtf8 && eightBitBody && facts.nestsHeaders),
-      tls: 'default',
+      tls,
       dsn: transaction.dsn,
       size,
       origin,

@@ -25,7 +25,8 @@ export interface FixtureOptions {
   readonly listener?: Partial<ListenerOptions>
   readonly limits?: Partial<SubmissionLimits>
   readonly credentials?: readonly CredentialRecord[]
-  readonly advertise?: { readonly dsn: boolean }
+  readonly advertise?: ListenerParts['advertise']
+  readonly mayRelaxTls?: ListenerParts['mayRelaxTls']
   readonly accept?: (message: ReceivedMessage) => Promise<AcceptOutcome>
   readonly stage?: (id: QueueId) => ContentSink
   readonly health?: () => SpoolHealth['intake']
@@ -120,6 +121,7 @@ async function fixtureParts(
     spoolHealth: () => ({ intake: options.health?.() ?? 'open' }),
     emit,
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
+    ...(options.mayRelaxTls === undefined ? {} : { mayRelaxTls: options.mayRelaxTls }),
     ...(options.now === undefined ? {} : { now: options.now }),
   }
 }

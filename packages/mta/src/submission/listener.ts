@@ -36,7 +36,10 @@ export interface ListenerParts
   readonly postmaster: MailAddress
   /** Shared by all listeners of the process. */
   readonly authFailures?: AuthFailures
-  readonly advertise?: SessionRules['advertise']
+  /** Nothing by default. */
+  readonly advertise?: Partial<SessionRules['advertise']>
+  /** Everybody by default. */
+  readonly mayRelaxTls?: SessionRules['mayRelaxTls']
   readonly now?: () => number
   readonly wallClock?: () => number
   readonly sweepMs?: number
@@ -88,7 +91,8 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
 }
 
 function sessionRules(parts: ListenerParts): SessionRules {
-  const { listener, authFailures = new AuthFailures(), advertise = { dsn: false } } = parts
+  const { listener, authFailures = new AuthFailures(), mayRelaxTls = () => true } = parts
+  const advertise = { dsn: false, requireTls: false, ...parts.advertise }
   const { now = () => performance.now(), wallClock = () => Date.now() } = parts
   const { hostname, limits, credentials, stage, accept, spoolHealth, emit, postmaster } = parts
   return {
@@ -98,7 +102,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     requireAuth: listener.requireAuth,
     repairLineEnds: listener.repairLineEnds ?? false,
     isAllowedNetwork: networkList(listener.allowNetworks),
-    ...{ hostname, postmaster, limits, advertise, credentials, authFailures },
+    ...{ hostname, postmaster, limits, advertise, mayRelaxTls, credentials, authFailures },
     ...{ stage, accept, spoolHealth, emit, now, wallClock },
   }
 }

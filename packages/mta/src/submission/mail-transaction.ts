@@ -22,6 +22,8 @@ export interface MailTransaction {
   readonly reversePath: ReversePath
   /** The client gave the parameter; whether the message needs it is seen from the message. */
   readonly smtpUtf8: boolean
+  /** RFC 8689 §2: the client gave the parameter. */
+  readonly requireTls: boolean
   readonly dsn: DsnEnvelope
   /** By their canonical text: `b@` and `B@` are two, quoted and unquoted forms of one are one (RFC 5321 §2.4). */
   readonly recipients: Map<string, Recipient>
@@ -42,7 +44,7 @@ export function openTransaction(line: string, rules: TransactionRules): Result<M
   if (rules.intake !== 'open') return err(rules.intake === 'full' ? replies.intakeFull : replies.intakeFailing)
   const command = parseMailCommand(line, rules.offered)
   if (!command.ok) return err(commandRefusal(command.error, 'reverse'))
-  const { path, smtpUtf8, size, dsn } = command.value
+  const { path, smtpUtf8, requireTls, size, dsn } = command.value
   if (path.kind === 'postmaster') {
     return err(commandRefusal({ kind: 'address', problem: 'unqualified-domain' }, 'reverse'))
   }
@@ -53,7 +55,7 @@ export function openTransaction(line: string, rules: TransactionRules): Result<M
     return err(replies.senderNotAllowed)
   }
   const reversePath = path.kind === 'null' ? nullReversePath : path.address
-  return ok({ reversePath, smtpUtf8, dsn, recipients: new Map() })
+  return ok({ reversePath, smtpUtf8, requireTls, dsn, recipients: new Map() })
 }
 
 /** Adds the recipient when the reply is positive. */

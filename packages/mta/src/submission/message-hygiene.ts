@@ -12,6 +12,7 @@ import { formatReversePath, nullReversePath, type ReversePath } from '../smtp/ma
 import { type HeaderField, type ParsedHeader, parseHeader, unfold } from './header.ts'
 import { countMailboxes } from './mailbox-list.ts'
 import type { ContentProblem } from './replies.ts'
+import { type TlsRequiredField, tlsRequiredField } from './tls-required-field.ts'
 
 export interface HygieneContext {
   /** `submission`: repair (RFC 6409). `relay`: only look (RFC 5321 §6.4). */
@@ -39,6 +40,7 @@ export interface HeaderFacts {
   readonly nonAscii: boolean
   /** A multipart or message type: header fields may stand in the body too. */
   readonly nestsHeaders: boolean
+  readonly tlsRequired: TlsRequiredField
 }
 
 // RFC 5322 §3.6: at most one of each. Bcc is removed anyway, and trace and Resent fields may repeat.
@@ -80,6 +82,7 @@ function headerFacts(parsed: ParsedHeader, nonAscii: boolean): HeaderFacts {
     ...(messageId === undefined ? {} : { messageId }),
     hasMimeVersion: count(parsed, 'mime-version') > 0,
     nonAscii,
+    tlsRequired: tlsRequiredField(parsed),
     nestsHeaders: /^(?:multipart|message)\//i.test(bodyOf(parsed, 'content-type') ?? ''),
   }
 }

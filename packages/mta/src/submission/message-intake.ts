@@ -112,6 +112,8 @@ export class MessageIntake {
       recipients: recipients.length,
       size: envelope.size,
       tls: about.tls,
+      messageTls: end.tag.tls,
+      ...(end.tag.fieldIgnored === undefined ? {} : { tlsRequiredIgnored: end.tag.fieldIgnored }),
       latencyMs: this.#rules.now() - startedAt,
       spoolMs: end.spoolMs,
     })

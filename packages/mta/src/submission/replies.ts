@@ -52,6 +52,7 @@ export const replies = {
   tlsPipelined: reply(503, '5.5.1', 'Input was sent behind STARTTLS, closing the connection'),
   tlsActive: reply(503, '5.5.1', 'TLS is active already'),
   tlsRequired: reply(530, '5.7.0', 'Send STARTTLS first'),
+  requireTlsInClear: reply(530, '5.7.0', 'REQUIRETLS needs a session inside TLS'),
   authRequired: reply(530, '5.7.0', 'Authentication required'),
   relayDenied: reply(554, '5.7.1', 'Relay access denied'),
   authNeedsTls: reply(538, '5.7.11', 'Encryption required for authentication'),
@@ -147,6 +148,8 @@ export function commandRefusal(problem: CommandProblem, path: 'reverse' | 'forwa
       return reply(501, '5.5.4', 'A parameter of the command is repeated')
     case 'bad-parameter':
       return reply(501, '5.5.4', 'A parameter of the command has a bad value')
+    case 'needs-tls':
+      return replies.requireTlsInClear
     case 'address':
       return addressRefusal(problem.problem, path)
   }

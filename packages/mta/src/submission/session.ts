@@ -10,7 +10,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { newQueueId } from '../spool/queue-id.ts'
 import { Activity, type Overdue } from './activity.ts'
 import { type AuthAnswer, Authentication } from './authentication.ts'
-import { ehloKeywords } from './ehlo-keywords.ts'
+import { ehloKeywords, offeredParameters } from './ehlo-keywords.ts'
 import { quotedPeerText, type SessionEnd, type SubmissionEvent } from './events.ts'
 import type { IncomingOptions } from './incoming-message.ts'
 import { addRecipient, type MailTransaction, openTransaction, type TransactionRules } from './mail-transaction.ts'
@@ -252,7 +252,7 @@ export class Session implements WireTarget {
   }
 
   #messageOptions(transaction: MailTransaction): IncomingOptions {
-    const { kind, hostname, limits, repairLineEnds, wallClock } = this.#rules
+    const { kind, hostname, limits, repairLineEnds, mayRelaxTls, wallClock } = this.#rules
     const { account } = this.#authentication
     const address = this.#address
     const tls = this.#channel.tls()
@@ -273,7 +273,7 @@ export class Session implements WireTarget {
         hostname,
         ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
       },
-      limits,
+      ...{ limits, mayRelaxTls },
       receivedAt: wallClock(),
     }
   }
@@ -334,7 +334,7 @@ export class Session implements WireTarget {
   #transactionRules(): TransactionRules {
     const { limits, advertise, hostname, postmaster, spoolHealth } = this.#rules
     return {
-      offered: { dsn: advertise.dsn, auth: this.#channel.tls() !== undefined },
+      offered: offeredParameters(advertise, { secure: this.#channel.tls() !== undefined }),
       account: this.#authentication.account,
       intake: spoolHealth().intake,
       messageBytesMax: limits.messageBytesMax,

@@ -15,6 +15,7 @@ import type { CredentialRecord } from '../submission/credential-file.ts'
 import { openCredentials } from '../submission/credentials.ts'
 import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from '../submission/limits.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
+import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -44,6 +45,8 @@ export async function openSubmissionSide(
     postmaster: postmasterOf(config),
     limits: submissionLimits(config),
     authFailures: new AuthFailures(),
+    advertise: { requireTls: config.submission.require_tls },
+    mayRelaxTls: tlsOptionalRules(config.submission.ignore_tls_required_no),
     stage: (id) => spool.stage(id),
     accept: messageAcceptor({
       spool,

@@ -5,6 +5,7 @@
 import { ok } from '@hermetic/policy'
 import { parseSecretHash } from '../../submission/secret-hash.ts'
 import { parseSenderRight } from '../../submission/sender-rights.ts'
+import { parseTlsOptionalRule } from '../../submission/tls-optional-rule.ts'
 import { defaulted, listOf, optional, required, table, tableList } from '../setting.ts'
 import { textType } from '../value-type.ts'
 import {
@@ -123,7 +124,7 @@ export const credentials = tableList(
 )
 
 export const submission = table(
-  { sentence: 'Limits on what is accepted.' },
+  { sentence: 'What is accepted, and how much of it.' },
   {
     max_message_size: defaulted(size({ min: 64 * 1024, max: 2 * 1024 ** 3 }), '50 MiB', {
       sentence: 'The largest message, announced as SIZE.',
@@ -137,6 +138,22 @@ export const submission = table(
       sentence: 'Sessions of one listener at the same time; further clients get 421.',
       source: 'packages/mta/src/submission/limits.ts',
     }),
+    require_tls: defaulted(boolean, true, {
+      sentence:
+        'Offer REQUIRETLS inside TLS: a message with it travels only where every server proves its name and promises the same, or comes back.',
+      source: 'RFC 8689 §2',
+    }),
+    ignore_tls_required_no: listOf(
+      textType('mail address, @domain or "*"', '"app@example.com", "@example.com", or "*" for everybody', (text) =>
+        parseTlsOptionalRule(text) === undefined ? undefined : ok(text),
+      ),
+      [],
+      {
+        maxItems: SENDERS_MAX,
+        sentence: 'Senders and recipients whose messages are not sent in clear because of a field TLS-Required: No.',
+        source: 'RFC 8689 §8.3',
+      },
+    ),
     max_sessions_per_address: defaulted(integer({ min: 1, max: 100_000 }), 200, {
       sentence: 'Sessions of one client address at the same time.',
       source: 'packages/mta/src/submission/limits.ts',
