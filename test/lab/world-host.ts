@@ -10,6 +10,8 @@ type HostCertificate = 'trusted' | 'self-signed' | 'expired' | 'wrong-name' | 'c
 export interface HostOptions extends Omit<ScriptedMxOptions, 'address' | 'port' | 'tls'> {
   /** A certificate of the world's authority for the host's name by default; `none`: STARTTLS is not offered. */
   readonly tls?: HostCertificate | 'none'
+  /** In place of a certificate made for it. */
+  readonly pair?: { readonly key: string; readonly cert: string }
   /** The one version that it speaks. */
   readonly tlsVersion?: SecureVersion
   /** The name in the certificate; the host's own by default. */
@@ -34,8 +36,8 @@ export async function startHost(start: {
   readonly ca: Authority
 }): Promise<ScriptedMx> {
   const { name, address, port, ca } = start
-  const { tls = 'trusted', certificateName = name, tlsVersion, deadAddresses: _, ...rest } = start.host
-  const certificate = tls === 'none' ? undefined : await certificateFor(certificateName, tls, ca)
+  const { tls = 'trusted', pair, certificateName = name, tlsVersion, deadAddresses: _, ...rest } = start.host
+  const certificate = tls === 'none' ? undefined : (pair ?? (await certificateFor(certificateName, tls, ca)))
   const versions = tlsVersion === undefined ? {} : { minVersion: tlsVersion, maxVersion: tlsVersion }
   return ScriptedMx.start({
     ...rest,
