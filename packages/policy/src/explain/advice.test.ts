@@ -417,7 +417,31 @@ const tlsa = {
 const mismatch = { kind: 'failed', reasons: [{ kind: 'no-tlsa-match' }] } as const
 const lookupFailed = { kind: 'failure', lookup: 'tlsa', name: owner.value, reason: { kind: 'timeout' } } as const
 
+const [record] = tlsa.usable
+const authenticated = { kind: 'authenticated', record } as const
+
 rows('the TLSA records', [
+  {
+    rule: 'whom DANE authenticates needs no authority and no name',
+    facts: {
+      connected: true,
+      hosts: [
+        shown(
+          { kind: 'tls', facts: peer({ matches: false, trust: 'CERT_HAS_EXPIRED' }), dane: authenticated },
+          { dane: tlsa, sts: undefined },
+        ),
+      ],
+    },
+    codes: [],
+  },
+  {
+    rule: 'unless MTA-STS wants them too',
+    facts: {
+      connected: true,
+      hosts: [shown({ kind: 'tls', facts: peer({ matches: false }), dane: authenticated }, { dane: tlsa })],
+    },
+    codes: ['broken mx-certificate-wrong-name'],
+  },
   {
     rule: 'a certificate that is not the one',
     facts: { connected: true, hosts: [shown({ kind: 'tls', facts: peer(), dane: mismatch }, { dane: tlsa })] },

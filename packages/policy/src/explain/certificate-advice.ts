@@ -33,14 +33,20 @@ export function certificateAdvice({ hosts, route, at }: ExplainFacts): readonly 
 
 function hostAdvice({ place, name: subject }: HostFacts, at: number): readonly AddressAdvice[] {
   if (place.kind !== 'candidate' || place.requirement.kind === 'unreachable') return []
-  const severity = severityBy(place.requirement)
+  const { requirement } = place
+  const severity = severityBy(requirement)
   return place.sessions.flatMap((session) => {
-    if (session.kind !== 'judged') return []
+    if (session.kind !== 'judged' || isProvenOtherwise(requirement, session.channel)) return []
     const shown: Shown = { subject, severity, at }
     // Of a host with one address, the address says nothing.
     const addresses = place.sessions.length > 1 ? [session.address] : []
     return channelAdvice(session.channel, shown).map((advice) => ({ ...advice, addresses }))
   })
+}
+
+/** RFC 7672 §3.1: whom DANE authenticates needs neither a trusted authority nor, with DANE-EE, a name or dates. */
+function isProvenOtherwise({ pkix, sts }: ProofRequirement, channel: Channel): boolean {
+  return !pkix && sts === undefined && channel.kind === 'tls' && channel.dane?.kind === 'authenticated'
 }
 
 function severityBy({ pkix, sts }: ProofRequirement): Severity {
