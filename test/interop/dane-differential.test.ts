@@ -30,8 +30,11 @@ const STRICTER: Readonly<Record<string, string>> = {
   'certificate-not-yet-valid@anchor': 'RFC 5280 §4.1.2.5: the same',
   'signature-algorithm': 'RFC 8446 §4.2.3: no SHA-224; under a bare key OpenSSL does not measure the digest at all',
   'not-a-ca': 'RFC 5280 §4.2.1.9: OpenSSL takes keyUsage for basicConstraints in an anchor',
-  'no-tlsa-match':
-    'RFC 5280 §4.1.2.4: an issuer has a name; and keys that cannot be read are not skipped on the way up',
+  'no-tlsa-match without a name': 'RFC 5280 §4.1.2.4: an issuer has a name',
+  'no-tlsa-match after tampering':
+    'RFC 5280 §6.1 leaves path building open: OpenSSL passes over an issuer that it cannot read',
+  'no-tlsa-match beside PKIX-TA':
+    'RFC 7672 §3.1.3: unusable; OpenSSL takes the certificate of a 0 0 0 record as if it were sent',
   'issuer-key': 'RFC 5280 §6.1 leaves path building open: no second choice is made for a key that is not usable',
   'leaf-key': 'security level 2 for the leaf of a path; OpenSSL measures it before it looks at records',
   'name-constraint-unsupported':
@@ -135,8 +138,8 @@ function reasonsOf(
   return reasons.map((reason) => {
     if (reason.kind === 'path-invalid') return reason.code
     if ('depth' in reason) return reason.depth === theirs.lastDepth ? `${reason.kind}@anchor` : reason.kind
-    if (reason.kind === 'no-tlsa-match' && changed('no subject', 'no issuer name'))
-      return `${reason.kind} without a name`
+    if (changed('no subject', 'no issuer name')) return `${reason.kind} without a name`
+    if (changed('0 0 0 ')) return `${reason.kind} beside PKIX-TA`
     return changed('tampered', 'flipped', 'broken') ? `${reason.kind} after tampering` : reason.kind
   })
 }

@@ -109,6 +109,7 @@ describe('RFC 7671 §5.1: DANE-EE(3)', () => {
       writeLeaf({ extensions: { basicConstraints: basicConstraints(true, 0) } }),
       writeLeaf({ issuer: stranger, signer: createKey() }),
       writeLeaf({ version: 1 }),
+      writeLeaf({ version: 2 }),
       writeLeaf({ key: createKey('rsa1024'), algorithm: 'rsa-sha1' }),
     ]) {
       assertPasses({ chain: [odd], usable: [tlsa('3 0 1', odd)] })
@@ -322,6 +323,11 @@ describe('RFC 7672 §3.2: names with DANE-TA', () => {
       { chain: named('*.example.com'), usable, referenceNames: [domain('example.com')] },
       mismatch(domain('example.com')),
     )
+  })
+
+  test('a wildcard of a whole top-level domain is nobody’s', () => {
+    const name = domain('example.com')
+    assertFails({ chain: named('*.com'), usable, referenceNames: [name] }, mismatch(name))
   })
 
   test('DANE-78: and never for several', () => {

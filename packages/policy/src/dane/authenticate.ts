@@ -80,10 +80,9 @@ interface Anchor {
 
 /** RFC 7671 §5.2.3: when no certificate matches, a key that DNS has in full may have signed the top-most one. */
 function bareKeyAnchor({ outline }: PathCertificate, records: readonly TlsaRecord[]): Anchor {
-  const signed = { tbs: outline.tbs, signature: outline.signature, algorithm: outline.outerAlgorithm }
   const record = records.find(
     ({ selector, matchingType, associationData }) =>
-      selector === 'spki' && matchingType === 'full' && signatureProblem(signed, associationData) === undefined,
+      selector === 'spki' && matchingType === 'full' && signatureProblem(outline, associationData) === undefined,
   )
   return record === undefined ? { record } : { record, bareKey: record.associationData }
 }
@@ -96,7 +95,7 @@ interface Judgement extends AnchorQuestion {
 function judgePath({ certificates }: BuiltPath, judgement: Judgement): DaneAuthentication {
   const { record, bareKey, referenceNames, now } = judgement
   const reasons: DaneReason[] = [...pathReasons({ certificates, bareKey, now })]
-  const name = carriedName(referenceNames, certificates[0].extensions?.subjectAltName ?? [])
+  const name = carriedName(referenceNames, certificates[0].contents?.extensions.subjectAltName ?? [])
   if (name === undefined) reasons.push({ kind: 'name-mismatch', names: referenceNames })
   const [first, ...more] = reasons
   if (first !== undefined) return { kind: 'failed', reasons: [first, ...more] }

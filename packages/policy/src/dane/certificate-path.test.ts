@@ -62,6 +62,8 @@ describe('the walk from a leaf to an anchor', () => {
     const renewed = writeCa({ subject, key })
     assert.deepEqual(walk({ from: intermediate, among: [longGone, expired, root, renewed], to: root }), [[2], true])
     assert.deepEqual(walk({ from: intermediate, among: [renewed, root], to: root }), [[0], false])
+    const tomorrow = writeCa({ subject, key, notBefore: daysFromNow(1), notAfter: daysFromNow(60) })
+    assert.deepEqual(walk({ from: intermediate, among: [tomorrow, root], to: root }), [[1], true])
     assert.deepEqual(walk({ from: intermediate, among: [longGone, expired], to: expired }), [[1], true])
   })
 
@@ -125,6 +127,6 @@ describe('the walk from a leaf to an anchor', () => {
 test('an authority key identifier that cannot be read is one that nobody said', () => {
   for (const value of [sequence(taggedPrimitive(3, Buffer.from([1]))), authorityKeyId(Buffer.alloc(0)).subarray(2)]) {
     const certificate = read(writeLeaf({ extensions: { authorityKeyId: extension({ id: '2.5.29.35', value }) } }))
-    assert.equal(certificate.extensions, undefined)
+    assert.equal(certificate.contents, undefined)
   }
 })

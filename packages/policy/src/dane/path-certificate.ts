@@ -2,9 +2,9 @@
  * A certificate as a member of a path: its names, dates and extensions read, and whether one may have issued another
  * (RFC 5280 §6.1, §4.2.1.1). What is malformed is a fact here; `path-validation.ts` judges. Pure.
  */
-import type { Certificate } from './certificate.ts'
+import { type Certificate, VERSION_TAG } from './certificate.ts'
 import { type CertificateExtensions, readExtensions } from './certificate-extensions.ts'
-import { derChildren, derTime, TAG } from './der.ts'
+import { contextTag, type DerElement, derChildren, derInteger, derSmallInteger, derTime, TAG } from './der.ts'
 import { type DistinguishedName, readDistinguishedName, sameName } from './distinguished-name.ts'
 import { couldHaveSigned } from './signature.ts'
 
@@ -14,10 +14,14 @@ export interface PathCertificate {
   readonly subject: DistinguishedName
   /** RFC 5280 §6.1: issuer and subject have the same name, whoever signed. */
   readonly selfIssued: boolean
-  /** Undefined: malformed. */
-  readonly validity: Validity | undefined
-  /** Undefined: malformed. */
-  readonly extensions: CertificateExtensions | undefined
+  /** Undefined: malformed somewhere. */
+  readonly contents: CertificateContents | undefined
+}
+
+export interface CertificateContents {
+  readonly version: 1 | 2 | 3
+  readonly validity: Validity
+  readonly extensions: CertificateExtensions
 }
 
 /** UTC milliseconds. */
@@ -36,9 +40,47 @@ export function readPathCertificate(outline: Certificate): PathCertificate | und
     issuer,
     subject,
     selfIssued: sameName(issuer, subject),
-    validity: readValidity(outline),
-    extensions: readExtensions(outline.extensions),
+    contents: readContents(outline),
   }
+}
+
+function readContents(outline: Certificate): CertificateContents | undefined {
+  const version = readVersion(outline)
+  const validity = readValidity(outline)
+  const wrapper = version && extensionsWrapper(outline, version)
+  const extensions = wrapper && readExtensions(wrapper.extensions)
+  if (version === undefined || validity === undefined || extensions === undefined) return undefined
+  return derInteger(outline.serial) === undefined ? undefined : { version, validity, extensions }
+}
+
+/** RFC 5280 §4.1.2.1; DER leaves the default out, so an explicit version 1 is malformed. */
+function readVersion({ version }: Certificate): 1 | 2 | 3 | undefined {
+  if (version === undefined) return 1
+  const [number, surplus] = derChildren(version, VERSION_TAG) ?? []
+  const value = number === undefined || surplus !== undefined ? undefined : derSmallInteger(number)
+  return value === 1 ? 2 : value === 2 ? 3 : undefined
+}
+
+const ISSUER_UNIQUE_ID = contextTag(1, 'primitive')
+const SUBJECT_UNIQUE_ID = contextTag(2, 'primitive')
+const EXTENSIONS = contextTag(3, 'constructed')
+
+/** RFC 5280 §4.1.2.8, §4.1.2.9: unique identifiers need version 2, extensions version 3; each once and in order. */
+function extensionsWrapper(
+  { tail }: Certificate,
+  version: 1 | 2 | 3,
+): { readonly extensions: DerElement | undefined } | undefined {
+  const order = [ISSUER_UNIQUE_ID, SUBJECT_UNIQUE_ID, EXTENSIONS].slice(0, version === 1 ? 0 : version)
+  let next = 0
+  for (const { tag } of tail) {
+    const at = order.indexOf(tag, next)
+    if (at < 0) return undefined
+    next = at + 1
+  }
+  const wrapper = tail.find(({ tag }) => tag === EXTENSIONS)
+  if (wrapper === undefined) return { extensions: undefined }
+  const [extensions, surplus] = derChildren(wrapper, EXTENSIONS) ?? []
+  return extensions === undefined || surplus !== undefined ? undefined : { extensions }
 }
 
 function readValidity({ validity }: Certificate): Validity | undefined {
@@ -74,11 +116,11 @@ export function mayHaveIssued(issuer: PathCertificate, subject: PathCertificate)
 
 /** RFC 5280 §4.2.1.1: what the subject says of its issuer's key, as far as the issuer says anything. */
 function isAuthorityKeyOf(issuer: PathCertificate, subject: PathCertificate): boolean {
-  const said = subject.extensions?.authorityKey
+  const said = subject.contents?.extensions.authorityKey
   if (said === undefined) return true
-  const keyId = issuer.extensions?.subjectKeyId
+  const keyId = issuer.contents?.extensions.subjectKeyId
   if (said.keyId !== undefined && keyId !== undefined && !sameOctets(said.keyId, keyId)) return false
-  if (said.serial !== undefined && !sameOctets(said.serial, issuer.outline.serial)) return false
+  if (said.serial !== undefined && !sameOctets(said.serial, issuer.outline.serial.contents)) return false
   const directory = said.issuer?.find((name) => name.kind === 'directory')
   return directory === undefined || sameName(directory.name, issuer.issuer)
 }

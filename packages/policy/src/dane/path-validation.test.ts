@@ -229,6 +229,8 @@ test('RFC 5280 §6.1.3: constraints hold for every name below, self-issued inter
   assert.deepEqual(flawsOf(writeLeaf({ issuer: between }), between, narrow), ['name-not-permitted'])
   const rollover = writeCa({ issuer: narrow, subject: narrow.subject, extensions: strange })
   assert.deepEqual(flawsOf(writeLeaf({ issuer: rollover }), rollover, narrow), [])
+  const likeItsIssuer = { subject: narrow.subject, names: ['mx.example.net'] }
+  assert.deepEqual(flawsOf(writeLeaf({ issuer: narrow, ...likeItsIssuer }), narrow), ['name-not-permitted'])
   // A constraint on the leaf itself governs nothing.
   const excluding = { nameConstraints: nameConstraints({ excluded: [dnsName('example.com')] }) }
   assert.deepEqual(leafFlaws({ extensions: excluding }), [])

@@ -9,16 +9,14 @@
 import { strongKey } from './certificate-key.ts'
 import type { DaneReason } from './facts.ts'
 import { type NameConstraintBreach, nameConstraintBreach } from './name-constraints.ts'
-import { type PathCertificate, sameOctets, timeliness } from './path-certificate.ts'
+import { type CertificateContents, type PathCertificate, timeliness } from './path-certificate.ts'
 import { type SignatureProblem, signatureProblem } from './signature.ts'
 
 /** The `code` of a reason `path-invalid`. */
 export type PathFlaw =
-  /** Dates or extensions that cannot be read, or an extension that stands twice. */
+  /** Version, dates or extensions cannot be read, or an extension stands twice. */
   | 'malformed-certificate'
   | SignatureProblem
-  /** The algorithm named outside is not the signed one (RFC 5280 §4.1.1.2). */
-  | 'algorithm-mismatch'
   /** The leaf's key is too weak to authenticate anybody. */
   | 'leaf-key'
   /** Without basicConstraints that say CA, a certificate issues nothing (RFC 5280 §4.2.1.9). */
@@ -64,10 +62,7 @@ function issuerKey(
 }
 
 function signatureFlaws({ outline }: PathCertificate, issuerSpki: Uint8Array | undefined): readonly PathFlaw[] {
-  if (issuerSpki === undefined) return []
-  if (!sameOctets(outline.innerAlgorithm.encoded, outline.outerAlgorithm.encoded)) return ['algorithm-mismatch']
-  const { tbs, signature, outerAlgorithm } = outline
-  const problem = signatureProblem({ tbs, signature, algorithm: outerAlgorithm }, issuerSpki)
+  const problem = issuerSpki && signatureProblem(outline, issuerSpki)
   return problem === undefined ? [] : [problem]
 }
 
@@ -76,21 +71,22 @@ interface Position extends Pick<PathToValidate, 'certificates' | 'bareKey'> {
 }
 
 function certificateFlaws(certificate: PathCertificate, position: Position): readonly PathFlaw[] {
-  const { outline, extensions, validity } = certificate
-  if (extensions === undefined || validity === undefined) return ['malformed-certificate']
-  const flaws: PathFlaw[] = position.depth === 0 ? leafFlaws(certificate) : issuerFlaws(certificate, position)
+  const { outline, contents } = certificate
+  if (contents === undefined) return ['malformed-certificate']
+  const flaws = position.depth === 0 ? leafFlaws(contents) : issuerFlaws(certificate, position)
+  const { extensions } = contents
   if (extensions.unknownCritical) flaws.push('unknown-critical-extension')
   if (extensions.extendedKeyUsage?.includes(SERVER_AUTH) === false) flaws.push('extended-key-usage')
   if (position.depth === 0 && strongKey(outline.spki) === undefined) flaws.push('leaf-key')
   return flaws
 }
 
-function leafFlaws({ extensions }: PathCertificate): PathFlaw[] {
-  return extensions?.keyUsage?.tls === false ? ['key-usage'] : []
+function leafFlaws({ extensions }: CertificateContents): PathFlaw[] {
+  return extensions.keyUsage?.tls === false ? ['key-usage'] : []
 }
 
 function issuerFlaws(certificate: PathCertificate, position: Position): PathFlaw[] {
-  const { extensions } = certificate
+  const extensions = certificate.contents?.extensions
   const flaws: PathFlaw[] = []
   if (extensions?.basicConstraints?.ca !== true && !isVersion1Root(certificate, position)) flaws.push('not-a-ca')
   if (extensions?.keyUsage?.keyCertSign === false) flaws.push('key-usage')
@@ -105,27 +101,30 @@ function issuerFlaws(certificate: PathCertificate, position: Position): PathFlaw
  * RFC 5280 §6.1.4 (k): a certificate older than version 3 is a CA only when that is known by other means. The
  * TLSA record says it of its anchor, of nothing below.
  */
-function isVersion1Root({ outline, selfIssued }: PathCertificate, { certificates, depth, bareKey }: Position): boolean {
-  return outline.version === 1 && selfIssued && depth === certificates.length - 1 && bareKey === undefined
+function isVersion1Root(
+  { contents, selfIssued }: PathCertificate,
+  { certificates, depth, bareKey }: Position,
+): boolean {
+  return contents?.version === 1 && selfIssued && depth === certificates.length - 1 && bareKey === undefined
 }
 
 /** RFC 5280 §6.1.3 (b), (c): constraints hold for all below, self-issued intermediates excepted. */
 function nameFlaws(
-  { extensions, selfIssued, subject }: PathCertificate,
+  { contents, selfIssued, subject }: PathCertificate,
   above: readonly PathCertificate[],
   depth: number,
 ): readonly PathFlaw[] {
   if (depth > 0 && selfIssued) return []
-  const names = { subject, subjectAltName: extensions?.subjectAltName ?? [] }
+  const names = { subject, subjectAltName: contents?.extensions.subjectAltName ?? [] }
   return above.flatMap((issuer) => {
-    const constraints = issuer.extensions?.nameConstraints
+    const constraints = issuer.contents?.extensions.nameConstraints
     const breach = constraints && nameConstraintBreach(constraints, names)
     return breach === undefined ? [] : [breach]
   })
 }
 
-function dateReasons({ validity }: PathCertificate, depth: number, now: number): readonly DaneReason[] {
-  if (validity === undefined) return []
-  const state = timeliness(validity, now)
+function dateReasons({ contents }: PathCertificate, depth: number, now: number): readonly DaneReason[] {
+  if (contents === undefined) return []
+  const state = timeliness(contents.validity, now)
   return state === 'valid' ? [] : [{ kind: `certificate-${state}`, depth }]
 }

@@ -5,21 +5,26 @@
  * which TLS 1.3 has no code for. Pure; the mathematics are `node:crypto`'s.
  */
 import { constants, type KeyObject, verify } from 'node:crypto'
+import type { Certificate } from './certificate.ts'
 import { type KeyType, keyTypeOf, strongKey } from './certificate-key.ts'
-import { contextTag, type DerElement, derChildren, derObjectIdentifier, derSmallInteger, TAG } from './der.ts'
+import {
+  contextTag,
+  type DerElement,
+  derBitString,
+  derChildren,
+  derObjectIdentifier,
+  derSmallInteger,
+  TAG,
+} from './der.ts'
 
 export type SignatureProblem =
-  /** An algorithm or its parameters, outside the list above. */
+  /** The algorithm named outside is not the signed one (RFC 5280 §4.1.1.2). */
+  | 'algorithm-mismatch'
+  /** An algorithm or its parameters, outside the list below. */
   | 'signature-algorithm'
   /** Unreadable, too short, or of a kind that we do not know. */
   | 'issuer-key'
   | 'signature-invalid'
-
-export interface Signed {
-  readonly tbs: Uint8Array
-  readonly algorithm: DerElement
-  readonly signature: Uint8Array
-}
 
 interface SignatureAlgorithm {
   readonly keyTypes: readonly KeyType[]
@@ -56,19 +61,25 @@ export function couldHaveSigned(spki: Uint8Array, algorithm: DerElement): boolea
   return keyType === undefined || signed === undefined || signed.keyTypes.includes(keyType)
 }
 
-export function signatureProblem(signed: Signed, issuerSpki: Uint8Array): SignatureProblem | undefined {
-  const algorithm = signatureAlgorithm(signed.algorithm)
+/** `issuerSpki`: SubjectPublicKeyInfo of whoever is said to have signed. */
+export function signatureProblem(certificate: Certificate, issuerSpki: Uint8Array): SignatureProblem | undefined {
+  const { innerAlgorithm, outerAlgorithm } = certificate
+  if (Buffer.compare(innerAlgorithm.encoded, outerAlgorithm.encoded) !== 0) return 'algorithm-mismatch'
+  const algorithm = signatureAlgorithm(outerAlgorithm)
   if (algorithm === undefined) return 'signature-algorithm'
   const keyType = keyTypeOf(issuerSpki)
   const key = strongKey(issuerSpki)
   if (key === undefined || keyType === undefined || !algorithm.keyTypes.includes(keyType)) return 'issuer-key'
-  return verifies(signed, algorithm, key) ? undefined : 'signature-invalid'
+  return verifies(certificate, algorithm, key) ? undefined : 'signature-invalid'
 }
 
-function verifies({ tbs, signature }: Signed, { digest, pssSaltLength }: SignatureAlgorithm, key: KeyObject): boolean {
+function verifies(certificate: Certificate, algorithm: SignatureAlgorithm, key: KeyObject): boolean {
+  const { digest, pssSaltLength } = algorithm
+  const signature = derBitString(certificate.signature)
+  if (signature?.unusedBits !== 0) return false
   const pss = pssSaltLength === undefined ? {} : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: pssSaltLength }
   try {
-    return verify(digest, tbs, { key, dsaEncoding: 'der', ...pss }, signature)
+    return verify(digest, certificate.tbs, { key, dsaEncoding: 'der', ...pss }, signature.octets)
   } catch {
     // A key restricted to other parameters (RFC 4055 §1.2), or a signature that is no pair of integers.
     return false
