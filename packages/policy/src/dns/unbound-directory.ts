@@ -18,7 +18,7 @@ export async function prepareDirectory(
   anchors: readonly string[],
 ): Promise<Result<'kept-anchors' | 'new-anchors', UnboundProblem>> {
   try {
-    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    await makeDirectory(directory)
     await chmod(directory, DIRECTORY_MODE)
     if ((await textOf(join(directory, ANCHOR_FILE))).trim() !== '') return ok('kept-anchors')
     await writeAnchors(directory, anchors)
@@ -45,6 +45,15 @@ export async function renewAnchors(
 /** They were not the trouble: what unbound has learnt since the first day is worth more than our list. */
 export async function restoreAnchors(directory: string): Promise<void> {
   await rename(join(directory, SET_ASIDE_FILE), join(directory, ANCHOR_FILE)).catch(() => undefined)
+}
+
+/** The one above it is ours too and is there. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: DIRECTORY_MODE })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
 }
 
 async function writeAnchors(directory: string, anchors: readonly string[]): Promise<void> {
