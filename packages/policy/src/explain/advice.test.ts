@@ -435,6 +435,11 @@ rows('the TLSA records', [
     codes: [],
   },
   {
+    rule: 'and who offers no TLS under them gets no mail',
+    facts: { connected: true, hosts: [shown(CLEAR, { dane: tlsa, sts: undefined })] },
+    codes: ['broken mx-without-starttls'],
+  },
+  {
     rule: 'unless MTA-STS wants them too',
     facts: {
       connected: true,

@@ -37,7 +37,8 @@ function hostAdvice({ place, name: subject }: HostFacts, at: number): readonly A
   const severity = severityBy(requirement)
   return place.sessions.flatMap((session) => {
     if (session.kind !== 'judged' || isProvenOtherwise(requirement, session.channel)) return []
-    const shown: Shown = { subject, severity, at }
+    const kept = session.channel.kind === 'clear' && requirement.floor === 'encrypted'
+    const shown: Shown = { subject, severity: kept ? 'broken' : severity, at }
     // Of a host with one address, the address says nothing.
     const addresses = place.sessions.length > 1 ? [session.address] : []
     return channelAdvice(session.channel, shown).map((advice) => ({ ...advice, addresses }))
@@ -117,7 +118,8 @@ function trustRemedy(code: string, { chain }: PeerFacts): Pick<Advice, 'code' | 
     return { code: 'mx-certificate-not-yet-valid', remedy: 'Set the clock of the host, or wait for its date.' }
   }
   if (NO_ISSUER.has(code) && isAlone(chain)) {
-    const remedy = 'Send the intermediate certificates along with it: only the certificate itself is sent now.'
+    const remedy =
+      'Send the intermediate certificates along with it (it is sent alone now), of an authority that everybody trusts.'
     return { code: 'mx-certificate-incomplete', remedy }
   }
   return {
