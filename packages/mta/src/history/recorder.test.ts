@@ -120,6 +120,20 @@ describe('the recorder of the history', () => {
       }))
   }
 
+  test('an entry that cannot even be made costs itself only', () =>
+    lab({}, async ({ history, events, recorder, tell }) => {
+      tell(1)
+      // What no event of ours looks like stands for a defect.
+      recorder.tell({ event: 'attempt-finished' } as unknown as LogEvent)
+      tell(1)
+      await recorder.caughtUp()
+      assert.equal(history.batches.flat().length, 2)
+      assert.deepEqual(
+        events.find(({ event }) => event === 'history-dropped'),
+        { event: 'history-dropped', entries: 1 },
+      )
+    }))
+
   test('what finds no room to wait in is dropped and counted; memory stays bounded', () =>
     lab({}, async ({ history, events, recorder, tell }) => {
       history.trouble = 'full'

@@ -117,8 +117,7 @@ export class HistoryRecorder {
 
   /** When what was told so far is recorded; at once while the history is in trouble. */
   async caughtUp(): Promise<void> {
-    await this.#recording
-    await this.#drain()
+    await this.#drain(Math.ceil(this.#waiting.length / this.#limits.flushEntries))
   }
 
   /** Records what it can, once; what the history does not take then is lost. */
@@ -130,15 +129,16 @@ export class HistoryRecorder {
     const patience = new Promise((resolve) => {
       timer = setTimeout(resolve, this.#limits.closeMs)
     })
-    await Promise.race([this.#drain(), patience])
+    await Promise.race([this.#drain(Number.POSITIVE_INFINITY), patience])
     clearTimeout(timer)
     this.#dropped += this.#waiting.length + this.#again.length
     this.#tellDropped()
   }
 
-  async #drain(): Promise<void> {
+  /** What is told meanwhile needs more batches, and may have them later. */
+  async #drain(batches: number): Promise<void> {
     await this.#recording
-    while (this.#outage === undefined && this.#waiting.length > 0) {
+    for (let left = batches; left > 0 && this.#outage === undefined && this.#waiting.length > 0; left -= 1) {
       this.#flush()
       await this.#recording
     }
@@ -191,11 +191,20 @@ export class HistoryRecorder {
 
   #nextBatch(): readonly HistoryEntry[] {
     const taken = this.#waiting.splice(0, this.#limits.flushEntries)
-    return taken.flatMap((one): HistoryEntry | readonly HistoryEntry[] => {
-      if (one.kind === 'entry') return one.entry
-      if (one.kind === 'message') return acceptedEntry(one.message)
-      return this.#entries.entryOf(one.event, one.at) ?? []
+    return taken.flatMap((one) => {
+      try {
+        return this.#entryOf(one) ?? []
+      } catch {
+        // A defect of ours in the wording of one entry must not cost the others, nor the relay.
+        this.#dropped += 1
+        return []
+      }
     })
+  }
+
+  #entryOf(one: Waiting): HistoryEntry | undefined {
+    if (one.kind === 'entry') return one.entry
+    return one.kind === 'message' ? acceptedEntry(one.message) : this.#entries.entryOf(one.event, one.at)
   }
 
   async #prune(): Promise<HistoryUsage | undefined> {
