@@ -13,6 +13,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  createDaneSource,
   createStubResolver,
   type DomainName,
   type EmitPolicyEvent,
@@ -27,7 +28,7 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../packa
 import type { DeliveryEvent } from '../../packages/mta/src/delivery/events.ts'
 import type { LaneId } from '../../packages/mta/src/delivery/lane.ts'
 import type { DeliveryProblem } from '../../packages/mta/src/delivery/outcome.ts'
-import { laneFor } from '../../packages/mta/src/delivery/route.ts'
+import { laneFor, type RouteTable } from '../../packages/mta/src/delivery/route.ts'
 import { createLocalPermits } from '../../packages/mta/src/limits/adapters/local-permits.ts'
 import { createLocalScheduler } from '../../packages/mta/src/schedule/adapters/local-scheduler.ts'
 import type { ScheduleEvent } from '../../packages/mta/src/schedule/events.ts'
@@ -62,9 +63,13 @@ export interface WorldOptions {
   readonly faultySpool?: (spool: SqliteSpool) => DeliveryOptions['spool']
   /** Accepted by an earlier run that died while these were in flight; the spool sets them aside. */
   readonly crashedWith?: readonly Submission[]
+  /** Smarthosts; the port of the hosts is an argument. */
+  readonly routes?: (port: number) => RouteTable
   /** Addresses in 127/8 are refused as on the Internet. */
   readonly guardLoopback?: boolean
   readonly dnsTimeoutMs?: number
+  /** Every zone is signed and validated (but for names that say otherwise), and DANE is on. */
+  readonly dnssec?: { readonly insecureMx?: 'use' | 'ignore' }
   /** Whom to ask for MTA-STS policies; nobody by default. `sts-world.ts` has policy hosts. */
   readonly policySource?: (parts: PolicySourceParts) => NonNullable<DeliveryOptions['sts']>
 }
@@ -106,6 +111,8 @@ export class RelayWorld implements AsyncDisposable {
   /** What DNS says at first, hosts included. */
   readonly records: Readonly<Record<string, NameRecords>>
   readonly #mx: ReadonlyMap<string, ScriptedMx>
+  readonly #routing: Routing
+  readonly #secure: boolean
   readonly #resolver: StubResolver
   readonly #dataDir: string
   #stopped = false
@@ -114,7 +121,7 @@ export class RelayWorld implements AsyncDisposable {
     const network = await startNetwork(options)
     const dataDir = await mkdtemp(join(tmpdir(), 'relay-world-'))
     const events: WorldEvent[] = []
-    const suspects = await crash(dataDir, options.crashedWith ?? [], network.port)
+    const suspects = await crash(dataDir, options.crashedWith ?? [], routingOf(options, network.port))
     const spool = await openSpool(dataDir, (event) => void events.push(event))
     const world = new RelayWorld(options, { ...network, dataDir, events, suspects, spool })
     await world.scheduler.run(world.delivery.turn, { slots: options.slots ?? 8 })
@@ -130,10 +137,12 @@ export class RelayWorld implements AsyncDisposable {
     this.port = parts.port
     this.records = parts.records
     this.#mx = parts.mx
+    this.#routing = routingOf(options, parts.port)
     this.#dataDir = parts.dataDir
+    this.#secure = options.dnssec !== undefined
     this.#resolver = createStubResolver({
       servers: [{ address: parts.dns.address, port: parts.dns.port }],
-      trust: 'none',
+      trust: options.dnssec === undefined ? 'none' : 'ad',
       timeoutMs: options.dnsTimeoutMs ?? 200,
       attempts: 1,
     })
@@ -141,7 +150,7 @@ export class RelayWorld implements AsyncDisposable {
       this.events.push(event)
     }
     this.scheduler = createLocalScheduler({ dueLanes: (query) => this.spool.dueLanes(query), now: Date.now, emit })
-    const exceptions = options.guardLoopback === true ? [] : [cidr('127.0.0.0/8'), cidr('::1/128')]
+    const exceptions = options.guardLoopback === true ? [] : LOOPBACK
     this.deliveryOptions = {
       spool: options.faultySpool?.(this.spool) ?? this.spool,
       scheduler: this.scheduler,
@@ -151,7 +160,8 @@ export class RelayWorld implements AsyncDisposable {
       postmaster: 'postmaster@relay.lab.test',
       self: { names: [domain('relay.lab.test')] },
       guard: (address, port) => judgeAddress(address, { exceptions, ownListeners: [], port }),
-      port: this.port,
+      smarthostGuard: (address, port) => judgeAddress(address, { exceptions: LOOPBACK, ownListeners: [], port }),
+      ...this.#routing,
       ca: parts.ca,
       emit,
       now: Date.now,
@@ -159,6 +169,7 @@ export class RelayWorld implements AsyncDisposable {
       random: Math.random,
       timeouts: SHORT_TIMEOUTS,
       ...this.#policySource(options, emit),
+      ...this.#daneSource(options),
       ...options.delivery,
     }
     this.delivery = createDelivery(this.deliveryOptions)
@@ -172,7 +183,7 @@ export class RelayWorld implements AsyncDisposable {
 
   /** Accepts a message into the spool and wakes its lanes, as the submission side does. */
   async submit(submission: Submission): Promise<QueueId> {
-    const message = newMessage(submission, this.port)
+    const message = newMessage(submission, this.#routing)
     const outcome = await this.spool.accept(message)
     assert.equal(outcome.kind, 'accepted')
     if (submission.quiet !== true) for (const { lane } of message.deliveries) this.scheduler.wake(lane)
@@ -200,11 +211,11 @@ export class RelayWorld implements AsyncDisposable {
 
   /** Replaces what DNS says. */
   serve(records: Readonly<Record<string, NameRecords>>): void {
-    this.dns.serve(zone(records, { ttl: 300 }))
+    this.dns.serve(zone(records, { ttl: 300, secure: this.#secure }))
   }
 
   lane(domainName: string): LaneId {
-    return laneFor(address(`x@${domainName}`), { port: this.port })
+    return laneFor(address(`x@${domainName}`), this.#routing)
   }
 
   /** Why the first recipient of the message that failed for good did so. */
@@ -251,9 +262,20 @@ export class RelayWorld implements AsyncDisposable {
     return { sts: policySource({ resolver: this.#resolver, dataDir: this.#dataDir, emit }) }
   }
 
+  #daneSource({ dnssec }: WorldOptions): Pick<DeliveryOptions, 'dane'> {
+    if (dnssec === undefined) return {}
+    return { dane: createDaneSource({ resolver: this.#resolver, insecureMx: dnssec.insecureMx ?? 'use' }) }
+  }
+
   #story(): string {
     return this.events.map((event) => JSON.stringify(event)).join('\n')
   }
+}
+
+type Routing = Pick<DeliveryOptions, 'port' | 'routes'>
+
+function routingOf({ routes }: WorldOptions, port: number): Routing {
+  return routes === undefined ? { port } : { port, routes: routes(port) }
 }
 
 interface Network {
@@ -278,9 +300,13 @@ async function openSpool(dataDir: string, emit: (event: SpoolEvent) => void): Pr
 }
 
 /** What an earlier run leaves that was killed with these messages in flight. */
-async function crash(dataDir: string, submissions: readonly Submission[], port: number): Promise<readonly QueueId[]> {
+async function crash(
+  dataDir: string,
+  submissions: readonly Submission[],
+  routing: Routing,
+): Promise<readonly QueueId[]> {
   if (submissions.length === 0) return []
-  const messages = submissions.map((submission) => newMessage(submission, port))
+  const messages = submissions.map((submission) => newMessage(submission, routing))
   const spool = await openSpool(dataDir, () => undefined)
   for (const message of messages) assert.equal((await spool.accept(message)).kind, 'accepted')
   await spool.close()
@@ -305,16 +331,16 @@ async function startNetwork(options: WorldOptions): Promise<Network> {
   for (const name of options.deadHosts ?? []) records[name] = { A: [addresses()] }
   for (const [name, list] of Object.entries(options.mx ?? {})) records[name] = { ...records[name], MX: list }
   const all = { ...records, ...options.records }
-  const dns = await startDnsServer({ zones: [zone(all, { ttl: 300 })] })
+  const dns = await startDnsServer({ zones: [zone(all, { ttl: 300, secure: options.dnssec !== undefined })] })
   return { records: all, dns, mx: hosts, port: port ?? 25, ca: [ca.certificate] }
 }
 
-function newMessage(submission: Submission, port: number): NewMessage {
+function newMessage(submission: Submission, routing: Routing): NewMessage {
   const { from = 'alice@sender.test', to, receivedAt = Date.now() } = submission
   const body = submission.content ?? `From: <${from}>\r\nTo: <${to[0]}>\r\nSubject: lab\r\n\r\nHello\r\n`
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   const recipients = to.map((text, index) => ({ index, address: address(text), ...submission.recipient }))
-  const lanes = Map.groupBy(recipients, (recipient) => laneFor(recipient.address, { port }))
+  const lanes = Map.groupBy(recipients, (recipient) => laneFor(recipient.address, routing))
   return {
     id: newQueueId(),
     envelope: {
@@ -353,3 +379,5 @@ function cidr(text: string) {
   assert.ok(parsed.ok, text)
   return parsed.value
 }
+
+const LOOPBACK = [cidr('127.0.0.0/8'), cidr('::1/128')]
