@@ -6,6 +6,7 @@ import {
   CLIENT_AUTH,
   commonName,
   createKey,
+  distinguishedName,
   extendedKeyUsage,
   keyUsage,
   type WrittenCertificate,
@@ -205,6 +206,12 @@ describe('RFC 7671 §5.2: DANE-TA(2)', () => {
     assertFails({ chain: [below, past], usable: [tlsa('2 1 0', root)] }, { kind: 'certificate-expired', depth: 1 })
     const forged = writeCa({ issuer: root, signer: createKey() })
     assertFails({ chain: [writeLeaf({ issuer: forged }), forged], usable: [tlsa('2 1 0', root)] }, NO_MATCH)
+  })
+
+  test('a bare key does not help past a certificate that was sent above', () => {
+    const odd = writeCa({ subject: distinguishedName(), extensions: { basicConstraints: basicConstraints(false) } })
+    const below = writeLeaf({ issuer: odd })
+    assertFails({ chain: [below, odd], usable: [tlsa('2 1 0', odd)] }, invalid('nameless-issuer'), invalid('not-a-ca'))
   })
 
   test('DANE-70: path length of the anchor and of every CA below it holds; self-issued ones do not count', () => {

@@ -106,8 +106,6 @@ export function timeliness({ notBefore, notAfter }: Validity, now: number): Time
 /** As far as names, key identifiers and algorithms tell; only the signature proves it. */
 export function mayHaveIssued(issuer: PathCertificate, subject: PathCertificate): boolean {
   return (
-    // RFC 5280 §4.1.2.4: an issuer has a name.
-    subject.issuer.rdns.length > 0 &&
     sameName(issuer.subject, subject.issuer) &&
     isAuthorityKeyOf(issuer, subject) &&
     couldHaveSigned(issuer.outline.spki, subject.outline.innerAlgorithm)

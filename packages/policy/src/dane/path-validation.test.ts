@@ -5,6 +5,7 @@ import {
   basicConstraints,
   CLIENT_AUTH,
   createKey,
+  distinguishedName,
   dnsName,
   extendedKeyUsage,
   extension,
@@ -162,6 +163,16 @@ describe('RFC 5280 §4.2: extensions that are not known', () => {
     }
     assert.deepEqual(leafFlaws({ extensions: { subjectAltName: subjectAltName() } }), ['malformed-certificate'])
   })
+})
+
+test('RFC 5280 §4.1.2.4: an issuer has a name, and an anchor need not say its own issuer’s', () => {
+  const nameless = writeCa({ issuer: root, subject: distinguishedName() })
+  assert.deepEqual(flawsOf(writeLeaf({ issuer: nameless }), nameless), ['nameless-issuer'])
+  const below = writeCa({ issuer: nameless })
+  assert.deepEqual(flawsOf(writeLeaf({ issuer: below }), below), [])
+  const certificates = pathOf([writeLeaf({ issuer: nameless })])
+  const reasons = pathReasons({ certificates, bareKey: nameless.key.spki, now: NOW })
+  assert.deepEqual(reasons, [{ kind: 'path-invalid', code: 'nameless-issuer' }])
 })
 
 describe('RFC 5280 §4.1.1: signatures and keys', () => {

@@ -19,6 +19,8 @@ export type PathFlaw =
   | SignatureProblem
   /** The leaf's key is too weak to authenticate anybody. */
   | 'leaf-key'
+  /** Signed by a nameless issuer (RFC 5280 §4.1.2.4). */
+  | 'nameless-issuer'
   /** Without basicConstraints that say CA, a certificate issues nothing (RFC 5280 §4.2.1.9). */
   | 'not-a-ca'
   | 'path-length'
@@ -75,10 +77,15 @@ function certificateFlaws(certificate: PathCertificate, position: Position): rea
   if (contents === undefined) return ['malformed-certificate']
   const flaws = position.depth === 0 ? leafFlaws(contents) : issuerFlaws(certificate, position)
   const { extensions } = contents
+  if (certificate.issuer.rdns.length === 0 && !isAnchor(position)) flaws.push('nameless-issuer')
   if (extensions.unknownCritical) flaws.push('unknown-critical-extension')
   if (extensions.extendedKeyUsage?.includes(SERVER_AUTH) === false) flaws.push('extended-key-usage')
   if (position.depth === 0 && strongKey(outline.spki) === undefined) flaws.push('leaf-key')
   return flaws
+}
+
+function isAnchor({ certificates, depth, bareKey }: Position): boolean {
+  return depth === certificates.length - 1 && bareKey === undefined
 }
 
 function leafFlaws({ extensions }: CertificateContents): PathFlaw[] {
@@ -101,11 +108,8 @@ function issuerFlaws(certificate: PathCertificate, position: Position): PathFlaw
  * RFC 5280 §6.1.4 (k): a certificate older than version 3 is a CA only when that is known by other means. The
  * TLSA record says it of its anchor, of nothing below.
  */
-function isVersion1Root(
-  { contents, selfIssued }: PathCertificate,
-  { certificates, depth, bareKey }: Position,
-): boolean {
-  return contents?.version === 1 && selfIssued && depth === certificates.length - 1 && bareKey === undefined
+function isVersion1Root({ contents, selfIssued }: PathCertificate, position: Position): boolean {
+  return contents?.version === 1 && selfIssued && isAnchor(position)
 }
 
 /** RFC 5280 §6.1.3 (b), (c): constraints hold for all below, self-issued intermediates excepted. */
