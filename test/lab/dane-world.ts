@@ -33,7 +33,7 @@ export async function startDaneWorld(options: DaneWorldOptions): Promise<StsWorl
   const { certificate = 'trusted', tlsa = 'match', policy, host = {}, delivery = {} } = options
   const pair = await certificatePair(certificate)
   const world = await StsWorld.start({
-    hosts: { [MX]: { pair: { key: pair.leaf.key, cert: pair.sent }, ...host } },
+    hosts: { [MX]: host.tls === undefined ? { pair: { key: pair.leaf.key, cert: pair.sent }, ...host } : host },
     mx: { [DOMAIN]: [[10, MX]] },
     dnssec: options.insecureMxOption === undefined ? {} : { insecureMx: options.insecureMxOption },
     delivery,

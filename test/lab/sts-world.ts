@@ -90,6 +90,11 @@ export class StsWorld implements AsyncDisposable {
     if (policy.id !== undefined) this.serve({ [`_mta-sts.${domain}`]: stsRecord(policy.id) })
   }
 
+  /** What DNS says now. */
+  get records(): Readonly<Record<string, NameRecords>> {
+    return this.#records
+  }
+
   serve(records: Readonly<Record<string, NameRecords>>): void {
     this.#records = { ...this.#records, ...records }
     this.relay.serve(this.#records)
