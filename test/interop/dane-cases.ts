@@ -5,8 +5,8 @@
 import { X509Certificate } from 'node:crypto'
 import type { TlsaRecordData } from '../../packages/policy/src/dns/resolver.ts'
 import { type DomainName, parseDomainName } from '../../packages/policy/src/domain-name.ts'
-import { type CertificateKey, commonName, createKey, type WrittenCertificate } from '../lab/certificate-writer.ts'
-import { associationData, NOW, type WrittenOptions, writeCa, writeLeaf } from '../lab/written-chain.ts'
+import { type CertificateKey, createKey, simpleName, type WrittenCertificate } from '../lab/certificate-writer.ts'
+import { NOW, tlsaAssociation, type WrittenOptions, writeCa, writeLeaf } from '../lab/written-chain.ts'
 import type { SeededRandom } from '../soak/random.ts'
 import {
   CERTIFICATE_CHANGES,
@@ -86,7 +86,7 @@ function makePath(context: ChangeContext): Path {
 }
 
 function makeDrafts({ random, pool }: ChangeContext): readonly Draft[] {
-  const subjects = ['leaf', 'Spelled so', 'Second CA', 'Third CA', 'Fourth CA'].map((name) => commonName(name))
+  const subjects = ['leaf', 'Spelled so', 'Second CA', 'Third CA', 'Fourth CA'].map((name) => simpleName(name))
   const depth = random.between(1, 4)
   return subjects.slice(0, depth + 1).map((subject, at) => ({
     role: at === 0 ? 'leaf' : 'ca',
@@ -231,7 +231,7 @@ function twin(path: readonly WrittenCertificate[], context: ChangeContext): Writ
 
 function belowLeaf(chain: readonly WrittenCertificate[], { random, pool }: ChangeContext): WrittenCertificate {
   const [issuer] = chain
-  return writeLeaf({ key: pick(random, pool.strong), subject: commonName('below'), ...(issuer ? { issuer } : {}) })
+  return writeLeaf({ key: pick(random, pool.strong), subject: simpleName('below'), ...(issuer ? { issuer } : {}) })
 }
 
 function withFlippedOctet(
@@ -269,7 +269,7 @@ function publish({ path, strangers }: Publishable, { random }: ChangeContext): P
     const selector = random.between(0, 1)
     const matchingType = random.between(0, 2)
     const kind = { selector: pickAt(SELECTORS, selector), matchingType: pickAt(MATCHING_TYPES, matchingType) }
-    const right = associationData(target, kind)
+    const right = tlsaAssociation(target, kind)
     const broken = random.chance(0.06) ? breakData(right, random) : undefined
     const label = `${usage} ${selector} ${matchingType} ${stranger ? 'of a stranger' : `@${depth}`}`
     return {

@@ -7,7 +7,6 @@ import {
   basicConstraints,
   type CertificateKey,
   CLIENT_AUTH,
-  commonName,
   directoryName,
   distinguishedName,
   dnsName,
@@ -19,6 +18,7 @@ import {
   nameConstraints,
   SERVER_AUTH,
   type SignatureName,
+  simpleName,
   subjectAltName,
   subjectKeyId,
 } from '../lab/certificate-writer.ts'
@@ -161,7 +161,7 @@ const NAMES = choice('subjectAltName', {
   address: subjectAltName(ipName([192, 0, 2, 1]), dnsName('mx.example.com')),
   'address of five octets': subjectAltName(ipName([192, 0, 2, 1, 9]), dnsName('mx.example.com')),
   mailbox: subjectAltName(mailName('postmaster@example.com'), dnsName('mx.example.com')),
-  directory: subjectAltName(directoryName(commonName('elsewhere')), dnsName('mx.example.com')),
+  directory: subjectAltName(directoryName(simpleName('elsewhere')), dnsName('mx.example.com')),
   'next-hop domain': subjectAltName(dnsName('example.com')),
   many: subjectAltName(
     ...Array.from({ length: 60 }, (_, at) => dnsName(`n${at}.example.com`)),
@@ -187,12 +187,12 @@ const RESTRICTIONS = choice('nameConstraints', {
   'excludes addresses': nameConstraints({ excluded: [ipName([0, 0, 0, 0, 0, 0, 0, 0])] }),
   'a mask with holes': nameConstraints({ permitted: [ipName([192, 0, 2, 0, 255, 0, 255, 0])] }),
   'a short range': nameConstraints({ permitted: [ipName([192, 0, 2, 0])] }),
-  'permits a directory': nameConstraints({ permitted: [directoryName(commonName('elsewhere'))] }),
+  'permits a directory': nameConstraints({ permitted: [directoryName(simpleName('elsewhere'))] }),
   'permits the leaf by another spelling': nameConstraints({
-    permitted: [directoryName(commonName(' LEAF ', printableString))],
+    permitted: [directoryName(simpleName(' LEAF ', printableString))],
   }),
   'excludes the leaf by another spelling': nameConstraints({
-    excluded: [directoryName(commonName(' LeAf ', printableString))],
+    excluded: [directoryName(simpleName(' LeAf ', printableString))],
   }),
   'permits mailboxes': nameConstraints({ permitted: [mailName('example.com')] }),
   'excludes mailboxes': nameConstraints({ excluded: [mailName('example.com')] }),
@@ -266,11 +266,11 @@ const RELATIONS: readonly CertificateChange[] = [
     absent: null,
     'of another key': authorityKey(taggedPrimitive(0, Buffer.alloc(20, 7))),
     'another serial': authorityKey(taggedPrimitive(2, Buffer.from([0x11]))),
-    'another issuer': authorityKey(tagged(1, directoryName(commonName('nobody')))),
+    'another issuer': authorityKey(tagged(1, directoryName(simpleName('nobody')))),
   }),
   ...choice('subjectKeyId', { absent: null, other: subjectKeyId(Buffer.alloc(20, 9)) }),
   ['named as its issuer', (draft) => set(draft, { subject: draft.issuerSubject })],
-  ['another issuer name', (draft) => set(draft, { issuerName: commonName('nobody') })],
+  ['another issuer name', (draft) => set(draft, { issuerName: simpleName('nobody') })],
   ['no issuer name', (draft) => set(draft, { issuerName: distinguishedName() })],
   ['no subject', (draft) => set(draft, { subject: distinguishedName() })],
   ['subject with a mailbox', (draft) => set(draft, { subject: withMailbox(ia5String) })],
@@ -278,7 +278,7 @@ const RELATIONS: readonly CertificateChange[] = [
   [
     'subject in another spelling',
     (draft) =>
-      set(draft, { subject: commonName(draft.role === 'leaf' ? '  LEAF' : '  sPelled   So ', printableString) }),
+      set(draft, { subject: simpleName(draft.role === 'leaf' ? '  LEAF' : '  sPelled   So ', printableString) }),
   ],
   ['tampered and signed', (draft, { random }) => set(draft, { tamper: (tbs) => flipped(tbs, random) })],
 ]

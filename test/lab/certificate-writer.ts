@@ -135,7 +135,7 @@ function signed(tbs: Uint8Array, { privateKey }: CertificateKey, name: Signature
 }
 
 /** A Name of one common name. */
-export function commonName(text: string, encode: (text: string) => Der = utf8String): Der {
+export function simpleName(text: string, encode: (text: string) => Der = utf8String): Der {
   return distinguishedName(['2.5.4.3', encode(text)])
 }
 

@@ -8,13 +8,13 @@ import {
   basicConstraints,
   type CertificateFields,
   type CertificateKey,
-  commonName,
   createKey,
   dnsName,
   extendedKeyUsage,
   keyIdOf,
   keyUsage,
   SERVER_AUTH,
+  simpleName,
   subjectAltName,
   subjectKeyId,
   type WrittenCertificate,
@@ -58,7 +58,7 @@ export function daysFromNow(days: number): number {
 export function writeCa(options: WrittenOptions = {}): WrittenCertificate {
   const key = options.key ?? createKey()
   return write(
-    { ...options, key, subject: options.subject ?? commonName(`CA ${randomBytes(4).toString('hex')}`) },
+    { ...options, key, subject: options.subject ?? simpleName(`CA ${randomBytes(4).toString('hex')}`) },
     { basicConstraints: basicConstraints(true), keyUsage: keyUsage('keyCertSign', 'cRLSign') },
   )
 }
@@ -70,7 +70,7 @@ export interface WrittenLeafOptions extends WrittenOptions {
 export function writeLeaf({ names = ['mx.example.com'], ...options }: WrittenLeafOptions = {}): WrittenCertificate {
   const key = options.key ?? createKey()
   return write(
-    { ...options, key, subject: options.subject ?? commonName('leaf') },
+    { ...options, key, subject: options.subject ?? simpleName('leaf') },
     {
       basicConstraints: basicConstraints(false),
       keyUsage: keyUsage('digitalSignature'),
@@ -104,7 +104,7 @@ function write(options: Complete, usual: WrittenExtensions): WrittenCertificate 
 }
 
 /** Association data of a certificate (RFC 6698 §2.1.4), by another implementation than the one under test. */
-export function associationData(
+export function tlsaAssociation(
   { der, key }: WrittenCertificate,
   { selector, matchingType }: { readonly selector: string; readonly matchingType: string },
 ): Uint8Array {

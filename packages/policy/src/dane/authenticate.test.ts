@@ -4,14 +4,14 @@ import { covers } from '../../../../test/conformance/covers.ts'
 import {
   basicConstraints,
   CLIENT_AUTH,
-  commonName,
   createKey,
   distinguishedName,
   extendedKeyUsage,
   keyUsage,
+  simpleName,
   type WrittenCertificate,
 } from '../../../../test/lab/certificate-writer.ts'
-import { associationData, daysFromNow, NOW, writeCa, writeLeaf } from '../../../../test/lab/written-chain.ts'
+import { daysFromNow, NOW, tlsaAssociation, writeCa, writeLeaf } from '../../../../test/lab/written-chain.ts'
 import { type DomainName, parseDomainName } from '../domain-name.ts'
 import { authenticateByTlsa, type PeerToAuthenticate } from './authenticate.ts'
 import type { DaneReason, TlsaRecord } from './facts.ts'
@@ -25,7 +25,7 @@ type Parameters = `${keyof typeof USAGES} ${keyof typeof SELECTORS} ${keyof type
 function tlsa(parameters: Parameters, certificate: WrittenCertificate): TlsaRecord {
   const [usage, selector, matchingType] = parameters.split(' ').map(Number) as [2 | 3, 0 | 1, 0 | 1 | 2]
   const kind = { selector: SELECTORS[selector], matchingType: MATCHING_TYPES[matchingType] }
-  return { usage: USAGES[usage], ...kind, associationData: associationData(certificate, kind) }
+  return { usage: USAGES[usage], ...kind, associationData: tlsaAssociation(certificate, kind) }
 }
 
 function domain(text: string): DomainName {
@@ -313,7 +313,7 @@ describe('RFC 7672 §3.2: names with DANE-TA', () => {
 
   test('DANE-76: a common name never counts, with other names beside it or without', () => {
     covers('DANE-76', { observe: 'pure' })
-    const subject = commonName('mx.example.com')
+    const subject = simpleName('mx.example.com')
     const bare = writeLeaf({ issuer: root, subject, extensions: { subjectAltName: null } })
     assertFails({ chain: [bare, root], usable }, mismatch(mx))
     const other = writeLeaf({ issuer: root, subject, names: ['other.example'] })

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
   authorityKeyId,
-  commonName,
   createKey,
   directoryName,
   extension,
+  simpleName,
   type WrittenCertificate,
 } from '../../../../test/lab/certificate-writer.ts'
 import { printableString, sequence, tagged, taggedPrimitive } from '../../../../test/lab/der-writer.ts'
@@ -76,7 +76,7 @@ describe('the walk from a leaf to an anchor', () => {
       })
     const serial = Buffer.from(root.serial.toString(16).padStart(18, '0'), 'hex')
     assert.deepEqual(walk({ from: saying(taggedPrimitive(2, serial)), among: [namesake, root], to: root }), [[1], true])
-    const elsewhere = saying(tagged(1, directoryName(commonName('nobody'))))
+    const elsewhere = saying(tagged(1, directoryName(simpleName('nobody'))))
     assert.deepEqual(walk({ from: elsewhere, among: [namesake, root], to: root }), [[], false])
     // Who says nothing is told apart by nobody.
     const silent = writeLeaf({ issuer: root, extensions: { authorityKeyId: null } })
@@ -89,8 +89,8 @@ describe('the walk from a leaf to an anchor', () => {
   })
 
   test('RFC 5280 §7.1: names are the same in another string type, case or spacing', () => {
-    const spelled = writeCa({ subject: commonName('Lab  CA') })
-    const below = writeLeaf({ issuer: spelled, issuerName: commonName(' lab ca', printableString) })
+    const spelled = writeCa({ subject: simpleName('Lab  CA') })
+    const below = writeLeaf({ issuer: spelled, issuerName: simpleName(' lab ca', printableString) })
     assert.deepEqual(walk({ from: below, among: [spelled], to: spelled }), [[0], true])
   })
 
@@ -104,7 +104,7 @@ describe('the walk from a leaf to an anchor', () => {
 
   test('ends in a ring, and after a limit', () => {
     const [one, other] = [createKey(), createKey()]
-    const [first, second] = [commonName('one'), commonName('other')]
+    const [first, second] = [simpleName('one'), simpleName('other')]
     const ring = [
       writeCa({ key: one, subject: first, issuer: writeCa({ key: other, subject: second }) }),
       writeCa({ key: other, subject: second, issuer: writeCa({ key: one, subject: first }) }),
