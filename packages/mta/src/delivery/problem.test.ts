@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { covers } from '../../../../test/conformance/covers.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { DeliveryCause } from './outcome.ts'
-import { causeOfSession, problemOf, retryPace } from './problem.ts'
+import { causeOfSession, isRefusedLogin, ofSmarthost, problemOf, retryPace } from './problem.ts'
 
 const SEEN = { at: 1_000 }
 
@@ -103,4 +103,26 @@ describe('how soon to try again', () => {
 test('an alert inside an established channel is a lost connection', () => {
   const cause = causeOfSession({ kind: 'tls', failure: { kind: 'alert', alert: 'internal-error' } }, 'content')
   assert.deepEqual(cause, { kind: 'connection-lost', phase: 'content', code: 'TLS-ALERT-INTERNAL-ERROR' })
+})
+
+describe('what a smarthost says about us returns no mail', () => {
+  for (const [what, problem, status, refused] of [
+    ['535', { kind: 'refused', reply: reply(535) }, '4.7.8', true],
+    ['535 with a status', { kind: 'refused', reply: reply(535, '5.7.9') }, '4.7.9', true],
+    ['454', { kind: 'refused', reply: reply(454) }, '4.7.0', false],
+    ['no AUTH PLAIN', { kind: 'not-offered', offered: ['CRAM-MD5'] }, '4.7.4', false],
+  ] as const) {
+    test(`${what} to AUTH: ${status}, ${refused ? 'and no other address is asked' : 'and the next address is asked'}`, () => {
+      const judged = problemOf({ kind: 'login-failed', username: 'shop', problem }, SEEN)
+      assert.deepEqual([judged.status, judged.permanence, judged.fault], [status, 'transient', 'local-configuration'])
+      assert.equal(isRefusedLogin(judged), refused)
+    })
+  }
+
+  test('a refusal for good becomes one for now, and one for now stays what it is', () => {
+    const gone = ofSmarthost(problemOf({ kind: 'no-address', names: ['smart.test'] }, SEEN))
+    assert.deepEqual([gone.status, gone.permanence, gone.fault], ['4.4.4', 'transient', 'local-configuration'])
+    const busy = problemOf({ kind: 'reply', phase: 'greeting', reply: reply(421) }, SEEN)
+    assert.equal(ofSmarthost(busy), busy)
+  })
 })

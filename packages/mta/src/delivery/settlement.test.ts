@@ -9,7 +9,7 @@ import { ClaimProgress, decisive } from './claim-progress.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryProblem } from './outcome.ts'
 import { problemOf } from './problem.ts'
-import { claimOutcomes, expireAtClaim } from './settlement.ts'
+import { claimOutcomes, expireAtClaim, moveWhereRouted } from './settlement.ts'
 
 const MINUTE = 60_000
 const MOMENT = { now: 1_000, chance: 0, retry: defaultRetryOptions }
@@ -210,3 +210,40 @@ describe('RFC 8461 §5.1: the end of patience', () => {
 function expiredOf({ cause: last }: DeliveryProblem): DeliveryProblem {
   return problemOf({ kind: 'expired', last }, { at: 1 })
 }
+
+describe('mail whose route has changed', () => {
+  const HERE = 'mx:example.test:25' as LaneId
+  const THERE = 'route:smart.test:587' as LaneId
+  const retry = defaultRetryOptions
+
+  function moved(progress: ClaimProgress): void {
+    moveWhereRouted(progress, { now: 1_000, laneFor: ({ localPart }) => (localPart === 'r1' ? THERE : HERE) })
+  }
+
+  test('is due at once in its new lane, with what was wrong before; the others go on', () => {
+    const recipients = claim().recipients.map((recipient) => ({ ...recipient, lastProblem: transient }))
+    const progress = new ClaimProgress(claim({ recipients }))
+    moved(progress)
+    assert.deepEqual(claimOutcomes(progress, MOMENT).outcomes, [
+      { kind: 'deferred', index: 1, problem: transient, dueAt: 1_000, lane: THERE },
+    ])
+    assert.deepEqual(
+      progress.open.map(({ index }) => index),
+      [0, 2],
+    )
+  })
+
+  test('is told as such when it was never tried, and tried in its new lane although it is over its age', () => {
+    const progress = new ClaimProgress(claim({ expiresAt: 500 }))
+    moved(progress)
+    const [outcome] = claimOutcomes(progress, MOMENT).outcomes
+    assert.ok(outcome?.kind === 'deferred')
+    assert.equal(outcome.problem.cause.kind, 'route-changed')
+    const recipients = [{ ...claim().recipients[0], index: 0, lastProblem: outcome.problem }]
+    const next = new ClaimProgress(
+      claim({ lane: THERE, expiresAt: 500, recipients: recipients as Claim['recipients'] }),
+    )
+    expireAtClaim(next, { now: 1_000, retry })
+    assert.equal(next.open.length, 1)
+  })
+})
