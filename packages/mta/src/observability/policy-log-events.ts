@@ -48,7 +48,7 @@ export const POLICY_LOG_EVENTS = {
   'unbound-anchors-renewed': {
     level: 'warn',
     sentence:
-      'The private unbound did not start with the root keys that it had kept, and does with those of this version.',
+      'The root keys that the private unbound had kept were damaged or refused; it starts with those of this version.',
     fields: { because: 'facts' },
   },
   'sts-fetch-ended': {

@@ -4,12 +4,14 @@
  *
  * Whether it validates is not known here (`self-test.ts`); nor what a missing one means (`validation-state.ts`).
  */
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import { ok, type Result } from '../result.ts'
 import { ROOT_ANCHORS } from './root-anchors.ts'
 import type { NameServer } from './transport.ts'
 import { startUnboundChild, type UnboundChild, type UnboundChildOptions } from './unbound-child.ts'
+import { ANCHOR_FILE } from './unbound-config.ts'
 import { prepareDirectory, renewAnchors, restoreAnchors } from './unbound-directory.ts'
 import type { UnboundProblem } from './unbound-problem.ts'
 import { findUnbound } from './unbound-program.ts'
@@ -124,6 +126,10 @@ export class PrivateUnbound {
     if (!program.ok) return program
     const prepared = await prepareDirectory(directory, anchors)
     if (!prepared.ok) return prepared
+    if (prepared.value === 'damaged-anchors') {
+      const path = join(directory, ANCHOR_FILE)
+      emit({ event: 'unbound-anchors-renewed', because: { kind: 'anchors-damaged', path } })
+    }
     const options = { program: program.value, directory, forwarders, now, random, signal: this.#stopping.signal }
     let child = await startPatiently(options)
     if (!child.ok && child.error.kind === 'ended' && prepared.value === 'kept-anchors') {

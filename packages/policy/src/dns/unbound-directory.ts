@@ -12,17 +12,22 @@ const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
 const SET_ASIDE_FILE = `${ANCHOR_FILE}.refused`
 
-/** Answers whether anchors of an earlier run were there: those may be damaged, ours are not. */
+/** A trust anchor of the root, whole: as we write it, or as unbound keeps it. */
+const ANCHOR =
+  /^\.\s+(?:\d+\s+)?IN\s+(?:DS\s+\d+\s+\d+\s+\d+\s+[0-9a-f]{40,}|DNSKEY\s+\d+\s+3\s+\d+\s+[0-9a-z+/]{40,}={0,2})(?:\s|$)/im
+
+/** Says where the anchors come from: those of an earlier run may be damaged, ours are not. */
 export async function prepareDirectory(
   directory: string,
   anchors: readonly string[],
-): Promise<Result<'kept-anchors' | 'new-anchors', UnboundProblem>> {
+): Promise<Result<'kept-anchors' | 'new-anchors' | 'damaged-anchors', UnboundProblem>> {
   try {
     await makeDirectory(directory)
     await chmod(directory, DIRECTORY_MODE)
-    if ((await textOf(join(directory, ANCHOR_FILE))).trim() !== '') return ok('kept-anchors')
+    const kept = await textOf(join(directory, ANCHOR_FILE))
+    if (kept !== undefined && ANCHOR.test(kept)) return ok('kept-anchors')
     await writeAnchors(directory, anchors)
-    return ok('new-anchors')
+    return ok(kept === undefined ? 'new-anchors' : 'damaged-anchors')
   } catch (error) {
     return err({ kind: 'directory', path: directory, code: codeOf(error) })
   }
@@ -63,11 +68,11 @@ async function writeAnchors(directory: string, anchors: readonly string[]): Prom
   await rename(`${path}.new`, path)
 }
 
-async function textOf(path: string): Promise<string> {
+async function textOf(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return ''
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -10,6 +10,8 @@ export type UnboundProblem =
   /** Its private directory cannot be made or written. */
   | { readonly kind: 'directory'; readonly path: string; readonly code: string }
   | { readonly kind: 'cannot-run'; readonly program: string; readonly code: string }
+  /** The file with the keys of the root holds none: a power cut, or a hand. */
+  | { readonly kind: 'anchors-damaged'; readonly path: string }
   | ({ readonly kind: 'ended' } & UnboundEnd)
   /** It runs, and does not answer as the server that we started. */
   | { readonly kind: 'silent'; readonly lastWords: string }

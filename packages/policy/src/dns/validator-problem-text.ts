@@ -54,6 +54,8 @@ function unboundText(problem: UnboundProblem): string {
       return `${problem.program} does not tell its version as unbound does`
     case 'directory':
       return `${problem.path} cannot be used for unbound (${problem.code})`
+    case 'anchors-damaged':
+      return `${problem.path} holds no key of the root`
     case 'cannot-run':
       return `${problem.program} cannot be run (${problem.code})`
     case 'ended': {
