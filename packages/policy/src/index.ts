@@ -198,10 +198,8 @@ export {
   type SessionOutcome,
   type SessionResult,
   type SessionResultType,
-  sessionResult,
   sessionResults,
   type TlsaResult,
-  unreachableResult,
   unreachableResults,
 } from './session-result.ts'
 export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'

@@ -197,11 +197,3 @@ function certificateFailure(reason: CertificateReason): FailureDetail {
   if (reason.code === 'CERT_HAS_EXPIRED') return { resultType: 'certificate-expired' }
   return untrusted(reason.code)
 }
-
-export function sessionResult(requirement: ProofRequirement, channel: Channel): SessionResult {
-  return sessionResults(requirement, channel)[0] ?? { policyType: 'no-policy-found', outcome: { kind: 'success' } }
-}
-
-export function unreachableResult(): SessionResult {
-  return { policyType: 'sts', outcome: outcome([MX_MISMATCH]) }
-}
