@@ -7,6 +7,7 @@
  */
 import {
   assertNever,
+  type MessageTls,
   type ProofRequirement,
   refusedBy,
   requireTlsFailure,
@@ -28,13 +29,15 @@ import { runTransactions, type TransactionsOptions } from './transactions.ts'
 
 export interface AttemptOptions {
   readonly lane: LaneId
+  /** What the senders of all these messages want of TLS. */
+  readonly message: MessageTls
   /** Of the turn: aborted when it has to end. */
   readonly signal: AbortSignal
   /** The connection in use, so that a stop with its grace over can destroy it. */
   readonly using: Set<PooledSession>
   readonly pool: ConnectionPool
   readonly session: SessionOptions
-  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped' | 'policy'>
+  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped' | 'policy' | 'message'>
   readonly emit: (event: DeliveryEvent) => void
   readonly monotonic: () => number
   /** A host answered a transaction; called for each. */
@@ -133,7 +136,7 @@ function noteUnasked(walk: Walk): void {
 
 /** All addresses of one host, in order, as long as there are messages for it. */
 async function visit(host: CandidateHost, walk: Walk): Promise<void> {
-  const requirement = walk.facts.requirement(host)
+  const requirement = walk.facts.requirement(host, walk.options.message)
   if (requirement.kind === 'unreachable') {
     skip(host, requirement, walk)
     return
@@ -251,6 +254,7 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
       mayBegin: () => !signal.aborted && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),
       stopped: () => signal.aborted,
       policy: walk.facts.policy,
+      message: options.message,
     })
   } finally {
     using.delete(session)

@@ -10,6 +10,7 @@ import type { Claim, OpenRecipient } from '../spool/spool.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryProblem, RemoteHost } from './outcome.ts'
 import { isPolicyFailure } from './problem.ts'
+import { tellingProblem } from './requiretls-problems.ts'
 
 export type Disposition =
   | { readonly kind: 'delivered'; readonly reply: SmtpReply; readonly remote: RemoteHost }
@@ -114,7 +115,7 @@ export class ClaimProgress {
  */
 export function decisive(problems: readonly DeliveryProblem[]): DeliveryProblem | undefined {
   const transient = problems.filter(({ permanence }) => permanence === 'transient')
-  const last = transient.at(-1) ?? problems.at(-1)
+  const last = transient.at(-1) ?? tellingProblem(problems) ?? problems.at(-1)
   if (last?.cause.kind === 'reply') return last
   return transient.findLast(({ cause }) => isPolicyFailure(cause)) ?? last
 }

@@ -4,9 +4,9 @@
  * Bounded in all and per lane, oldest out first; one timer for all of them. Who may have one is said by
  * `reuse.ts`; what flows on it is none of this file's business.
  */
-import type { ProofRequirement } from '@hermetic/policy'
+import { assertNever, type ProofRequirement } from '@hermetic/policy'
 import type { LaneId } from './lane.ts'
-import { defaultReuseLimits, type ReuseLimits, reusable } from './reuse.ts'
+import { defaultReuseLimits, isWarm, type ReuseLimits, reuseVerdict } from './reuse.ts'
 import type { ProvenSession } from './session.ts'
 
 export interface PoolOptions {
@@ -61,8 +61,10 @@ export class ConnectionPool {
     for (let at = idle.length - 1; at >= 0; at -= 1) {
       const entry = idle[at]
       if (entry === undefined || entry.session.target.remote.mxHostname !== mxHostname) continue
+      const session = this.#isWarm(entry) ? sessionFor(entry.session, requirement) : undefined
+      if (session === 'other-wish') continue
       this.#remove(lane, idle, at)
-      if (this.#mayCarry(entry, requirement)) return entry.session
+      if (session !== undefined) return session
       end(entry.session)
     }
     return undefined
@@ -71,7 +73,7 @@ export class ConnectionPool {
   /** Takes the connection over: it is kept for a while or closed in good manner. */
   give(lane: LaneId, session: PooledSession): void {
     const entry = { lane, session, since: this.#options.monotonic() }
-    if (this.#closed || !this.#mayCarry(entry, session.target.requirement)) {
+    if (this.#closed || !this.#isWarm(entry)) {
       end(session)
       return
     }
@@ -94,11 +96,11 @@ export class ConnectionPool {
     await Promise.all(sessions.map(({ connection }) => connection.quit()))
   }
 
-  #mayCarry({ session, since }: Idle, requirement: ProofRequirement): boolean {
+  #isWarm({ session, since }: Idle): boolean {
     const now = this.#options.monotonic()
     const { usable, idle, transactions } = session.connection
     const facts = { usable: usable && idle, idleMs: now - since, ageMs: now - session.openedAt, transactions }
-    return reusable({ ...facts, requirement: session.target.requirement }, requirement, this.#reuse)
+    return isWarm(facts, this.#reuse)
   }
 
   #remove(lane: LaneId, idle: Idle[], at: number): void {
@@ -125,7 +127,7 @@ export class ConnectionPool {
     for (const [lane, idle] of this.#lanes) {
       for (let at = idle.length - 1; at >= 0; at -= 1) {
         const entry = idle[at]
-        if (entry === undefined || this.#mayCarry(entry, entry.session.target.requirement)) continue
+        if (entry === undefined || this.#isWarm(entry)) continue
         this.#remove(lane, idle, at)
         end(entry.session)
       }
@@ -133,6 +135,27 @@ export class ConnectionPool {
     if (this.#size > 0) return
     clearInterval(this.#sweeper)
     this.#sweeper = undefined
+  }
+}
+
+/** As it may be used for this requirement; undefined: not any more. */
+function sessionFor(session: PooledSession, wanted: ProofRequirement): PooledSession | 'other-wish' | undefined {
+  const { target, judged } = session
+  const reuse = reuseVerdict({ requirement: target.requirement, channel: judged }, wanted)
+  switch (reuse.kind) {
+    case 'proven':
+      return session
+    case 'judged-again': {
+      const { verdict } = reuse
+      const channel = session.channel.kind === 'tls' ? { ...session.channel, level: verdict.level } : session.channel
+      return { ...session, target: { ...target, requirement: wanted }, verdict, channel }
+    }
+    case 'other-wish':
+      return reuse.kind
+    case 'over':
+      return undefined
+    default:
+      return assertNever(reuse)
   }
 }
 

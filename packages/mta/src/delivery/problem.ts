@@ -48,7 +48,7 @@ function judgement(cause: DeliveryCause): Judgement {
     case 'reply':
       return replyJudgement(cause.phase, cause.reply)
     case 'tls-policy': // SMTP-61, DSN-20
-      return { ...POLICY, status: STARTTLS_MISSING.has(cause.reason) ? '4.7.10' : '4.7.5' }
+      return policyJudgement(cause)
     case 'policy-unavailable': // architecture, decision 2
       return { status: '4.7.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'login-failed':
@@ -79,6 +79,12 @@ const EXTENSION_STATUS = {
   SMTPUTF8: '5.6.7', // EAI-03
   REQUIRETLS: '5.7.30', // RFC 8689 §4.2.1
 } as const
+
+/** RFC 8689 §4.2.1: a host that can never prove what REQUIRETLS demands; whether all are so is seen at the end. */
+function policyJudgement({ reason, requireTls }: TlsPolicyCause): Judgement {
+  if (requireTls?.kind === 'definitive') return { ...POLICY, permanence: 'permanent', status: requireTls.status }
+  return { ...POLICY, status: STARTTLS_MISSING.has(reason) ? '4.7.10' : '4.7.5' }
+}
 
 const STARTTLS_MISSING: ReadonlySet<string> = new Set(['starttls-not-offered', 'starttls-refused'])
 

@@ -1,13 +1,27 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type LocalDemand, type ProofRequirement, tlsRequirement } from '@hermetic/policy'
-import { type IdleFacts, reusable } from './reuse.ts'
+import {
+  type Channel,
+  type LocalDemand,
+  type MessageTls,
+  type PeerFacts,
+  type ProofRequirement,
+  parseDomainName,
+  tlsRequirement,
+} from '@hermetic/policy'
+import { type IdleFacts, isWarm, reuseVerdict } from './reuse.ts'
 
 const nothing = local('nothing')
-const warm: IdleFacts = { usable: true, idleMs: 0, ageMs: 0, transactions: 1, requirement: nothing }
+const warm: IdleFacts = { usable: true, idleMs: 0, ageMs: 0, transactions: 1 }
+const inClear: Channel = { kind: 'clear', because: 'starttls-not-offered' }
+
+function verdict(requirement: ProofRequirement, wanted: ProofRequirement, channel: Channel = inClear): string {
+  return reuseVerdict({ requirement, channel }, wanted).kind
+}
 
 test('a warm connection that proved what is wanted may be used again', () => {
-  assert.ok(reusable(warm, nothing))
+  assert.ok(isWarm(warm))
+  assert.equal(verdict(nothing, nothing), 'proven')
 })
 
 for (const [what, facts] of [
@@ -16,26 +30,63 @@ for (const [what, facts] of [
   ['is too old', { ageMs: 300_000 }],
   ['has carried its share', { transactions: 1_000 }],
 ] as const) {
-  test(`not one that ${what}`, () => assert.ok(!reusable({ ...warm, ...facts }, nothing)))
+  test(`not one that ${what}`, () => assert.ok(!isWarm({ ...warm, ...facts })))
 }
 
 test('not across requirements, in neither direction', () => {
-  assert.ok(!reusable(warm, local('encrypted')))
-  assert.ok(!reusable({ ...warm, requirement: local('pkix') }, local('encrypted')))
+  assert.equal(verdict(nothing, local('encrypted')), 'over')
+  assert.equal(verdict(local('pkix'), local('encrypted')), 'over')
 })
 
 test('not under another policy, another pattern, or a policy that came or went', () => {
   const sts = { mode: 'testing', id: '1', matched: 'mx.example.test' } as const
-  const proven = { ...warm, requirement: { ...nothing, sts } }
-  assert.ok(reusable(proven, { ...nothing, sts: { ...sts } }))
-  assert.ok(!reusable(proven, nothing))
-  assert.ok(!reusable(warm, { ...nothing, sts }))
-  assert.ok(!reusable(proven, { ...nothing, sts: { ...sts, id: '2' } }))
-  assert.ok(!reusable(proven, { ...nothing, sts: { ...sts, matched: undefined } }))
+  const proven = { ...nothing, sts }
+  assert.equal(verdict(proven, { ...nothing, sts: { ...sts } }), 'proven')
+  assert.equal(verdict(proven, nothing), 'over')
+  assert.equal(verdict(nothing, { ...nothing, sts }), 'over')
+  assert.equal(verdict(proven, { ...nothing, sts: { ...sts, id: '2' } }), 'over')
+  assert.equal(verdict(proven, { ...nothing, sts: { ...sts, matched: undefined } }), 'over')
 })
 
-function local(demand: LocalDemand): ProofRequirement {
-  const requirement = tlsRequirement({ local: demand })
+const trusted: Channel = { kind: 'tls', facts: peer('trusted') }
+const untrusted: Channel = { kind: 'tls', facts: peer('untrusted') }
+
+test('RFC 8689 §4.2.1: messages with and without REQUIRETLS share what proves enough for each of them', () => {
+  const [plain, tagged] = [local('nothing'), local('nothing', 'requiretls')]
+  assert.equal(verdict(tagged, plain, trusted), 'judged-again')
+  assert.equal(verdict(plain, tagged, trusted), 'judged-again')
+  assert.equal(verdict(plain, tagged, untrusted), 'other-wish')
+  assert.equal(verdict(plain, tagged, inClear), 'other-wish')
+  const sts = { mode: 'testing', id: '1', matched: 'mx.example.test' } as const
+  assert.equal(verdict({ ...plain, sts }, tagged, trusted), 'other-wish')
+})
+
+test('a connection for messages whose sender does not care is for such only, and they take no other', () => {
+  const optional = local('nothing', 'tls-optional')
+  for (const other of [local('nothing'), local('nothing', 'requiretls')]) {
+    assert.equal(verdict(optional, other, trusted), 'other-wish')
+    assert.equal(verdict(other, optional, trusted), 'other-wish')
+  }
+  assert.equal(verdict(optional, optional, inClear), 'proven')
+})
+
+function peer(kind: 'trusted' | 'untrusted'): PeerFacts {
+  const name = parseDomainName('mx.example.test')
+  assert(name.ok)
+  const certificate = { der: new Uint8Array(), fingerprintSha256: '', subject: '', issuer: '' }
+  return {
+    protocol: 'TLSv1.3',
+    cipher: 'TLS_AES_256_GCM_SHA384',
+    keyExchange: undefined,
+    chain: [{ ...certificate, validFrom: 0, validTo: 1, subjectAltName: '' }],
+    chainCut: false,
+    pkix: kind === 'trusted' ? { kind } : { kind, code: 'CERT_HAS_EXPIRED' },
+    name: { kind: 'matched', name: name.value },
+  }
+}
+
+function local(demand: LocalDemand, message: MessageTls = 'default'): ProofRequirement {
+  const requirement = tlsRequirement({ local: demand, message, origin: { kind: 'route' } })
   assert(requirement.kind === 'prove')
   return requirement
 }

@@ -80,6 +80,8 @@ export interface ProvenSession {
   readonly target: SessionTarget
   readonly verdict: Verdict & { readonly kind: 'proven' }
   readonly channel: ChannelRecord
+  /** What the verdict is about, so that another requirement can be judged by it. */
+  readonly judged: Channel
   /** What the session says about the TLS of the host, for reports (RFC 8460). */
   readonly results: readonly SessionResult[]
   /** Of the peer with the usable TLSA records; absent when there are none, or no TLS. */
@@ -204,7 +206,8 @@ async function secure(seed: Seed, mode: Mode): Promise<Opening> {
 async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   const { connection, target, abort, options } = seed
   const dane = compared(target, facts, options.now())
-  const judged = judgeOr(seed, { kind: 'tls', facts, ...(dane === undefined ? {} : { dane }) })
+  const shown: Channel = { kind: 'tls', facts, ...(dane === undefined ? {} : { dane }) }
+  const judged = judgeOr(seed, shown)
   if (judged.kind === 'failed') return judged
   const again = await connection.ehlo(options.hostname, { allowHelo: false })
   if (!again.ok) {
@@ -215,7 +218,7 @@ async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   const refused = await logIn(seed, verdict)
   if (refused !== undefined) return refused
   const channel = { ...tlsChannel(facts), level: verdict.level }
-  return { kind: 'open', session: { connection, target, abort, verdict, results, channel, dane } }
+  return { kind: 'open', session: { connection, target, abort, verdict, results, channel, judged: shown, dane } }
 }
 
 /** DANE-90: every new connection, with the records that are current for it. */
@@ -255,8 +258,8 @@ function inClear(seed: Seed, channel: Channel & { readonly kind: 'clear' }): Ope
   const { connection, target, abort } = seed
   invariant(target.access?.credentials === undefined, 'no session in clear where credentials are used')
   const { verdict, results } = judged
-  const { because } = channel
-  return { kind: 'open', session: { connection, target, abort, verdict, results, channel: { kind: 'clear', because } } }
+  const record = { kind: 'clear', because: channel.because } as const
+  return { kind: 'open', session: { connection, target, abort, verdict, results, channel: record, judged: channel } }
 }
 
 function channelInClear(because: ClearBecause, failure?: TlsFailure): Channel & { readonly kind: 'clear' } {

@@ -6,7 +6,7 @@
  * next hop are no longer fresh, or when the turn is stopped; what is left stays in the queue. Which host comes
  * next is decided by `attempt.ts`.
  */
-import { assertNever, type StsFacts } from '@hermetic/policy'
+import { assertNever, type MessageTls, type StsFacts, tlsOptionalOutcome } from '@hermetic/policy'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { NotSentReason, RecipientResult, TransactionResult } from '../smtp/transaction.ts'
@@ -25,6 +25,8 @@ export interface TransactionsOptions {
   readonly transactionsMax: number
   /** Of the domain, for the record. */
   readonly policy: StsFacts | undefined
+  /** What all these messages ask of this host; a notification may have to do without its own tag (RFC 8689 §5). */
+  readonly message: MessageTls
   /** May another transaction begin? */
   readonly mayBegin: () => boolean
   /** The turn is being stopped: what has not begun is given back. */
@@ -151,7 +153,7 @@ async function transact(progress: ClaimProgress, content: Content, run: Run): Pr
   const startedAt = options.now()
   const reused = session.connection.transactions
   const result = await session.connection.transact({
-    envelope: { ...claim.envelope, requireTls: claim.envelope.tls === 'requiretls' },
+    envelope: { ...claim.envelope, requireTls: options.message === 'requiretls' },
     recipients,
     content,
     beforeFinalDot: () => options.leases.holds(claim.token),
@@ -260,6 +262,11 @@ const LOGIN_WANTED = 530
 function replyProblem(phase: SmtpPhase, reply: SmtpReply, { session, options }: Run): DeliveryProblem {
   const { remote, access } = session.target
   const problem = problemOf({ kind: 'reply', phase, reply }, { at: options.now(), remote })
+  const { kind } = session.channel
+  // RFC 8689 §4.2.2: TLS was tried, and this server takes nothing without it.
+  if (options.message === 'tls-optional' && tlsOptionalOutcome(kind, reply.code).kind === 'bounce') {
+    return { ...problem, status: '5.7.10' }
+  }
   return access !== undefined && reply.code === LOGIN_WANTED ? ofSmarthost(problem) : problem
 }
 

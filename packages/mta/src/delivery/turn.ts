@@ -4,19 +4,21 @@
  * Every recipient of every claim gets one outcome or goes back untouched, whatever is thrown in between; a next hop
  * that cannot be reached costs one traversal for a whole batch, and the lane then backs off (SMTP-55).
  */
+import type { MessageTls } from '@hermetic/policy'
 import type { SiteId } from '../limits/permits.ts'
 import type { TurnContext, TurnEnd } from '../schedule/lane-scheduler.ts'
 import { laneBackoffMs } from '../schedule/retry-schedule.ts'
 import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
-import { type AttemptOptions, attempt } from './attempt.ts'
+import { type AttemptEnd, type AttemptOptions, attempt } from './attempt.ts'
 import { FIRST_BATCH, nextBatchSize } from './batch-size.ts'
 import { ClaimProgress } from './claim-progress.ts'
 import type { PooledSession } from './connection-pool.ts'
 import type { DeliveryEvent } from './events.ts'
-import type { Destination, FactsSource } from './facts.ts'
+import type { Destination, FactsSource, NextHopFacts } from './facts.ts'
 import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
+import { requireTlsLeft, wishGroups } from './message-wish.ts'
 import type { DeliveryProblem } from './outcome.ts'
 import { isPolicyFailure, problemOf } from './problem.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
@@ -60,6 +62,8 @@ interface TurnState {
   batch: number
   /** The last claim was a full batch. */
   moreIsDue: boolean
+  /** A host answered a message of this batch. */
+  answered: boolean
 }
 
 export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld): Promise<TurnEnd> {
@@ -72,7 +76,7 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   if (permit === 'none') return { kind: 'parked', retryAfterMs: PARKED_MS }
   const settler = new Settler(world.settler)
   const state: TurnState = {
-    ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false },
+    ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false, answered: false },
     site: permit?.site,
     found: destination,
     batch: Math.min(FIRST_BATCH, world.batch),
@@ -123,7 +127,7 @@ async function batches(state: TurnState): Promise<TurnEnd> {
     state.moreIsDue = full
     world.leases.hold(claims)
     const startedAt = world.monotonic()
-    const end = await deliverBatch(claims, state)
+    const end = await deliverGroups(wishGroups(claims), state)
     if (end !== undefined) return end
     state.batch = nextBatchSize(state.batch, { tookMs: world.monotonic() - startedAt, max: world.batch })
     // What arrived since has woken the lane again.
@@ -140,6 +144,16 @@ async function claimBatch({ world, id, batch }: TurnState): Promise<readonly Cla
     world.emit({ event: 'delivery-store-failed', step: 'claim', detail: error.message })
     return 'store-failed'
   }
+}
+
+/** One host may be out of reach for some of them only: the lane goes on as long as anybody answers. */
+async function deliverGroups(groups: readonly (readonly Claim[])[], state: TurnState): Promise<TurnEnd | undefined> {
+  const ends: (TurnEnd | undefined)[] = []
+  state.answered = false
+  for (const group of groups) ends.push(await deliverBatch(group, state))
+  if (ends.length === 1) return ends[0]
+  const stopped = ends.find((end) => end?.kind === 'more')
+  return stopped ?? (state.answered ? undefined : ends.find((end) => end !== undefined))
 }
 
 /** Whatever is thrown, each claim ends here: settled, or given back. */
@@ -177,42 +191,87 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
     expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
     if (progress.isDone) done(progress)
   }
-  const startedAt = world.monotonic()
-  let confirmed = false
-  let policyAsked = false
+  const message = [...pending][0]?.claim.envelope.tls ?? 'default'
+  const round: Round = {
+    startedAt: world.monotonic(),
+    message,
+    confirmed: false,
+    policyAsked: false,
+    policyFirst: false,
+  }
   for (let batch = [...pending]; batch.length > 0; ) {
     if (context.signal.aborted) {
       await giveBack(pending, done, state)
       return { kind: 'more' }
     }
-    const lastChance = !policyAsked && batch.some(({ claim }) => claim.expiresAt <= world.now())
+    const lastChance = !round.policyAsked && (round.policyFirst || batch.some(({ claim }) => isOver(claim, world)))
     const destination = await (lastChance ? world.facts.getAfresh(lane) : nextFacts(state))
     if (context.signal.aborted) continue
-    if (lastChance) policyAsked = true
-    if (policyAsked) for (const progress of batch) progress.policyAsked = destination.kind === 'facts'
+    if (lastChance) round.policyAsked = true
+    if (round.policyAsked) for (const progress of batch) progress.policyAsked = destination.kind === 'facts'
     if (destination.kind === 'nobody') {
       return nextHopFailed(pending, done, { state, problem: problemOf(destination.cause, { at: world.now() }) })
     }
     const { facts } = destination
-    const end = await attempt(batch, facts, attemptOptions(state, done))
-    if (end.kind === 'interrupted') {
-      batch = [...end.left]
-      continue
+    const end = await attempt(batch, facts, attemptOptions(state, round.message, done))
+    const again = end.kind === 'interrupted' ? end.left : onceMore(end, { facts, round, state })
+    if (again.length === 0 && end.kind === 'finished' && !end.answered && end.problem !== undefined) {
+      return nextHopFailed(pending, done, { state, problem: end.problem })
     }
-    if (end.policyFailed && end.left.length > 0) world.facts.renewPolicy(lane, facts)
-    if (end.answered || end.problem === undefined) break
-    // A permanent end is believed when it comes from a fresh lookup (SMTP-43).
-    if (!confirmed && facts.madeAt < startedAt && isPermanent(end.problem)) {
-      confirmed = true
-      world.facts.forget(lane)
-      for (const progress of end.left) progress.retry()
-      batch = [...end.left]
-      continue
-    }
-    return nextHopFailed(pending, done, { state, problem: end.problem })
+    batch = [...again]
   }
   await concludeAll(pending, done, state)
   return undefined
+}
+
+interface Round {
+  readonly startedAt: number
+  /** What hosts are asked for; at first what the senders want. */
+  message: MessageTls
+  /** The facts have been asked for again, because they say that nothing can be done. */
+  confirmed: boolean
+  policyAsked: boolean
+  /** What is left would come back because of a policy: perhaps there is a better one. */
+  policyFirst: boolean
+}
+
+function isOver({ expiresAt }: Claim, { now }: TurnWorld): boolean {
+  return expiresAt <= now()
+}
+
+interface AfterAttempt {
+  readonly facts: NextHopFacts
+  readonly round: Round
+  readonly state: TurnState
+}
+
+type Finished = Extract<AttemptEnd, { readonly kind: 'finished' }>
+
+/** Those that no host took and for which the hosts are to be walked once more; with their notes forgotten. */
+function onceMore(end: Finished, { facts, round, state }: AfterAttempt): readonly ClaimProgress[] {
+  const { world, lane } = state
+  const tagged = round.message === 'requiretls' ? requireTlsAgain(end.left, round) : []
+  if (tagged.length > 0) return anew(tagged)
+  if (end.policyFailed && end.left.length > 0) world.facts.renewPolicy(lane, facts)
+  if (end.answered || end.problem === undefined) return []
+  // A permanent end is believed when it comes from a fresh lookup (SMTP-43).
+  if (round.confirmed || facts.madeAt >= round.startedAt || !isPermanent(end.problem)) return []
+  round.confirmed = true
+  world.facts.forget(lane)
+  return anew(end.left)
+}
+
+function requireTlsAgain(left: readonly ClaimProgress[], round: Round): readonly ClaimProgress[] {
+  const { policyFirst, withoutParameter } = requireTlsLeft(left)
+  round.policyFirst = !round.policyAsked && policyFirst.length > 0
+  if (round.policyFirst) return policyFirst
+  if (withoutParameter.length > 0) round.message = 'default'
+  return withoutParameter
+}
+
+function anew(left: readonly ClaimProgress[]): readonly ClaimProgress[] {
+  for (const progress of left) progress.retry()
+  return left
 }
 
 function nextFacts(state: TurnState): Promise<Destination> | Destination {
@@ -269,7 +328,9 @@ function nextHopFailed(
   // A policy is the domain's, a login the lane's: they say nothing about the site, which others share (SMTP-62).
   if (!isPolicyFailure(problem.cause) && problem.cause.kind !== 'login-failed') state.feedback = 'failed'
   const nextHop = lane.nextHop.kind === 'name' ? lane.nextHop.name : lane.nextHop.address
-  if (isPermanent(problem)) {
+  // What keeps REQUIRETLS messages back says nothing about others.
+  const oneWish = problem.cause.kind === 'tls-policy' && problem.cause.requireTls !== undefined
+  if (isPermanent(problem) || oneWish) {
     world.emit({ event: 'next-hop-failed', lane: id, nextHop, problem, messages })
     return undefined
   }
@@ -279,11 +340,12 @@ function nextHopFailed(
   return { kind: 'backoff', until: backoffUntil }
 }
 
-function attemptOptions(state: TurnState, done: Done): AttemptOptions {
+function attemptOptions(state: TurnState, message: MessageTls, done: Done): AttemptOptions {
   const { world, id, context, using } = state
   return {
     ...world.attempt,
     lane: id,
+    message,
     signal: context.signal,
     using,
     transactions: { ...world.transactions, onDone: done },
@@ -291,6 +353,7 @@ function attemptOptions(state: TurnState, done: Done): AttemptOptions {
     monotonic: world.monotonic,
     onAnswer: () => {
       state.feedback = 'good'
+      state.answered = true
       world.health.answered(id)
       context.progressed()
       // Not before the host has answered: a dead one would get a connection from every worker.
