@@ -1,6 +1,6 @@
 /** `hermetic check-config`: every problem of the configuration, or what it means. */
 import { formatDuration, formatSize } from '../config/quantity.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config, RouteConfig } from '../config/schema.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { readArguments } from './arguments.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
@@ -26,7 +26,9 @@ Examples:
     if (settings === undefined) return EXIT.configuration
     const { config, file } = settings
     if (values.json) {
-      terminal.out(`${JSON.stringify({ ...config, hostname: formatDomain(config.hostname) }, undefined, 2)}\n`)
+      const hostname = formatDomain(config.hostname)
+      const route = config.route.map((one) => ({ ...one, domain: domainText(one), host: formatDomain(one.host) }))
+      terminal.out(`${JSON.stringify({ ...config, hostname, route }, undefined, 2)}\n`)
       return EXIT.done
     }
     terminal.out(`${file ?? 'No file: the defaults'}: no problems.\n\n${summary(config)}`)
@@ -44,6 +46,7 @@ function summary(config: Config): string {
     ['name', formatDomain(config.hostname)],
     ['data', `${config.data_dir}, ${formatSize(queue.max_bytes)} at most`],
     ...listeners,
+    ...config.route.map((route) => ['routes', routeText(route)]),
     ['delivers', `to port ${delivery.port}, for ${formatDuration(delivery.max_age)} at most`],
     [
       'asks',
@@ -53,4 +56,16 @@ function summary(config: Config): string {
     ['metrics', `${metrics.listen.address} port ${metrics.listen.port}`],
   ]
   return rows.map(([name = '', value = '']) => `  ${name.padEnd(9)} ${value}\n`).join('')
+}
+
+function routeText(route: RouteConfig): string {
+  const { host, port, tls, username } = route
+  const login = username === undefined ? 'no login' : `login ${username}`
+  return `${domainText(route)} to ${formatDomain(host)} port ${port}: ${tls}, ${login}`
+}
+
+/** As it is written in the file. */
+function domainText({ domain }: RouteConfig): string {
+  if (domain.kind === 'any') return '*'
+  return domain.kind === 'below' ? `*.${domain.name}` : domain.name
 }

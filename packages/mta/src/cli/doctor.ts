@@ -3,13 +3,24 @@
  * judged (`doctor/assess.ts`), and says what to do.
  */
 import { networkInterfaces } from 'node:os'
-import { type DomainName, expandWildcards, judgeAddress, parseCidr, parseDomainName } from '@hermetic/policy'
+import {
+  type DnsResolver,
+  type DomainName,
+  expandWildcards,
+  judgeAddress,
+  parseCidr,
+  parseDomainName,
+} from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
+import { laneOf } from '../delivery/lane.ts'
+import { laneFor } from '../delivery/route.ts'
 import { foreignText } from '../observability/log-line.ts'
+import { configuredRoutes } from '../wiring/configured-routes.ts'
+import { destinationOptions, readRoots } from '../wiring/destination-options.ts'
 import { readArguments } from './arguments.ts'
 import { coloured, type Tone } from './colour.ts'
 import { assess, type Finding, type Grade } from './doctor/assess.ts'
-import type { DoctorFacts } from './doctor/facts.ts'
+import type { DoctorFacts, PortFacts, SmarthostFacts } from './doctor/facts.ts'
 import { dnssecFacts } from './doctor/gather-dnssec.ts'
 import { certificateFacts, clockFacts, diskFacts, fileFacts, relayFacts } from './doctor/gather-machine.ts'
 import {
@@ -20,6 +31,7 @@ import {
   portFacts,
   resolverFacts,
 } from './doctor/gather-network.ts'
+import { smarthostFacts } from './doctor/gather-smarthosts.ts'
 import { CONFIG_OPTION, readSettings, type Settings } from './settings.ts'
 import { EXIT, type Terminal, UsageError, type Verb } from './verb.ts'
 
@@ -32,8 +44,8 @@ export const doctor: Verb = {
   summary: 'check what mail needs outside of the relay: DNS, port 25, disk, clock, …',
   help: `Usage: hermetic doctor [--to DOMAIN] [--config FILE] [--json]
 
-Checks the configuration, the Node.js version, our own name forward and in reverse, the name servers, DNSSEC, the clock,
-room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
+Checks the configuration, the Node.js version, our own name forward and in reverse, the name servers, DNSSEC, smarthosts,
+the clock, room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
 
   --to DOMAIN    also connect to the servers of this domain on port 25, read the greeting and quit
   --config FILE  read this configuration file
@@ -68,7 +80,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
   const resolver = 'servers' in found ? openDoctorResolver(found.servers) : undefined
   const probe = to ?? parsedProbe()
   try {
-    const [ownName, resolverState, dnssec, port, watched, relay] = await Promise.all([
+    const [ownName, resolverState, dnssec, port, smarthosts, watched, relay] = await Promise.all([
       ownNameFacts(config.hostname, resolver),
       resolver === undefined || !('servers' in found)
         ? ({ kind: 'no-servers', detail: 'problem' in found ? found.problem : '' } as const)
@@ -76,7 +88,9 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
       'servers' in found ? dnssecFacts(config, found.servers) : ({ kind: 'not-tried' } as const),
       to === undefined || resolver === undefined
         ? ({ kind: 'not-asked' } as const)
-        : portFacts({ resolver, domain: to, port: config.delivery.port, guard: guardOf(config) }),
+        : (routedFacts(config, to) ??
+          portFacts({ resolver, domain: to, port: config.delivery.port, guard: guardOf(config) })),
+      resolver === undefined ? [] : smarthostsOf(config, resolver),
       clockJump(CLOCK_WATCH_MS),
       relayFacts(config.data_dir),
     ])
@@ -86,6 +100,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
       resolver: resolverState,
       dnssec,
       port,
+      smarthosts,
       // After the network checks: writing and syncing holds up the thread that they run on.
       clock: clockFacts(config.data_dir, watched),
       disk: diskFacts(config),
@@ -102,6 +117,21 @@ function parsedProbe(): DomainName {
   const name = parseDomainName(PROBE_DOMAIN)
   if (!name.ok) throw new Error(PROBE_DOMAIN)
   return name.value
+}
+
+function routedFacts(config: Config, to: DomainName): PortFacts | undefined {
+  const address = { localPart: 'postmaster', domain: { kind: 'name', name: to } } as const
+  const lane = laneFor(address, { port: config.delivery.port, routes: configuredRoutes(config) })
+  return laneOf(lane).kind === 'route' ? { kind: 'routed', domain: to, lane } : undefined
+}
+
+function smarthostsOf(config: Config, resolver: DnsResolver): Promise<readonly SmarthostFacts[]> {
+  const ca = readRoots(config)
+  const emit = (): void => undefined
+  const parts = { resolver, emit, ca: ca.ok ? ca.value : [], sts: undefined, dane: undefined }
+  const destinations = destinationOptions(config, parts)
+  destinations.setListeners(config.listener)
+  return smarthostFacts(destinations.options)
 }
 
 /** The same rules as for mail: what the relay would not dial, `doctor` does not dial. */

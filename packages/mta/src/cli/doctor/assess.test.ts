@@ -22,6 +22,7 @@ const healthy: DoctorFacts = {
     durationMs: 12,
   },
   dnssec: { kind: 'decided', state: { kind: 'validating', by: 'configured' }, wouldHold: true },
+  smarthosts: [],
   port: {
     kind: 'tried',
     domain: 'example.com',

@@ -19,6 +19,7 @@ import type {
   PortFacts,
   RelayFacts,
   ResolverFacts,
+  SmarthostFacts,
 } from './facts.ts'
 
 export type Grade = 'ok' | 'warn' | 'fail' | 'not-tried'
@@ -40,6 +41,7 @@ export function assess(facts: DoctorFacts): readonly Finding[] {
     assessResolver(facts.resolver),
     ...assessDnssec(facts.dnssec),
     assessPort(facts.port),
+    ...facts.smarthosts.map(assessSmarthost),
     assessClock(facts.clock),
     ...assessDisk(facts.disk),
     ...facts.files.map(assessFile),
@@ -159,6 +161,8 @@ function assessPort(facts: PortFacts): Finding {
         found: 'no connection was tried',
         advice: 'hermetic doctor --to example.com tries the servers of a domain',
       }
+    case 'routed':
+      return { check, grade: 'not-tried', found: `mail for ${facts.domain} takes ${facts.lane}` }
     case 'no-host':
       return { check, grade: 'not-tried', found: `no server of ${facts.domain} is known: ${facts.detail}` }
     case 'tried':
@@ -179,6 +183,22 @@ function assessTries({ domain, port, tries }: Extract<PortFacts, { kind: 'tried'
   }
   const advice = 'many providers block outgoing port 25: ask yours to open it, or try another domain'
   return { check, grade: 'fail', found, advice }
+}
+
+function assessSmarthost({ lane, login, outcome }: SmarthostFacts): Finding {
+  const check = 'smarthost'
+  if (outcome.kind === 'failed') {
+    return {
+      check,
+      grade: 'fail',
+      found: `${lane}: ${outcome.detail}`,
+      advice: 'check its [[route]], and [trust] ca_file',
+    }
+  }
+  const { address, tls, level } = outcome
+  const proven = level === 'clear' || level === 'encrypted' ? 'nothing proves its name' : 'its name is proven'
+  const found = `${lane} greeted at ${address} over ${tls}, ${proven}${login ? '; the login was not tried' : ''}`
+  return { check, grade: 'ok', found }
 }
 
 function outcomeWords({ outcome, durationMs }: ConnectFacts): string {

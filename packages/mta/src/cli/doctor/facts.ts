@@ -2,7 +2,7 @@
  * What `doctor` finds out before it judges: facts only, gathered by the files beside, judged in `assess.ts`.
  */
 
-import type { DnssecState } from '@hermetic/policy'
+import type { ChannelLevel, DnssecState } from '@hermetic/policy'
 
 export interface DoctorFacts {
   readonly node: string
@@ -10,6 +10,7 @@ export interface DoctorFacts {
   readonly resolver: ResolverFacts
   readonly dnssec: DnssecFacts
   readonly port: PortFacts
+  readonly smarthosts: readonly SmarthostFacts[]
   readonly clock: ClockFacts
   readonly disk: DiskFacts
   readonly files: readonly FileFacts[]
@@ -57,6 +58,8 @@ export type DnssecFacts =
 
 export type PortFacts =
   | { readonly kind: 'not-asked' }
+  /** Its mail goes to a smarthost. */
+  | { readonly kind: 'routed'; readonly domain: string; readonly lane: string }
   /** No host of the domain is known, so no connection was tried. */
   | { readonly kind: 'no-host'; readonly domain: string; readonly detail: string }
   | { readonly kind: 'tried'; readonly domain: string; readonly port: number; readonly tries: readonly ConnectFacts[] }
@@ -70,6 +73,15 @@ export interface ConnectFacts {
     | { readonly kind: 'failed'; readonly code: string }
     | { readonly kind: 'refused-by-guard'; readonly reason: string }
   readonly durationMs: number
+}
+
+export interface SmarthostFacts {
+  readonly lane: string
+  /** The route has credentials; `doctor` does not use them. */
+  readonly login: boolean
+  readonly outcome:
+    | { readonly kind: 'greeted'; readonly address: string; readonly tls: string; readonly level: ChannelLevel }
+    | { readonly kind: 'failed'; readonly detail: string }
 }
 
 export interface ClockFacts {
