@@ -30,6 +30,8 @@ port = ${startTlsPort}
 kind = "submission"
 port = ${implicitPort}
 tls = "implicit"
+[dns]
+trust = "none"
 [metrics]
 listen = "127.0.0.1:0"
 `

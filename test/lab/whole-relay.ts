@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../../packages/mta/src/config/load.ts'
 import { formatProblem } from '../../packages/mta/src/config/problem.ts'
-import { type Relay, startRelay } from '../../packages/mta/src/main.ts'
+import { type Relay, type RelayOptions, startRelay } from '../../packages/mta/src/main.ts'
 import type { LogEvent } from '../../packages/mta/src/observability/log-events.ts'
 import type { SpoolHooks } from '../../packages/mta/src/spool/faults.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
@@ -22,6 +22,7 @@ export interface WholeRelayOptions {
   readonly smtpNetworks?: readonly string[]
   /** "ad" believes the name server of this world, which then needs the root: `'.': { SOA: true, secure: true }`. */
   readonly trust?: 'ad' | 'none'
+  readonly dnssec?: RelayOptions['dnssec']
   /** More lines for `[egress]`. */
   readonly egress?: string
   /** Tests of faults only. */
@@ -39,7 +40,7 @@ export class WholeRelay implements AsyncDisposable {
   readonly #directory: string
 
   static async start(options: WholeRelayOptions): Promise<WholeRelay> {
-    const { settings, records, spoolHooks } = options
+    const { settings, records, spoolHooks, dnssec } = options
     const dns = await startDnsServer({ zones: [zone(records)] })
     const directory = await mkdtemp(join(tmpdir(), 'whole-relay-'))
     const file = join(directory, 'hermetic.toml')
@@ -53,6 +54,7 @@ export class WholeRelay implements AsyncDisposable {
       logStream: { write: (line) => void lines.push(line) },
       onEvent: (event) => void events.push(event),
       ...(spoolHooks === undefined ? {} : { spoolHooks }),
+      ...(dnssec === undefined ? {} : { dnssec }),
     })
     assert.ok(relay.ok)
     return new WholeRelay(relay.value, { events, lines, dns, directory })
@@ -73,6 +75,11 @@ export class WholeRelay implements AsyncDisposable {
     this.lines = parts.lines
     this.#dns = parts.dns
     this.#directory = parts.directory
+  }
+
+  /** The name server of this world. */
+  get dns(): DnsServer {
+    return this.#dns
   }
 
   /** What the name servers of this world were asked. */

@@ -94,6 +94,8 @@ function options(directory: string) {
       HERMETIC_LISTENER__0__KIND: 'submission',
       HERMETIC_LISTENER__0__PORT: '0',
       HERMETIC_METRICS__LISTEN: '127.0.0.1:0',
+      // Nobody outside is asked for the root.
+      HERMETIC_DNS__TRUST: 'none',
     },
   }
 }

@@ -23,6 +23,8 @@ async function startRelay() {
     HERMETIC_LISTENER__0__KIND: 'submission',
     HERMETIC_LISTENER__0__PORT: '0',
     HERMETIC_METRICS__LISTEN: '127.0.0.1:0',
+    // Nobody outside is asked for the root.
+    HERMETIC_DNS__TRUST: 'none',
   }
   const relay = spawn(process.execPath, [CLI, 'start'], { cwd: directory, env, stdio: 'pipe' })
   const exited = once(relay, 'exit')
