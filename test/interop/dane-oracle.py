@@ -12,11 +12,20 @@ asked again at level 0, and `weakLeaf` says so.
 
 import base64
 import ctypes
+import ctypes.util
 import json
 import sys
 
-crypto = ctypes.CDLL("libcrypto.so.3")
-ssl = ctypes.CDLL("libssl.so.3")
+
+def library(name):
+    try:
+        return ctypes.CDLL(f"lib{name}.so.3")
+    except OSError:
+        return ctypes.CDLL(ctypes.util.find_library(name))
+
+
+crypto = library("crypto")
+ssl = library("ssl")
 
 POINTER = ctypes.c_void_p
 NO_DANE_EE_NAMECHECKS = 1
@@ -26,8 +35,8 @@ EE_KEY_TOO_SMALL = 66
 SECURITY_LEVEL = 2
 
 
-def declare(library, name, result, *arguments):
-    function = getattr(library, name)
+def declare(owner, name, result, *arguments):
+    function = getattr(owner, name)
     function.restype = result
     function.argtypes = arguments
     return function

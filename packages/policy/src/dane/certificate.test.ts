@@ -79,6 +79,15 @@ describe('RFC 5280 §4.1: the outline of a certificate', () => {
     }
   })
 
+  test('a signature is whole octets and a serial number an integer: DANE-EE asks for neither, a path for both', () => {
+    const [tbs, algorithm, signature] = derChildren(derElement(leaf.der), TAG.sequence) ?? []
+    assert.ok(tbs && algorithm && signature)
+    const oddBits = bitString(Buffer.from([0x80]), 1)
+    const oddSignature = outline(sequence(tbs.encoded, algorithm.encoded, oddBits))
+    const oddSerial = outline(rebuilt(([version, , ...rest]) => [version ?? leaf.der, Buffer.from([2, 0]), ...rest]))
+    for (const odd of [oddSignature, oddSerial]) assert.equal(readPathCertificate(odd)?.contents, undefined)
+  })
+
   test('anything before, after or instead makes it no certificate', () => {
     assert.equal(errorOf(Buffer.concat([leaf.der, Buffer.from([0])])), 'not-der')
     assert.equal(errorOf(leaf.der.subarray(0, -1)), 'not-der')

@@ -4,7 +4,16 @@
  */
 import { type Certificate, VERSION_TAG } from './certificate.ts'
 import { type CertificateExtensions, readExtensions } from './certificate-extensions.ts'
-import { contextTag, type DerElement, derChildren, derInteger, derSmallInteger, derTime, TAG } from './der.ts'
+import {
+  contextTag,
+  type DerElement,
+  derBitString,
+  derChildren,
+  derInteger,
+  derSmallInteger,
+  derTime,
+  TAG,
+} from './der.ts'
 import { type DistinguishedName, readDistinguishedName, sameName } from './distinguished-name.ts'
 import { couldHaveSigned } from './signature.ts'
 
@@ -50,7 +59,9 @@ function readContents(outline: Certificate): CertificateContents | undefined {
   const wrapper = version && extensionsWrapper(outline, version)
   const extensions = wrapper && readExtensions(wrapper.extensions)
   if (version === undefined || validity === undefined || extensions === undefined) return undefined
-  return derInteger(outline.serial) === undefined ? undefined : { version, validity, extensions }
+  // RFC 5280 §4.1.1.3, §4.1.2.2. An anchor's signature is not verified, but one in odd bits is no certificate's.
+  if (derBitString(outline.signature)?.unusedBits !== 0 || derInteger(outline.serial) === undefined) return undefined
+  return { version, validity, extensions }
 }
 
 /** RFC 5280 §4.1.2.1; DER leaves the default out, so an explicit version 1 is malformed. */
