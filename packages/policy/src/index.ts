@@ -167,6 +167,7 @@ export {
   type EffectiveMode,
   type Enforcement,
   type Floor,
+  type HostDemand,
   type LocalDemand,
   type MessageTls,
   type ObservedDemands,

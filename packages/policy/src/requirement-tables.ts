@@ -21,6 +21,9 @@ export type Floor = 'encrypted' | 'opportunistic'
 /** What the operator, or the use of credentials, demands of one destination. */
 export type LocalDemand = 'nothing' | 'encrypted' | 'pkix' | 'dane'
 
+/** `proven-host`: of a smarthost, by its TLSA records where it has usable ones, else by authorities. */
+export type HostDemand = LocalDemand | 'proven-host'
+
 /** `none` is no policy. */
 export type EffectiveMode = Exclude<StsMode, 'none'>
 
@@ -74,6 +77,20 @@ export const DANE_DEMANDS = {
   'unusable-insecure-mx': { published: ENCRYPTED, required: 'dane-required' },
   failure: { published: 'tlsa-lookup-failed', required: 'tlsa-lookup-failed' },
 } as const satisfies Record<DaneState, Record<'published' | 'required', Cell>>
+
+/**
+ * Of a smarthost, which may be shown credentials: TLSA records of the host that the configuration names may take the
+ * place of PKIX (RFC 8314 §5.3, TLS-23); behind an insecure MX RRset there is no such host. A failed lookup is refused
+ * by the records' own right, above.
+ */
+export const PROVEN_HOST_DEMANDS = {
+  absent: PKIX,
+  usable: TLSA,
+  'usable-insecure-mx': PKIX,
+  unusable: PKIX,
+  'unusable-insecure-mx': PKIX,
+  failure: PKIX,
+} as const satisfies Record<DaneState, Cell>
 
 /**
  * Of a REQUIRETLS message (RFC 8689 §4.2.1): the name of the host must be proven, and its certificate; usable TLSA

@@ -210,7 +210,27 @@ const BY_OVERRIDE: readonly Row[] = [
   ],
 ]
 
+const smarthost = { local: 'proven-host', origin: byRoute } as const
+const BY_SMARTHOST: readonly Row[] = [
+  ['no TLSA', { ...smarthost, dane: DANE.absent }, 'pkix'],
+  ['nobody asked', smarthost, 'pkix'],
+  ['usable: in place of PKIX', { ...smarthost, dane: DANE.usable }, 'tlsa'],
+  ['unusable', { ...smarthost, dane: DANE.unusable }, 'pkix'],
+  ['usable behind an insecure MX: beside PKIX', { ...smarthost, dane: DANE['usable-insecure-mx'] }, 'pkix+tlsa'],
+  ['unusable behind an insecure MX', { ...smarthost, dane: DANE['unusable-insecure-mx'] }, 'pkix'],
+  ['lookup failed', { ...smarthost, dane: DANE.failure }, 'tlsa-lookup-failed'],
+  ['usable; its own policy enforces', { ...smarthost, dane: DANE.usable, sts: policies.named }, 'pkix+tlsa'],
+  ['usable; observed elsewhere', { ...smarthost, dane: DANE.usable, ...observe }, 'tlsa'],
+  ['usable; DANE waived', { ...smarthost, dane: DANE.usable, ...waive('dane') }, 'pkix'],
+  ['lookup failed; DANE waived', { ...smarthost, dane: DANE.failure, ...waive('dane') }, 'pkix'],
+  ['usable; TLS-Required: No', { ...smarthost, dane: DANE.usable, ...optional }, 'tlsa'],
+  ['unusable; TLS-Required: No', { ...smarthost, dane: DANE.unusable, ...optional }, 'pkix'],
+  ['lookup failed; TLS-Required: No', { ...smarthost, dane: DANE.failure, ...optional }, 'pkix'],
+  ['known by address only', { ...smarthost, mxHostname: undefined }, 'pkix'],
+]
+
 const TABLES: Readonly<Record<string, readonly Row[]>> = {
+  'RFC 4954 §14, RFC 8314 §5.3: what a smarthost must prove': BY_SMARTHOST,
   'RFC 3207 §6: what we demand ourselves': BY_LOCAL,
   'RFC 8461 §5: what the MTA-STS policy demands': BY_STS,
   'RFC 7672 §2.2: what TLSA records demand': BY_DANE,

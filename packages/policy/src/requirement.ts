@@ -21,17 +21,26 @@ import {
   type EffectiveMode,
   type Enforcement,
   FORCE,
+  type HostDemand,
   LOCAL_DEMANDS,
-  type LocalDemand,
   type MessageTls,
   NOTHING,
+  PROVEN_HOST_DEMANDS,
   REQUIRETLS_DEMANDS,
   type Refusal,
   STS_DEMANDS,
 } from './requirement-tables.ts'
 import { assertNever, invariant } from './result.ts'
 
-export type { Demands, EffectiveMode, Enforcement, Floor, LocalDemand, MessageTls } from './requirement-tables.ts'
+export type {
+  Demands,
+  EffectiveMode,
+  Enforcement,
+  Floor,
+  HostDemand,
+  LocalDemand,
+  MessageTls,
+} from './requirement-tables.ts'
 
 export type Requirement = ProofRequirement | Unreachable
 
@@ -84,7 +93,7 @@ export interface StsAssessment {
 
 export interface RequirementFacts {
   /** By a route or its credentials. */
-  readonly local: LocalDemand
+  readonly local: HostDemand
   /** The unexpired policy of the next-hop domain; undefined: none, or none that could be had. */
   readonly sts?: PolicyInForce | undefined
   /** No policy is in force because DNS or the policy host did not answer well. */
@@ -118,7 +127,7 @@ export function tlsRequirement(facts: RequirementFacts): Requirement {
   const waived = waivedMechanisms(facts)
   const sts = waived.includes('mta-sts') ? undefined : stsAssessment(facts)
   const dane = waived.includes('dane') ? undefined : facts.dane
-  const ours = claim([...localCells(facts), ...senderCells(facts, dane)], { facts, sts })
+  const ours = claim([...localCells(facts, dane), ...senderCells(facts, dane)], { facts, sts })
   const published = claim([...stsCells(sts), DANE_DEMANDS[daneState(dane)].published], { facts, sts })
   const force = forceOf(facts)
   const { demands, reasons } = force === 'enforced' ? both(ours, published) : ours
@@ -159,11 +168,13 @@ function stsCells(sts: StsAssessment | undefined): readonly Cell[] {
   return sts === undefined ? [] : [STS_DEMANDS[sts.mode][sts.matched === undefined ? 'unnamed' : 'named']]
 }
 
-/** The operator's own demands only add to each other. */
-function localCells({ local, overrides, dane }: RequirementFacts): readonly Cell[] {
-  return [local, ...(overrides?.required ?? [])].map((demand) =>
-    demand === 'dane' ? DANE_DEMANDS[daneState(dane)].required : LOCAL_DEMANDS[demand],
-  )
+/** The operator's own demands only add to each other; what is waived proves no host in place of PKIX. */
+function localCells(facts: RequirementFacts, unwaived: DaneFacts | undefined): readonly Cell[] {
+  const { local, overrides, dane } = facts
+  return [local, ...(overrides?.required ?? [])].map((demand) => {
+    if (demand === 'dane') return DANE_DEMANDS[daneState(dane)].required
+    return demand === 'proven-host' ? PROVEN_HOST_DEMANDS[daneState(unwaived)] : LOCAL_DEMANDS[demand]
+  })
 }
 
 function senderCells(facts: RequirementFacts, dane: DaneFacts | undefined): readonly Cell[] {

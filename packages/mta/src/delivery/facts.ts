@@ -9,6 +9,7 @@ import {
   type AddressJudgement,
   type DnsResolver,
   type DomainName,
+  type HostDemand,
   type HostOrigin,
   type LocalDemand,
   type MessageTls,
@@ -97,7 +98,7 @@ interface Asking {
 /** What the kind of lane says about every host behind it. */
 interface Reach {
   readonly guard: FactsOptions['guard']
-  readonly local: LocalDemand
+  readonly local: HostDemand
   readonly access?: RouteAccess
 }
 

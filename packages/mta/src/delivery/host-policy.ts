@@ -7,8 +7,8 @@ import {
   type DaneSource,
   type DomainName,
   type Enforcement,
+  type HostDemand,
   type HostOrigin,
-  type LocalDemand,
   type MessageTls,
   type MxCandidate,
   overridesInForce,
@@ -35,7 +35,7 @@ export interface PolicySettings {
 export interface DomainPolicy {
   readonly domain: DomainName
   readonly policy: StsFacts | undefined
-  readonly local: LocalDemand
+  readonly local: HostDemand
   readonly message: MessageTls
   /** UTC milliseconds. */
   readonly now: number

@@ -39,7 +39,7 @@ describe('RFC 5321 §5.1 the route that says most about the domain', () => {
 })
 
 test('whatever may have a login demands the name in the certificate', () => {
-  assert.equal(routeDemand({ tls: 'starttls' }), 'pkix')
-  assert.equal(routeDemand({ tls: 'implicit' }), 'pkix')
+  assert.equal(routeDemand({ tls: 'starttls' }), 'proven-host')
+  assert.equal(routeDemand({ tls: 'implicit' }), 'proven-host')
   assert.equal(routeDemand({ tls: 'opportunistic' }), 'nothing')
 })

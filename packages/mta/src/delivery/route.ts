@@ -5,7 +5,7 @@
  * (`settlement.ts`). Without a route every domain is its own next hop. Of several routes the one that says most about
  * the domain counts, whatever their order.
  */
-import { assertNever, type DomainName, type LocalDemand } from '@hermetic/policy'
+import { assertNever, type DomainName, type HostDemand } from '@hermetic/policy'
 import type { Credentials } from '../smtp/auth.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { type LaneId, laneId, type RouteLane } from './lane.ts'
@@ -91,8 +91,8 @@ function routeOfName(name: DomainName, { exact, below, any }: RouteTable): LaneI
 
 /**
  * What a route demands of its smarthost: the operator wrote the name, so that the certificate must prove it (RFC 4954
- * §14, RFC 7817 §3), unless the route says that nothing is demanded.
+ * §14, RFC 7817 §3, TLSA records: RFC 8314 §5.3), unless the route says that nothing is demanded.
  */
-export function routeDemand({ tls }: Pick<RouteAccess, 'tls'>): LocalDemand {
-  return tls === 'opportunistic' ? 'nothing' : 'pkix'
+export function routeDemand({ tls }: Pick<RouteAccess, 'tls'>): HostDemand {
+  return tls === 'opportunistic' ? 'nothing' : 'proven-host'
 }
