@@ -18,7 +18,10 @@ interface World {
 }
 
 /** A machine whose names are in order, and a domain whose server greets. */
-async function withWorld(use: (world: World) => Promise<void>, settings = ''): Promise<void> {
+async function withWorld(
+  use: (world: World) => Promise<void>,
+  { settings = '', trust = 'none' }: { readonly settings?: string; readonly trust?: 'ad' | 'none' } = {},
+): Promise<void> {
   using lab = new TerminalLab()
   await using mx = await ScriptedMx.start()
   const dns = await startDnsServer({
@@ -37,7 +40,7 @@ async function withWorld(use: (world: World) => Promise<void>, settings = ''): P
 ${settings}
 [dns]
 servers = ["${dns.address}:${dns.port}"]
-trust = "none"
+trust = "${trust}"
 [delivery]
 port = ${mx.port}
 [egress]
@@ -132,6 +135,24 @@ describe('doctor', () => {
       assert.match(found.get(`port ${mx.port}`)?.found ?? '', /\[127\.0\.0\.1\] was not dialled \(loopback\)/)
       assert.equal(mx.connections.length, 0)
     })
+  })
+
+  test('says who validates DNSSEC, and that DANE is off when nobody does', async () => {
+    await withWorld(
+      async ({ dns, examine }) => {
+        dns.serve(zone({ '.': { SOA: true } }, { secure: true }))
+        dns.fail('.', { kind: 'ad', ad: false })
+        const without = (await examine()).found.get('DNSSEC')
+        assert.equal(without?.grade, 'warn')
+        assert.match(without?.found ?? '', /^DANE is off until the next start: .* does not validate: no AD bit/)
+        dns.heal('.')
+        assert.deepEqual((await examine()).found.get('DNSSEC'), {
+          ...{ check: 'DNSSEC', grade: 'ok' },
+          found: 'DNSSEC is validated by the name servers, as dns.trust = "ad" says',
+        })
+      },
+      { trust: 'ad' },
+    )
   })
 
   test('its table says what to do, and counts', async () => {
