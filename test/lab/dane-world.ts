@@ -10,7 +10,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import type { DeliveryOptions } from '../../packages/mta/src/delivery/delivery.ts'
 import { createAuthority, type IssuedCertificate, selfSigned } from './ca.ts'
 import type { NameRecords } from './dns-server.ts'
-import { type PolicyOptions, StsWorld } from './sts-world.ts'
+import { type PolicyOptions, StsWorld, type StsWorldOptions } from './sts-world.ts'
 import { type HostOptions, labAuthority } from './world-host.ts'
 
 export const DOMAIN = 'example.test'
@@ -18,7 +18,14 @@ export const MX = 'mx.example.test'
 
 export interface DaneWorldOptions {
   /** `self-signed`: PKIX does not hold. The others are issued by an authority of their own, which is sent along. */
-  readonly certificate?: 'trusted' | 'self-signed' | 'ta-good' | 'ta-expired' | 'ta-not-yet-valid' | 'ta-other-name'
+  readonly certificate?:
+    | 'trusted'
+    | 'self-signed'
+    | 'self-signed-other-name'
+    | 'ta-good'
+    | 'ta-expired'
+    | 'ta-not-yet-valid'
+    | 'ta-other-name'
   /** The record published: of the certificate or of its authority, of another one, or one that nobody can use. */
   readonly tlsa?: 'match' | 'other' | 'unusable' | 'none' | 'unsigned' | 'fails'
   readonly insecureMx?: boolean
@@ -27,14 +34,20 @@ export interface DaneWorldOptions {
   readonly policy?: PolicyOptions | undefined
   readonly host?: HostOptions
   readonly delivery?: Partial<DeliveryOptions>
+  /** Other hosts and domains, and other records of these. */
+  readonly others?: Pick<StsWorldOptions, 'hosts' | 'deadHosts' | 'mx' | 'records'>
 }
 
 export async function startDaneWorld(options: DaneWorldOptions): Promise<StsWorld> {
-  const { certificate = 'trusted', tlsa = 'match', policy, host = {}, delivery = {} } = options
+  const { certificate = 'trusted', tlsa = 'match', policy, host = {}, others = {}, delivery = {} } = options
   const pair = await certificatePair(certificate)
   const world = await StsWorld.start({
-    hosts: { [MX]: host.tls === undefined ? { pair: { key: pair.leaf.key, cert: pair.sent }, ...host } : host },
-    mx: { [DOMAIN]: [[10, MX]] },
+    ...others,
+    hosts: {
+      [MX]: host.tls === undefined ? { pair: { key: pair.leaf.key, cert: pair.sent }, ...host } : host,
+      ...others.hosts,
+    },
+    mx: { [DOMAIN]: [[10, MX]], ...others.mx },
     dnssec: options.insecureMxOption === undefined ? {} : { insecureMx: options.insecureMxOption },
     delivery,
     ...(policy === undefined ? {} : { policies: { [DOMAIN]: policy } }),
@@ -71,8 +84,8 @@ async function certificatePair(kind: NonNullable<DaneWorldOptions['certificate']
     const leaf = await (await labAuthority()).issue({ names: [MX] })
     return { leaf, sent: leaf.chain }
   }
-  if (kind === 'self-signed') {
-    const leaf = await selfSigned({ names: [MX] })
+  if (kind === 'self-signed' || kind === 'self-signed-other-name') {
+    const leaf = await selfSigned({ names: [kind === 'self-signed' ? MX : 'other.example.org'] })
     return { leaf, sent: leaf.certificate }
   }
   const authority = await createAuthority()

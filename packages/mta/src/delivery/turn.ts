@@ -252,7 +252,7 @@ function onceMore(end: Finished, { facts, round, state }: AfterAttempt): readonl
   const { world, lane } = state
   const tagged = round.message === 'requiretls' ? requireTlsAgain(end.left, round) : []
   if (tagged.length > 0) return anew(tagged)
-  if (end.policyFailed && end.left.length > 0) world.facts.renewPolicy(lane, facts)
+  if (end.policyFailed && end.left.length > 0 && !round.policyAsked) world.facts.renewPolicy(lane, facts)
   if (end.answered || end.problem === undefined) return []
   // A permanent end is believed when it comes from a fresh lookup (SMTP-43).
   if (round.confirmed || facts.madeAt >= round.startedAt || !isPermanent(end.problem)) return []
