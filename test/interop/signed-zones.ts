@@ -27,7 +27,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as codec from 'dns-packet'
 import { hasDs, type LabZone, makeKey, writeZone, zoneFile } from './dnssec-signing.ts'
 
-export type { LabZone, Signing } from './dnssec-signing.ts'
+export type { LabZone } from './dnssec-signing.ts'
 
 export interface SignedZonesOptions {
   /** A folder `named` is made below it. */

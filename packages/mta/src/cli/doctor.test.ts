@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { covers } from '../../../../test/conformance/covers.ts'
 import { type DnsServer, startDnsServer, zone } from '../../../../test/lab/dns-server.ts'
 import { ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
-import type { Finding } from './doctor/assess.ts'
+import type { Finding } from './doctor/finding.ts'
 import { TerminalLab } from './terminal-lab.ts'
 
 interface World {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { startDnsServer, zone } from '../../../../test/lab/dns-server.ts'
 import type { ScriptedMx } from '../../../../test/lab/scripted-mx.ts'
 import { addressBlock, type HostOptions, labAuthority, startHost } from '../../../../test/lab/world-host.ts'
-import type { Finding } from './doctor/assess.ts'
+import type { Finding } from './doctor/finding.ts'
 import { TerminalLab } from './terminal-lab.ts'
 
 const SMART = 'smart.test'

@@ -6,16 +6,11 @@ import type { Answer } from 'dns-packet'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import type { DnsFailureReason } from './answer.ts'
 import type { Question } from './message.ts'
+import type { SelfTestProblem } from './self-test-problem.ts'
 import { askServers } from './server-query.ts'
 import type { NameServer } from './transport.ts'
 
 export type SelfTest = { readonly kind: 'passed' } | { readonly kind: 'failed'; readonly problem: SelfTestProblem }
-
-export type SelfTestProblem =
-  /** It answers, and says nothing of DNSSEC. */
-  | { readonly kind: 'does-not-validate'; readonly server: NameServer }
-  /** None of the servers gave an answer; the reason is the first one's. */
-  | { readonly kind: 'no-answer'; readonly server: NameServer; readonly reason: DnsFailureReason }
 
 export interface SelfTestOptions {
   readonly random: () => number

@@ -4,7 +4,7 @@
  * The start decides, and nothing later turns DANE off: what fails from then on is a lookup that failed. A relay that
  * once delivered with DANE does not deliver without it because a validator is missing after a restart.
  */
-import type { SelfTestProblem } from './self-test.ts'
+import type { SelfTestProblem } from './self-test-problem.ts'
 import type { NotBelieved, ValidatorKind } from './trust.ts'
 import type { UnboundProblem } from './unbound-problem.ts'
 

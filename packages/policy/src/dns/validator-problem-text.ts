@@ -2,7 +2,7 @@
 import { assertNever } from '../result.ts'
 import type { DnsFailureReason } from './answer.ts'
 import { extendedErrorText } from './extended-error.ts'
-import type { SelfTestProblem } from './self-test.ts'
+import type { SelfTestProblem } from './self-test-problem.ts'
 import type { NameServer } from './transport.ts'
 import type { NotBelieved } from './trust.ts'
 import type { UnboundProblem } from './unbound-problem.ts'

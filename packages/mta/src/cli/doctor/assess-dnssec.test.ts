@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { DnssecState } from '@hermetic/policy'
-import type { Grade } from './assess.ts'
 import { assessDnssec } from './assess-dnssec.ts'
+import type { Grade } from './finding.ts'
 
 const NOBODY: DnssecState = {
   kind: 'off',

@@ -1,7 +1,7 @@
 /** What `doctor` says of DNSSEC: who validates, and what a start without a validator would do. Pure. */
 import { dnssecText } from '../../admin/dnssec-text.ts'
-import type { Finding } from './assess.ts'
 import type { DnssecFacts } from './facts.ts'
+import type { Finding } from './finding.ts'
 
 const INSTALL = 'install unbound (Debian: apt install unbound), or name validating resolvers and write dns.trust = "ad"'
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { assess, type Grade } from './assess.ts'
+import { assess } from './assess.ts'
 import type { DoctorFacts } from './facts.ts'
+import type { Grade } from './finding.ts'
 
 const DAY = 86_400_000
 const NOW = Date.UTC(2027, 0, 1)

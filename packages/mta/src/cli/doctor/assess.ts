@@ -21,16 +21,7 @@ import type {
   ResolverFacts,
   SmarthostFacts,
 } from './facts.ts'
-
-export type Grade = 'ok' | 'warn' | 'fail' | 'not-tried'
-
-export interface Finding {
-  readonly check: string
-  readonly grade: Grade
-  readonly found: string
-  /** What to do; absent when nothing is. */
-  readonly advice?: string
-}
+import type { Finding } from './finding.ts'
 
 const DAY_MS = 86_400_000
 
