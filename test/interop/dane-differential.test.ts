@@ -28,15 +28,15 @@ const STRICTER: Readonly<Record<string, string>> = {
   'unknown-critical-extension': 'RFC 5280 §4.2: critical policyConstraints; OpenSSL knows and ignores them by default',
   'certificate-expired@anchor': 'RFC 5280 §4.1.2.5: dates of an anchor; OpenSSL looks at a self-signed one only',
   'certificate-not-yet-valid@anchor': 'RFC 5280 §4.1.2.5: the same',
-  'signature-algorithm': 'RFC 8446 §4.2.3: no SHA-224; under a bare key OpenSSL does not measure the digest at all',
+  'signature-algorithm': 'RFC 8446 §4.2.3: no SHA-224',
   'not-a-ca': 'RFC 5280 §4.2.1.9: OpenSSL takes keyUsage for basicConstraints in an anchor',
   'nameless-issuer': 'RFC 5280 §4.1.2.4: an issuer has a name',
   'no-tlsa-match after tampering':
     'RFC 5280 §6.1 leaves path building open: OpenSSL passes over an issuer that it cannot read',
+  'no-tlsa-match of a weak bare key': 'RFC 8446 §4.2.3: OpenSSL measures neither a bare key nor the digest under it',
   'no-tlsa-match beside PKIX-TA':
     'RFC 7672 §3.1.3: unusable; OpenSSL takes the certificate of a 0 0 0 record as if it were sent',
   'issuer-key': 'RFC 5280 §6.1 leaves path building open: no second choice is made for a key that is not usable',
-  'leaf-key': 'security level 2 for the leaf of a path; OpenSSL measures it before it looks at records',
   'name-constraint-unsupported':
     'RFC 5280 §4.2.1.10: constraints that we do not compare; OpenSSL compares mailboxes and URIs',
   'name-excluded': 'RFC 5280 §4.2.1.10: a wildcard stands for an excluded name; OpenSSL compares its text',
@@ -138,6 +138,7 @@ function reasonsOf(
   return reasons.map((reason) => {
     if (reason.kind === 'path-invalid') return reason.code
     if ('depth' in reason) return reason.depth === theirs.lastDepth ? `${reason.kind}@anchor` : reason.kind
+    if (changed('key: weak', 'sha224', 'sha1', 'md5') && changed('2 1 0 ')) return `${reason.kind} of a weak bare key`
     if (changed('0 0 0 ')) return `${reason.kind} beside PKIX-TA`
     return changed('tampered', 'flipped', 'broken') ? `${reason.kind} after tampering` : reason.kind
   })

@@ -95,7 +95,7 @@ interface Judgement extends AnchorQuestion {
 function judgePath({ certificates }: BuiltPath, judgement: Judgement): DaneAuthentication {
   const { record, bareKey, referenceNames, now } = judgement
   const reasons: DaneReason[] = [...pathReasons({ certificates, bareKey, now })]
-  const name = carriedName(referenceNames, certificates[0].contents?.extensions.subjectAltName ?? [])
+  const name = carriedName(referenceNames, certificates[0].extensions.subjectAltName ?? [])
   if (name === undefined) reasons.push({ kind: 'name-mismatch', names: referenceNames })
   const [first, ...more] = reasons
   if (first !== undefined) return { kind: 'failed', reasons: [first, ...more] }

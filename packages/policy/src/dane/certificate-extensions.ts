@@ -19,17 +19,20 @@ import {
 import { type GeneralName, readGeneralNames } from './general-name.ts'
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts'
 
+/** Undefined: not there, or there and unreadable, which `malformed` tells apart. */
 export interface CertificateExtensions {
-  readonly basicConstraints?: BasicConstraints
-  readonly keyUsage?: KeyUsage
+  readonly basicConstraints: BasicConstraints | undefined
+  readonly keyUsage: KeyUsage | undefined
   /** Object identifiers, as `derObjectIdentifier` gives them. */
-  readonly extendedKeyUsage?: readonly string[]
-  readonly subjectAltName?: readonly GeneralName[]
-  readonly nameConstraints?: NameConstraints
-  readonly authorityKey?: AuthorityKey
-  readonly subjectKeyId?: Uint8Array
+  readonly extendedKeyUsage: readonly string[] | undefined
+  readonly subjectAltName: readonly GeneralName[] | undefined
+  readonly nameConstraints: NameConstraints | undefined
+  readonly authorityKey: AuthorityKey | undefined
+  readonly subjectKeyId: Uint8Array | undefined
   /** Says that something of it must be understood which we do not. */
   readonly unknownCritical: boolean
+  /** One stands twice, or one of ours cannot be read. */
+  readonly malformed: boolean
 }
 
 export interface BasicConstraints {
@@ -86,37 +89,30 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   ID.inhibitAnyPolicy,
 ])
 
-/** Undefined when an extension stands twice or one of ours is malformed. */
-export function readExtensions(extensions: DerElement | undefined): CertificateExtensions | undefined {
-  if (extensions === undefined) return { unknownCritical: false }
-  const list = derChildren(extensions, TAG.sequence)?.map(readExtension)
-  if (!list?.length || !list.every((one) => one !== undefined)) return undefined
+/** `extensions` is the SEQUENCE of them, absent in a certificate without. */
+export function readExtensions(extensions: DerElement | undefined): CertificateExtensions {
+  const parts = extensions === undefined ? [] : (derChildren(extensions, TAG.sequence) ?? [])
+  const list = parts.flatMap((part) => readExtension(part) ?? [])
   const byId = new Map(list.map((one) => [one.id, one.value]))
-  if (byId.size !== list.length) return undefined
-  const read = {
-    ...field('basicConstraints', byId.get(ID.basicConstraints), readBasicConstraints),
-    ...field('keyUsage', byId.get(ID.keyUsage), readKeyUsage),
-    ...field('extendedKeyUsage', byId.get(ID.extKeyUsage), readExtendedKeyUsage),
-    ...field('subjectAltName', byId.get(ID.subjectAltName), readSubjectAltName),
-    ...field('nameConstraints', byId.get(ID.nameConstraints), readNameConstraints),
-    ...field('authorityKey', byId.get(ID.authorityKeyIdentifier), readAuthorityKey),
-    ...field('subjectKeyId', byId.get(ID.subjectKeyIdentifier), readKeyId),
+  const unreadable: string[] = []
+  const read = <T>(id: string, reader: (value: DerElement) => T | undefined): T | undefined => {
+    const value = byId.get(id)
+    const meant = value && reader(value)
+    if (value !== undefined && meant === undefined) unreadable.push(id)
+    return meant
   }
-  if (!allRead(read)) return undefined
-  return { ...read, unknownCritical: list.some(({ id, critical }) => critical && !UNDERSTOOD.has(id)) }
-}
-
-/** No field for an extension that is not there, and an undefined one for what is there and cannot be read. */
-function field<K extends string, T>(
-  name: K,
-  value: DerElement | undefined,
-  read: (value: DerElement) => T | undefined,
-) {
-  return (value === undefined ? {} : { [name]: read(value) }) as { readonly [N in K]?: T | undefined }
-}
-
-function allRead<T extends object>(fields: T): fields is T & { readonly [K in keyof T]: NonNullable<T[K]> } {
-  return Object.values(fields).every((value) => value !== undefined)
+  return {
+    basicConstraints: read(ID.basicConstraints, readBasicConstraints),
+    keyUsage: read(ID.keyUsage, readKeyUsage),
+    extendedKeyUsage: read(ID.extKeyUsage, readExtendedKeyUsage),
+    subjectAltName: read(ID.subjectAltName, readSubjectAltName),
+    nameConstraints: read(ID.nameConstraints, readNameConstraints),
+    authorityKey: read(ID.authorityKeyIdentifier, readAuthorityKey),
+    subjectKeyId: read(ID.subjectKeyIdentifier, readKeyId),
+    unknownCritical: list.some(({ id, critical }) => critical && !UNDERSTOOD.has(id)),
+    // RFC 5280 §4.1.2.9: one extension at least, when there is a list of them.
+    malformed: byId.size !== parts.length || unreadable.length > 0 || (extensions !== undefined && parts.length === 0),
+  }
 }
 
 function readExtension(extension: DerElement): Extension | undefined {

@@ -6,6 +6,7 @@ import {
   directoryName,
   extension,
   simpleName,
+  subjectAltName,
   type WrittenCertificate,
 } from '../../../../test/lab/certificate-writer.ts'
 import { printableString, sequence, tagged, taggedPrimitive } from '../../../../test/lab/der-writer.ts'
@@ -83,6 +84,12 @@ describe('the walk from a leaf to an anchor', () => {
     assert.deepEqual(walk({ from: silent, among: [namesake, root], to: root }), [[0], false])
   })
 
+  test('identifiers count also where something else cannot be read: the reason is then that, and no detour', () => {
+    const namesake = writeCa({ subject: root.subject })
+    const malformed = writeCa({ issuer: root, extensions: { subjectAltName: subjectAltName() } })
+    assert.deepEqual(walk({ from: malformed, among: [namesake, root], to: root }), [[1], true])
+  })
+
   test('a key of another kind cannot have signed', () => {
     const namesake = writeCa({ subject: root.subject, key: createKey('rsa2048'), extensions: { subjectKeyId: null } })
     assert.deepEqual(walk({ from: intermediate, among: [namesake, root], to: root }), [[1], true])
@@ -124,6 +131,6 @@ describe('the walk from a leaf to an anchor', () => {
 test('an authority key identifier that cannot be read is one that nobody said', () => {
   for (const value of [sequence(taggedPrimitive(3, Buffer.from([1]))), authorityKeyId(Buffer.alloc(0)).subarray(2)]) {
     const certificate = read(writeLeaf({ extensions: { authorityKeyId: extension({ id: '2.5.29.35', value }) } }))
-    assert.equal(certificate.contents, undefined)
+    assert.equal(certificate.malformed, true)
   }
 })

@@ -57,13 +57,11 @@ function likeliestIssuer(
   now: number,
 ): PathCertificate | undefined {
   const issuers = candidates.filter((candidate) => mayHaveIssued(candidate, subject))
-  const validNow = issuers.find(
-    ({ contents }) => contents !== undefined && timeliness(contents.validity, now) === 'valid',
-  )
+  const validNow = issuers.find(({ validity }) => validity !== undefined && timeliness(validity, now) === 'valid')
   // The one that expired last is the nearest miss, and the best reason to report.
   return validNow ?? issuers.toSorted((one, other) => notAfter(other) - notAfter(one))[0]
 }
 
-function notAfter({ contents }: PathCertificate): number {
-  return contents?.validity.notAfter ?? Number.NEGATIVE_INFINITY
+function notAfter({ validity }: PathCertificate): number {
+  return validity?.notAfter ?? Number.NEGATIVE_INFINITY
 }

@@ -23,14 +23,13 @@ export interface PathCertificate {
   readonly subject: DistinguishedName
   /** RFC 5280 §6.1: issuer and subject have the same name, whoever signed. */
   readonly selfIssued: boolean
-  /** Undefined: malformed somewhere. */
-  readonly contents: CertificateContents | undefined
-}
-
-export interface CertificateContents {
-  readonly version: 1 | 2 | 3
-  readonly validity: Validity
+  /** Undefined: malformed. */
+  readonly version: 1 | 2 | 3 | undefined
+  /** Undefined: malformed. */
+  readonly validity: Validity | undefined
   readonly extensions: CertificateExtensions
+  /** Some part of it cannot be read, or stands where it must not. */
+  readonly malformed: boolean
 }
 
 /** UTC milliseconds. */
@@ -44,24 +43,27 @@ export function readPathCertificate(outline: Certificate): PathCertificate | und
   const issuer = readDistinguishedName(outline.issuer)
   const subject = readDistinguishedName(outline.subject)
   if (issuer === undefined || subject === undefined) return undefined
-  return {
-    outline,
-    issuer,
-    subject,
-    selfIssued: sameName(issuer, subject),
-    contents: readContents(outline),
-  }
+  const selfIssued = sameName(issuer, subject)
+  return { outline, issuer, subject, selfIssued, ...readContents(outline) }
 }
 
-function readContents(outline: Certificate): CertificateContents | undefined {
+type Contents = Pick<PathCertificate, 'version' | 'validity' | 'extensions' | 'malformed'>
+
+function readContents(outline: Certificate): Contents {
   const version = readVersion(outline)
   const validity = readValidity(outline)
-  const wrapper = version && extensionsWrapper(outline, version)
-  const extensions = wrapper && readExtensions(wrapper.extensions)
-  if (version === undefined || validity === undefined || extensions === undefined) return undefined
-  // RFC 5280 §4.1.1.3, §4.1.2.2. An anchor's signature is not verified, but one in odd bits is no certificate's.
-  if (derBitString(outline.signature)?.unusedBits !== 0 || derInteger(outline.serial) === undefined) return undefined
-  return { version, validity, extensions }
+  const list = extensionList(outline)
+  const extensions = readExtensions(list)
+  const wellFormed =
+    validity !== undefined &&
+    isTailOf(version, outline) &&
+    // A wrapper without a list is as malformed as a list that is.
+    (list !== undefined || !outline.tail.some(({ tag }) => tag === EXTENSIONS)) &&
+    !extensions.malformed &&
+    derInteger(outline.serial) !== undefined &&
+    // An anchor's signature is not verified, but one in odd bits is no certificate's (RFC 5280 §4.1.1.3).
+    derBitString(outline.signature)?.unusedBits === 0
+  return { version, validity, extensions, malformed: !wellFormed }
 }
 
 /** RFC 5280 §4.1.2.1; DER leaves the default out, so an explicit version 1 is malformed. */
@@ -77,21 +79,19 @@ const SUBJECT_UNIQUE_ID = contextTag(2, 'primitive')
 const EXTENSIONS = contextTag(3, 'constructed')
 
 /** RFC 5280 §4.1.2.8, §4.1.2.9: unique identifiers need version 2, extensions version 3; each once and in order. */
-function extensionsWrapper(
-  { tail }: Certificate,
-  version: 1 | 2 | 3,
-): { readonly extensions: DerElement | undefined } | undefined {
+function isTailOf(version: PathCertificate['version'], { tail }: Certificate): boolean {
+  if (version === undefined) return false
   const order = [ISSUER_UNIQUE_ID, SUBJECT_UNIQUE_ID, EXTENSIONS].slice(0, version === 1 ? 0 : version)
-  let next = 0
-  for (const { tag } of tail) {
-    const at = order.indexOf(tag, next)
-    if (at < 0) return undefined
-    next = at + 1
-  }
-  const wrapper = tail.find(({ tag }) => tag === EXTENSIONS)
-  if (wrapper === undefined) return { extensions: undefined }
-  const [extensions, surplus] = derChildren(wrapper, EXTENSIONS) ?? []
-  return extensions === undefined || surplus !== undefined ? undefined : { extensions }
+  const places = tail.map(({ tag }) => order.indexOf(tag))
+  return places.every((place, at) => place > (places[at - 1] ?? -1))
+}
+
+function extensionList({ tail }: Certificate): DerElement | undefined {
+  const inside = derChildren(
+    tail.find(({ tag }) => tag === EXTENSIONS),
+    EXTENSIONS,
+  )
+  return inside?.length === 1 ? inside[0] : undefined
 }
 
 function readValidity({ validity }: Certificate): Validity | undefined {
@@ -125,9 +125,9 @@ export function mayHaveIssued(issuer: PathCertificate, subject: PathCertificate)
 
 /** RFC 5280 §4.2.1.1: what the subject says of its issuer's key, as far as the issuer says anything. */
 function isAuthorityKeyOf(issuer: PathCertificate, subject: PathCertificate): boolean {
-  const said = subject.contents?.extensions.authorityKey
+  const said = subject.extensions.authorityKey
   if (said === undefined) return true
-  const keyId = issuer.contents?.extensions.subjectKeyId
+  const keyId = issuer.extensions.subjectKeyId
   if (said.keyId !== undefined && keyId !== undefined && !sameOctets(said.keyId, keyId)) return false
   if (said.serial !== undefined && !sameOctets(said.serial, issuer.outline.serial.contents)) return false
   const directory = said.issuer?.find((name) => name.kind === 'directory')

@@ -9,7 +9,7 @@
 import { strongKey } from './certificate-key.ts'
 import type { DaneReason } from './facts.ts'
 import { type NameConstraintBreach, nameConstraintBreach } from './name-constraints.ts'
-import { type CertificateContents, type PathCertificate, timeliness } from './path-certificate.ts'
+import { type PathCertificate, timeliness } from './path-certificate.ts'
 import { type SignatureProblem, signatureProblem } from './signature.ts'
 
 /** The `code` of a reason `path-invalid`. */
@@ -73,10 +73,9 @@ interface Position extends Pick<PathToValidate, 'certificates' | 'bareKey'> {
 }
 
 function certificateFlaws(certificate: PathCertificate, position: Position): readonly PathFlaw[] {
-  const { outline, contents } = certificate
-  if (contents === undefined) return ['malformed-certificate']
-  const flaws = position.depth === 0 ? leafFlaws(contents) : issuerFlaws(certificate, position)
-  const { extensions } = contents
+  const { outline, extensions } = certificate
+  if (certificate.malformed) return ['malformed-certificate']
+  const flaws = position.depth === 0 ? leafFlaws(certificate) : issuerFlaws(certificate, position)
   if (certificate.issuer.rdns.length === 0 && !isAnchor(position)) flaws.push('nameless-issuer')
   if (extensions.unknownCritical) flaws.push('unknown-critical-extension')
   if (extensions.extendedKeyUsage?.includes(SERVER_AUTH) === false) flaws.push('extended-key-usage')
@@ -88,18 +87,18 @@ function isAnchor({ certificates, depth, bareKey }: Position): boolean {
   return depth === certificates.length - 1 && bareKey === undefined
 }
 
-function leafFlaws({ extensions }: CertificateContents): PathFlaw[] {
+function leafFlaws({ extensions }: PathCertificate): PathFlaw[] {
   return extensions.keyUsage?.tls === false ? ['key-usage'] : []
 }
 
 function issuerFlaws(certificate: PathCertificate, position: Position): PathFlaw[] {
-  const extensions = certificate.contents?.extensions
+  const { basicConstraints, keyUsage } = certificate.extensions
   const flaws: PathFlaw[] = []
-  if (extensions?.basicConstraints?.ca !== true && !isVersion1Root(certificate, position)) flaws.push('not-a-ca')
-  if (extensions?.keyUsage?.keyCertSign === false) flaws.push('key-usage')
+  if (basicConstraints?.ca !== true && !isVersion1Root(certificate, position)) flaws.push('not-a-ca')
+  if (keyUsage?.keyCertSign === false) flaws.push('key-usage')
   // RFC 5280 §4.2.1.9: intermediates between this one and the leaf; self-issued ones do not count.
   const below = position.certificates.slice(1, position.depth).filter(({ selfIssued }) => !selfIssued).length
-  const limit = extensions?.basicConstraints?.pathLength
+  const limit = basicConstraints?.pathLength
   if (limit !== undefined && below > limit) flaws.push('path-length')
   return flaws
 }
@@ -108,27 +107,27 @@ function issuerFlaws(certificate: PathCertificate, position: Position): PathFlaw
  * RFC 5280 §6.1.4 (k): a certificate older than version 3 is a CA only when that is known by other means. The
  * TLSA record says it of its anchor, of nothing below.
  */
-function isVersion1Root({ contents, selfIssued }: PathCertificate, position: Position): boolean {
-  return contents?.version === 1 && selfIssued && isAnchor(position)
+function isVersion1Root({ version, selfIssued }: PathCertificate, position: Position): boolean {
+  return version === 1 && selfIssued && isAnchor(position)
 }
 
 /** RFC 5280 §6.1.3 (b), (c): constraints hold for all below, self-issued intermediates excepted. */
 function nameFlaws(
-  { contents, selfIssued, subject }: PathCertificate,
+  { extensions, selfIssued, subject }: PathCertificate,
   above: readonly PathCertificate[],
   depth: number,
 ): readonly PathFlaw[] {
   if (depth > 0 && selfIssued) return []
-  const names = { subject, subjectAltName: contents?.extensions.subjectAltName ?? [] }
+  const names = { subject, subjectAltName: extensions.subjectAltName ?? [] }
   return above.flatMap((issuer) => {
-    const constraints = issuer.contents?.extensions.nameConstraints
+    const constraints = issuer.extensions.nameConstraints
     const breach = constraints && nameConstraintBreach(constraints, names)
     return breach === undefined ? [] : [breach]
   })
 }
 
-function dateReasons({ contents }: PathCertificate, depth: number, now: number): readonly DaneReason[] {
-  if (contents === undefined) return []
-  const state = timeliness(contents.validity, now)
+function dateReasons({ validity }: PathCertificate, depth: number, now: number): readonly DaneReason[] {
+  if (validity === undefined) return []
+  const state = timeliness(validity, now)
   return state === 'valid' ? [] : [{ kind: `certificate-${state}`, depth }]
 }
