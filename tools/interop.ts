@@ -18,6 +18,9 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['named', 'bind9', () => isProgram('named')],
   ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],
   ['unbound', 'unbound', () => isProgram('unbound')],
+  ['mta-sts-daemon', 'postfix-mta-sts-resolver', () => isProgram('mta-sts-daemon')],
+  ['ip', 'iproute2', () => isProgram('ip')],
+  ['unshare', 'util-linux', () => isProgram('unshare')],
 ]
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */

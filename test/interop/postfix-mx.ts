@@ -1,6 +1,7 @@
 /**
  * Postfix as the mail exchanger of a few test domains: STARTTLS required, mailboxes as maildirs, everybody else
  * refused at RCPT. What arrived is read from the maildirs, how it arrived from Postfix' own log and Received field.
+ * The same mailboxes can be reached at more addresses, where TLS is only offered, or not even that.
  */
 import { execFile } from 'node:child_process'
 import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
@@ -16,6 +17,17 @@ export interface PostfixMxOptions {
   readonly certificate: IssuedCertificate
   /** Addresses that exist; their domains are the ones it takes mail for. */
   readonly mailboxes: readonly string[]
+  readonly further?: readonly FurtherListener[]
+}
+
+/** On the same port of another address: takes mail in clear as well, so whatever keeps mail away is the client. */
+export interface FurtherListener {
+  /** Its lines in the log are those of `postfix/<name>/smtpd`. */
+  readonly name: string
+  readonly address: string
+  readonly certificate: IssuedCertificate
+  /** EHLO does not say STARTTLS, as if somebody on the path had taken it away. */
+  readonly hidesStartTls?: boolean
 }
 
 const START_TIMEOUT_MS = 15_000
@@ -41,10 +53,12 @@ export class PostfixMx {
     await writeFile(`${options.dir}/cert.pem`, options.certificate.chain)
     await writeFile(`${options.dir}/key.pem`, options.certificate.key, { mode: 0o600 })
     await chmod(options.dir, 0o755)
+    const further = options.further ?? []
+    const furtherLines = await Promise.all(further.map((listener) => furtherListener(options, listener)))
     const instance = await PostfixInstance.start({
       dir: options.dir,
       logFile: `${options.dir}/mail.log`,
-      listeners: [`127.0.0.1:${options.port} inet n - n - - smtpd`],
+      listeners: [`127.0.0.1:${options.port} inet n - n - - smtpd`, ...furtherLines.flat()],
       settings: settingsOf(options, uid),
     })
     await untilGreeting(options.port, START_TIMEOUT_MS)
@@ -71,6 +85,22 @@ export class PostfixMx {
   stop(): Promise<void> {
     return this.#instance.stop()
   }
+}
+
+/** Lines of master.cf. */
+async function furtherListener(
+  { dir, port }: Pick<PostfixMxOptions, 'dir' | 'port'>,
+  { name, address, certificate, hidesStartTls = false }: FurtherListener,
+): Promise<readonly string[]> {
+  const file = `${dir}/${name}.pem`
+  await writeFile(file, certificate.key + certificate.chain, { mode: 0o600 })
+  return [
+    `${address}:${port} inet n - n - - smtpd`,
+    `  -o syslog_name=postfix/${name}`,
+    '  -o smtpd_tls_security_level=may',
+    `  -o smtpd_tls_chain_files=${file}`,
+    ...(hidesStartTls ? ['  -o smtpd_discard_ehlo_keywords=starttls'] : []),
+  ]
 }
 
 function settingsOf(options: PostfixMxOptions, uid: number): Record<string, string> {

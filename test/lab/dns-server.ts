@@ -55,6 +55,8 @@ export interface LoggedQuery {
 export interface DnsServerOptions {
   readonly zones?: readonly Zone[]
   readonly address?: string
+  /** Ephemeral by default. */
+  readonly port?: number
   /** False: only the first CNAME is answered, the client must ask on. */
   readonly followAliases?: boolean
 }
@@ -96,7 +98,7 @@ const RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REF
 export async function startDnsServer(options: DnsServerOptions = {}): Promise<DnsServer> {
   const address = options.address ?? '127.0.0.1'
   const server = new LabServer(options)
-  const { udp, tcp, elsewhere, port } = await bind(address)
+  const { udp, tcp, elsewhere, port } = await bind(address, options.port ?? 0)
   const sockets = new Set<net.Socket>()
 
   udp.on('message', (message, from) => {
@@ -351,14 +353,15 @@ function readTcp(socket: net.Socket, receive: (message: Buffer) => void): void {
   })
 }
 
-/** UDP chooses the port; TCP may find it taken, then both choose again. */
+/** UDP chooses the port when nobody did; TCP may find it taken, then both choose again. */
 async function bind(
   address: string,
+  chosen: number,
 ): Promise<{ udp: dgram.Socket; elsewhere: dgram.Socket; tcp: net.Server; port: number }> {
   const family = net.isIPv6(address) ? 'udp6' : 'udp4'
   for (;;) {
     const udp = dgram.createSocket(family)
-    udp.bind(0, address)
+    udp.bind(chosen, address)
     await once(udp, 'listening')
     const { port } = udp.address()
     const tcp = net.createServer()
@@ -369,6 +372,7 @@ async function bind(
     )
     if (!bound) {
       udp.close()
+      if (chosen !== 0) throw new Error(`port ${chosen} of ${address} is taken`)
       continue
     }
     const elsewhere = dgram.createSocket(family)
