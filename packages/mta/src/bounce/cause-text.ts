@@ -95,7 +95,9 @@ function explainOwnDecision(
 ): Explanation {
   switch (cause.kind) {
     case 'tls-policy':
-      return { what: tlsPolicyText(cause, server), advice: ASK_POLICY_DOMAIN }
+      return cause.requireTls === undefined
+        ? { what: tlsPolicyText(cause, server), advice: ASK_POLICY_DOMAIN }
+        : { what: requireTlsText(cause, server), advice: ASK_POLICY_DOMAIN_OR_YOURSELF }
     case 'policy-unavailable':
       return {
         what: `This relay could not find out what encryption the domain ${shown(cause.policyDomain)} demands (${shown(cause.because)}).`,
@@ -127,6 +129,14 @@ function explainOwnDecision(
 
 const ASK_POLICY_DOMAIN =
   'The message was not sent over a channel that others could read. Tell the administrator of that domain.'
+
+const ASK_POLICY_DOMAIN_OR_YOURSELF = `${ASK_POLICY_DOMAIN} Or send it again without that demand.`
+
+/** RFC 8689 §4.2.1: it was the sender who wanted it so. */
+function requireTlsText({ mxHostname, reason }: TlsPolicyCause, server: string): string {
+  const host = mxHostname === undefined ? server : `the mail server ${shown(mxHostname)}`
+  return `You demanded that the message travel encrypted and to proven servers only (REQUIRETLS), and ${host} did not prove what that takes: ${shown(reason)}.`
+}
 
 /** DSN-20: mechanism, policy domain, host and reason. */
 function tlsPolicyText({ policyDomain, mechanism, mxHostname, reason }: TlsPolicyCause, server: string): string {

@@ -47,6 +47,8 @@ export interface PolicyWords {
 export interface SessionWords {
   readonly tls: string
   readonly tlsRequirement: string
+  /** What the sender wants, where the host was judged by that (RFC 8689). */
+  readonly messageTls?: string
   readonly tlsVerdict: string
   /** As a report would say it (RFC 8460 §4.3), for each policy that applied; empty when nothing is to be said. */
   readonly tlsResult: string
@@ -122,6 +124,7 @@ export function sessionWords(facts: SessionFacts): SessionWords {
   const words = {
     tls: channelWords(channel),
     tlsRequirement: requirementWords(requirement),
+    ...(requirement.message === undefined ? {} : { messageTls: requirement.message }),
     tlsVerdict: verdictWords(verdict),
     tlsResult: results.map(resultWords).join('; '),
     ...(dane === undefined ? {} : daneWords(dane)),
@@ -248,7 +251,14 @@ export function causeWords(cause: DeliveryCause): string {
     case 'reply':
       return `reply: ${cause.phase}: ${formatReply(cause.reply)}`
     case 'tls-policy':
-      return [cause.kind, cause.mechanism, cause.policyDomain, cause.mxHostname, cause.reason]
+      return [
+        cause.kind,
+        cause.requireTls && 'requiretls',
+        cause.mechanism,
+        cause.policyDomain,
+        cause.mxHostname,
+        cause.reason,
+      ]
         .filter((word) => word !== undefined)
         .join(': ')
     case 'policy-unavailable':
