@@ -139,7 +139,9 @@ export type { Random, Self } from './next-hop/mx-set.ts'
 export { type MxCandidate, type NextHop, type NextHopQuestion, resolveNextHop } from './next-hop/resolve.ts'
 export { type CutAtOurselves, cutAtOurselves, type ResolvedCandidate } from './next-hop/self.ts'
 export {
+  isMeant,
   type Mechanism,
+  type OverriddenDomain,
   type OverridesInForce,
   overridesInForce,
   type PolicyOverride,

@@ -22,6 +22,29 @@ test('an override is about its own domain, not about those below', () => {
   assert.deepEqual(at(overrides), NOTHING)
 })
 
+test('written with everything below it, an override is about that and not about the name itself', () => {
+  const below = { kind: 'require', domain: domain('test'), below: true, demand: 'pkix' } as const
+  assert.deepEqual(at([below]).required, ['pkix'])
+  assert.deepEqual(overridesInForce([below], { domain: domain('test'), now }).required, [])
+  assert.deepEqual(overridesInForce([below], { domain: domain('latest'), now }).required, [])
+})
+
+test('of several that say how policies are enforced, the one that says most about the domain is heard', () => {
+  const said = (name: string, enforcement: 'enforce' | 'observe', below?: true) =>
+    ({ kind: 'enforcement', domain: domain(name), enforcement, ...(below ? { below } : {}) }) as const
+  const far = said('test', 'enforce', true)
+  const near = said('example.test', 'observe', true)
+  const own = said('a.example.test', 'enforce')
+  const of = (name: string) => overridesInForce([far, near, own], { domain: domain(name), now }).enforcement
+  assert.deepEqual(['a.example.test', 'b.example.test', 'c.b.example.test', 'example.test', 'test'].map(of), [
+    'enforce',
+    'observe',
+    'observe',
+    'enforce',
+    undefined,
+  ])
+})
+
 test('what is required adds up', () => {
   const overrides: readonly PolicyOverride[] = [
     { kind: 'require', domain: example, demand: 'dane' },

@@ -2,10 +2,11 @@
  * What an operator has written for one domain: `require` adds to what is demanded, `waive` takes a published policy out
  * of force for a time and with a reason, `enforcement` says whether published policies refuse or are only observed.
  *
- * A domain is meant by its own name only, as policies are (RFC 8461 §3.4). What was waived and has expired does nothing
- * and is told, so that it can be logged and counted. RFC 7672 §9.1 wants such a switch for each destination. Pure.
+ * A domain is meant by its own name only, as policies are (RFC 8461 §3.4), unless every domain below one is written. What
+ * was waived and has expired does nothing and is told, so that it can be logged and counted. RFC 7672 §9.1 wants such a
+ * switch for each destination. Pure.
  */
-import type { DomainName } from './domain-name.ts'
+import { type DomainName, isSubdomainOf } from './domain-name.ts'
 import type { Enforcement, LocalDemand } from './requirement-tables.ts'
 
 /** A policy that a domain publishes. */
@@ -15,15 +16,20 @@ export type PolicyOverride = RequireOverride | WaiveOverride | EnforcementOverri
 
 export type RequiredDemand = Exclude<LocalDemand, 'nothing'>
 
-export interface RequireOverride {
-  readonly kind: 'require'
+/** Whose mail is meant: policy domains, which are next hops. */
+export interface OverriddenDomain {
   readonly domain: DomainName
+  /** Every domain below it, and not the domain itself. */
+  readonly below?: true
+}
+
+export interface RequireOverride extends OverriddenDomain {
+  readonly kind: 'require'
   readonly demand: RequiredDemand
 }
 
-export interface WaiveOverride {
+export interface WaiveOverride extends OverriddenDomain {
   readonly kind: 'waive'
-  readonly domain: DomainName
   readonly mechanisms: readonly [Mechanism, ...Mechanism[]]
   readonly reason: string
   readonly author: string
@@ -31,9 +37,8 @@ export interface WaiveOverride {
   readonly until: number
 }
 
-export interface EnforcementOverride {
+export interface EnforcementOverride extends OverriddenDomain {
   readonly kind: 'enforcement'
-  readonly domain: DomainName
   readonly enforcement: Enforcement
 }
 
@@ -56,7 +61,7 @@ export function overridesInForce(
   overrides: readonly PolicyOverride[],
   { domain, now }: { readonly domain: DomainName; readonly now: number },
 ): OverridesInForce {
-  const mine = overrides.filter((override) => override.domain === domain)
+  const mine = overrides.filter((override) => isMeant(override, domain))
   const required = mine.flatMap((override) => (override.kind === 'require' ? [override.demand] : []))
   const waivers = mine.filter((override) => override.kind === 'waive')
   const current = waivers.filter(({ until }) => now < until)
@@ -72,10 +77,20 @@ export function overridesInForce(
   }
 }
 
+export function isMeant({ domain, below }: OverriddenDomain, name: DomainName): boolean {
+  return below ? isSubdomainOf(name, domain) : name === domain
+}
+
+/** Who says most about the domain is heard: the name itself, else the longest name above it. */
 function enforcementOf(overrides: readonly PolicyOverride[]): Enforcement | undefined {
-  const said = overrides.flatMap((override) => (override.kind === 'enforcement' ? [override.enforcement] : []))
-  if (said.includes('enforce')) return 'enforce'
-  return said[0]
+  const said = overrides.filter((override) => override.kind === 'enforcement')
+  const nearest = Math.max(...said.map(closeness))
+  const heard = said.filter((override) => closeness(override) === nearest)
+  return heard.find(({ enforcement }) => enforcement === 'enforce')?.enforcement ?? heard[0]?.enforcement
+}
+
+function closeness({ domain, below }: OverriddenDomain): number {
+  return below ? domain.length : Number.POSITIVE_INFINITY
 }
 
 /** How far ahead a waiver may reach when it is written or read; one that is over is no error. */

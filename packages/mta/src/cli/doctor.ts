@@ -129,7 +129,7 @@ function routedFacts(config: Config, to: DomainName): PortFacts | undefined {
 function smarthostsOf(config: Config, resolver: DnsResolver): Promise<readonly SmarthostFacts[]> {
   const ca = readRoots(config)
   const emit = (): void => undefined
-  const parts = { resolver, emit, ca: ca.ok ? ca.value : [], sts: undefined, dane: undefined }
+  const parts = { resolver, emit, ca: ca.ok ? ca.value : [], sts: undefined, dane: undefined, local: {} }
   const destinations = destinationOptions(config, parts)
   destinations.setListeners(config.listener)
   return smarthostFacts(destinations.options)

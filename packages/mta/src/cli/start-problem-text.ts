@@ -1,5 +1,6 @@
 /** Why the relay did not start, in the user's words. Pure. */
 import { assertNever, type PolicyCacheOpenError } from '@hermetic/policy'
+import { preloadErrorText } from '../local-policy/read-preload-file.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 import type { StartProblem } from '../wiring/start-problem.ts'
 import { describeError } from './describe-error.ts'
@@ -10,6 +11,8 @@ export function describeStartProblem(problem: StartProblem): string {
       return describeSpoolProblem(problem.error)
     case 'policy-cache':
       return describePolicyCacheProblem(problem.error)
+    case 'preload-list':
+      return `the preload list ${problem.path} cannot be used: ${preloadErrorText(problem.error)}`
     case 'certificate-authorities':
     case 'certificate':
       return `${problem.path} cannot be used: ${words(problem.error)}`

@@ -18,7 +18,7 @@ const TOLD: ReadonlySet<string> = new Set([
   ...['result', 'lane', 'nextHop', 'attempt', 'mxHostname', 'address', 'port', 'reused', 'size', 'recipients'],
   ...['reply', 'cause', 'durationMs', 'stsPolicy', 'stsId', 'stsFrom', 'stsAgeSeconds', 'stsMatched'],
   ...['tls', 'tlsRequirement', 'tlsVerdict', 'tlsResult'],
-  ...['dane', 'daneOwner', 'daneMatched', 'tlsWouldRefuse'],
+  ...['dane', 'daneOwner', 'daneMatched', 'tlsWouldRefuse', 'tlsWaived'],
   ...['certFingerprint', 'certSubject', 'certIssuer', 'certNotAfter', 'certNames'],
 ])
 
@@ -32,10 +32,11 @@ export function hostWords(host: {
 }
 
 export function channelLines({ record, session }: ChannelWords): readonly Line[] {
-  const { tls, tlsRequirement, tlsVerdict, tlsResult, tlsWouldRefuse } = session
+  const { tls, tlsRequirement, tlsVerdict, tlsResult, tlsWouldRefuse, tlsWaived } = session
   return [
     ...policyLines(record, session),
     ...daneLines(session),
+    ...(tlsWaived === undefined ? [] : [['waived', `${tlsWaived}, by an override`] as const]),
     ...(tlsRequirement === undefined ? [] : [['demanded', tlsRequirement] as const]),
     ...(tls === undefined ? [] : [['channel', tls] as const]),
     ...(tlsVerdict === undefined
@@ -51,16 +52,16 @@ export function channelLines({ record, session }: ChannelWords): readonly Line[]
 function policyLines(record: Partial<AttemptWords>, { stsMatched }: Partial<SessionWords>): readonly Line[] {
   const { stsPolicy, stsId, stsFrom, stsAgeSeconds } = record
   if (stsPolicy === undefined) return []
-  if (stsId === undefined) return [['MTA-STS', stsPolicy]]
+  if (stsId === undefined && stsFrom === undefined) return [['MTA-STS', stsPolicy]]
   const age = stsAgeSeconds === undefined ? '' : `, ${formatAge(stsAgeSeconds * 1000)} old`
-  const from = stsFrom === undefined ? '' : `, ${stsFrom}`
+  const from = stsFrom === undefined ? '' : stsFrom === 'preload' ? ', by the preload list' : `, ${stsFrom}`
   const names =
     stsMatched === undefined
       ? ''
       : stsMatched === 'none'
         ? '; does not name this host'
         : `; names this host by ${stsMatched}`
-  return [['MTA-STS', `${stsPolicy}, id ${stsId}${from}${age}${names}`]]
+  return [['MTA-STS', `${stsPolicy}${stsId === undefined ? '' : `, id ${stsId}`}${from}${age}${names}`]]
 }
 
 function daneLines({ dane, daneOwner, daneMatched }: Partial<SessionWords>): readonly Line[] {

@@ -16,17 +16,20 @@ export interface Written {
   readonly env?: Readonly<Record<string, string>>
   readonly files?: Readonly<Record<string, string>>
   readonly host?: HostFacts
+  /** UTC milliseconds. */
+  readonly now?: number
 }
 
 /** Loads the text as `hermetic.toml`; undefined: no file. */
 export function load(toml: string | undefined, written: Written = {}): Result<Config, readonly ConfigProblem[]> {
-  const { env = {}, files = {}, host = namelessHost } = written
+  const { env = {}, files = {}, host = namelessHost, now = Date.now() } = written
   const directory = mkdtempSync(join(tmpdir(), 'hermetic-config-'))
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
     const file = toml === undefined ? undefined : join(directory, 'hermetic.toml')
     if (file !== undefined && toml !== undefined) writeFileSync(file, toml)
-    return withoutDirectory(loadConfig({ file, env, workingDirectory: directory, hostFacts: () => host }), directory)
+    const sources = { file, env, workingDirectory: directory, hostFacts: () => host, now: () => now }
+    return withoutDirectory(loadConfig(sources), directory)
   } finally {
     rmSync(directory, { recursive: true })
   }

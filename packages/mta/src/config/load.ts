@@ -14,6 +14,7 @@ import { type PathProblem, problemsOfIssues } from './issues.ts'
 import { locator } from './locate.ts'
 import { overlaid } from './overlay.ts'
 import { defaultOwnName, type HostFacts, readHostFacts } from './own-name.ts'
+import { preloadFileProblems } from './preload-file-problems.ts'
 import type { ConfigProblem, ProblemPlace } from './problem.ts'
 import { portOf } from './route-rules.ts'
 import { requiresAuth, ruleProblems } from './rules.ts'
@@ -30,6 +31,8 @@ export interface ConfigSources {
   /** Where relative paths start when there is no file. */
   readonly workingDirectory?: string
   readonly hostFacts?: () => HostFacts
+  /** UTC milliseconds. */
+  readonly now?: () => number
 }
 
 /** A larger file is not a configuration of this program. */
@@ -50,7 +53,7 @@ export function loadConfig(sources: ConfigSources): Result<Config, readonly Conf
 
   const base = file === undefined ? workingDirectory : dirname(resolve(file))
   const defaultName = defaultOwnName((sources.hostFacts ?? readHostFacts)())
-  const read = checked(raw.values, { base, defaultName })
+  const read = checked(raw.values, { base, defaultName, now: (sources.now ?? Date.now)() })
   const problems = [
     ...document.value.duplicates.map((at): ConfigProblem => {
       const place: ProblemPlace = { kind: 'file', file: file ?? '', at }
@@ -99,18 +102,21 @@ function readText(file: string, bytesMax: number): Result<string, string> {
 
 interface CheckContext {
   readonly base: string
+  readonly now: number
   readonly defaultName: Config['hostname']
 }
 
-function checked(values: unknown, { base, defaultName }: CheckContext): Result<Config, readonly PathProblem[]> {
+function checked(values: unknown, { base, defaultName, now }: CheckContext): Result<Config, readonly PathProblem[]> {
   const parsed = schema.safeParse(values)
   const problems = parsed.success ? [] : [...problemsOfIssues(parsed.error.issues, values)]
   const unreadable = problems.map(({ path }) => path)
   const isWrong = (path: ConfigPath): boolean =>
     unreadable.some((other) => isWithin(other, path) || isWithin(path, other))
-  problems.push(...ruleProblems({ settings: readableSettings(values), defaultName, isWrong }))
-  const config = parsed.success ? completed(parsed.data, { base, defaultName }) : undefined
-  if (config !== undefined) problems.push(...certificateFileProblems(config), ...socketPathProblems(config))
+  problems.push(...ruleProblems({ settings: readableSettings(values), defaultName, now, isWrong }))
+  const config = parsed.success ? completed(parsed.data, { base, defaultName, now }) : undefined
+  if (config !== undefined) {
+    problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...socketPathProblems(config))
+  }
   return config === undefined || problems.length > 0 ? err(problems) : ok(deepFreeze(config))
 }
 
@@ -119,6 +125,7 @@ const DEFAULT_LISTENER = { kind: 'submission', port: 2587 } as const
 /** Defaults that depend on others, and absolute paths. */
 function completed(read: ReadConfig, { base, defaultName }: CheckContext): Config {
   const absolute = (path: string): string => resolve(base, path)
+  const { preload_file: preload } = read.mta_sts
   const written = read.listener.length > 0 ? read.listener : schema.parse({ listener: [DEFAULT_LISTENER] }).listener
   return {
     ...read,
@@ -132,6 +139,7 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
     })),
     route: read.route.map((route) => ({ ...route, port: portOf(route) })),
     trust: read.trust.ca_file === undefined ? read.trust : { ca_file: absolute(read.trust.ca_file) },
+    mta_sts: { ...read.mta_sts, ...(preload === undefined ? {} : { preload_file: absolute(preload) }) },
   }
 }
 

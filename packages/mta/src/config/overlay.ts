@@ -10,7 +10,7 @@ export interface Overlaid {
 }
 
 export function overlaid(values: Readonly<Record<string, unknown>>, settings: readonly EnvironmentSetting[]): Overlaid {
-  const root: Record<string, unknown> = structuredClone({ ...values })
+  const root: Record<string, unknown> = copied(values)
   const problems: EnvironmentProblem[] = []
   const inOrder = [...settings].sort((left, right) => comparePaths(left.path, right.path))
   for (const { path, value, variable } of inOrder) {
@@ -38,4 +38,14 @@ function setAt(root: Record<string, unknown>, path: ConfigPath, value: unknown):
     here = Reflect.get(here, step)
   }
   return undefined
+}
+
+/** Tables and lists, which are written into; values stay what they are. */
+function copied(table: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, copyOf(value)]))
+}
+
+function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOf)
+  return typeof value === 'object' && value !== null && !(value instanceof Date) ? copied({ ...value }) : value
 }

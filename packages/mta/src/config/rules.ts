@@ -8,6 +8,7 @@ import { daneFindings } from './dane-rules.ts'
 import type { Finding } from './finding.ts'
 import type { PathProblem } from './issues.ts'
 import { isLoopback, isUnspecified } from './loopback.ts'
+import { overrideFindings } from './override-rules.ts'
 import { formatDuration } from './quantity.ts'
 import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
@@ -16,6 +17,8 @@ export interface RuleFacts {
   readonly settings: ReadableConfig
   /** The name that is used when none is written. */
   readonly defaultName: MailDomain
+  /** UTC milliseconds: some settings are over at a date. */
+  readonly now: number
   /** Already known to be wrong: rules that read it say nothing. */
   isWrong(path: ConfigPath): boolean
 }
@@ -31,6 +34,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...retryFindings(facts.settings),
     ...daneFindings(facts.settings),
     ...routeFindings(facts.settings),
+    ...overrideFindings(facts.settings, facts.now),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))
 }
 

@@ -11,6 +11,7 @@ import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
 import { history } from './sections/history.ts'
 import { credentials, listeners, submission } from './sections/listener.ts'
+import { policyOverrides } from './sections/override.ts'
 import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
 import { routes } from './sections/route.ts'
@@ -29,6 +30,7 @@ export const schema = z.strictObject({
   trust,
   mta_sts: mtaSts,
   dane,
+  policy_override: policyOverrides,
   egress,
   history,
   metrics,

@@ -7,6 +7,7 @@
 import { err, ok, type Result } from '@hermetic/policy'
 import { type AST, ParseError, parseTOML } from 'toml-eslint-parser'
 import type { ConfigPath } from './config-path.ts'
+import { WrittenDate } from './written-date.ts'
 
 /** Both count from 1. */
 export interface Position {
@@ -97,7 +98,7 @@ function valueOfNode(node: AST.TOMLContentNode, path: ConfigPath, positions: Map
       return values
     }
     case 'TOMLValue':
-      return node.value
+      return 'datetime' in node ? new WrittenDate(node.value, node.datetime) : node.value
   }
 }
 

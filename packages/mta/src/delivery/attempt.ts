@@ -11,6 +11,7 @@ import {
   type ProofRequirement,
   refusedBy,
   requireTlsFailure,
+  type StsAssessment,
   type Unreachable,
   type UnreachableReason,
   unreachableResults,
@@ -18,7 +19,7 @@ import {
 import { type CandidateHost, dnsFailureText, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
-import { policyRecord } from './delivery-record.ts'
+import { policyField } from './delivery-record.ts'
 import type { DeliveryEvent, PolicyRecord } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
 import type { LaneId } from './lane.ts'
@@ -179,7 +180,7 @@ function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Wal
     nextHop: policyDomain,
     mxHostname,
     ...(sts === undefined ? {} : { sts: sts.sts }),
-    ...policyOf(walk),
+    ...policyOf(walk, sts?.sts),
     problem,
   }
   options.emit({ event: 'candidate-skipped', ...what, results: unreachableResults(unreachable) })
@@ -284,7 +285,7 @@ async function connect({ host, address, requirement }: Visit, walk: Walk): Promi
     nextHop: policyDomain,
     remote,
     ...sts,
-    ...policyOf(walk),
+    ...policyOf(walk, requirement.sts),
     problem,
     durationMs,
   })
@@ -292,7 +293,6 @@ async function connect({ host, address, requirement }: Visit, walk: Walk): Promi
 }
 
 /** For the record of a host that got no mail. */
-function policyOf({ facts, options }: Walk): { readonly policy?: PolicyRecord } {
-  const { policy } = facts
-  return policy === undefined ? {} : { policy: policyRecord(policy, options.transactions.now()) }
+function policyOf({ facts, options }: Walk, sts: StsAssessment | undefined): { readonly policy?: PolicyRecord } {
+  return policyField(facts.policy, { sts, now: options.transactions.now() })
 }

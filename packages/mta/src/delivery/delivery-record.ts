@@ -1,7 +1,7 @@
 /**
  * The delivery record of one transaction, made of what was known when it ended. Pure.
  */
-import { assertNever, type StsFacts } from '@hermetic/policy'
+import { assertNever, type StsAssessment, type StsFacts } from '@hermetic/policy'
 import { replyClass, type SmtpReply } from '../smtp/reply.ts'
 import type { RecipientResult, TransactionResult } from '../smtp/transaction.ts'
 import { daneRecord } from './dane-record.ts'
@@ -25,7 +25,7 @@ export function deliveryRecord(record: TransactionRecord, now: number): AttemptF
     remote: target.remote,
     channel,
     requirement: target.requirement,
-    ...(record.policy === undefined ? {} : { policy: policyRecord(record.policy, now) }),
+    ...policyField(record.policy, { sts: target.requirement.sts, now }),
     ...(target.dane === undefined ? {} : { dane: daneRecord(target.dane, dane) }),
     verdict,
     results: judged,
@@ -38,7 +38,19 @@ export function deliveryRecord(record: TransactionRecord, now: number): AttemptF
   }
 }
 
-export function policyRecord(policy: StsFacts, now: number): PolicyRecord {
+interface Judged {
+  /** The policy as it was about the host. */
+  readonly sts: StsAssessment | undefined
+  readonly now: number
+}
+
+/** The policy that counted; absent when MTA-STS was not looked at and no list names the domain. */
+export function policyField(policy: StsFacts | undefined, { sts, now }: Judged): { readonly policy?: PolicyRecord } {
+  if (sts?.preloaded) return { policy: { kind: 'preload', mode: sts.mode } }
+  return policy === undefined ? {} : { policy: policyRecord(policy, now) }
+}
+
+function policyRecord(policy: StsFacts, now: number): PolicyRecord {
   switch (policy.kind) {
     case 'policy': {
       const { mode, id, from, fetchedAt } = policy

@@ -1,7 +1,14 @@
 /**
  * Delivery put together: what `main.ts` hands in, and the turn that the scheduler calls.
  */
-import type { AddressJudgement, DnsResolver, LocalDemand, Self, StsSource } from '@hermetic/policy'
+import {
+  type AddressJudgement,
+  type DnsResolver,
+  type LocalDemand,
+  refusedBy,
+  type Self,
+  type StsSource,
+} from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LaneScheduler, Turn } from '../schedule/lane-scheduler.ts'
@@ -170,6 +177,10 @@ function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWor
         }
         const judged = { channel: channelRecord(channel), requirement, verdict, results }
         emit({ event: 'channel-judged', lane, nextHop: policyDomain, remote, ...assessed, ...judged })
+        if (verdict.kind !== 'proven' || verdict.wouldHaveRefused === undefined) return
+        const reasons = verdict.wouldHaveRefused.map(({ kind }) => kind).join(', ')
+        const mechanisms = refusedBy(requirement, verdict.wouldHaveRefused).join(', ')
+        emit({ event: 'would-have-refused', lane, nextHop: policyDomain, remote, mechanisms, reasons })
       },
     },
   }

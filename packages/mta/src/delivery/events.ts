@@ -60,6 +60,16 @@ export type DeliveryEvent =
       readonly dane?: DaneRecord
       readonly verdict: Verdict
     }
+  /** What policies that are only observed would have refused; each session once. */
+  | {
+      readonly event: 'would-have-refused'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly remote: RemoteHost
+      /** Whose policies, and why, in words of closed lists. */
+      readonly mechanisms: string
+      readonly reasons: string
+    }
   /** A smarthost does not take the credentials of its route; the whole lane waits. */
   | {
       readonly event: 'smarthost-login-failed'
@@ -160,6 +170,8 @@ export type PolicyRecord =
       readonly from: PolicyOrigin
       readonly ageMs: number
     }
+  /** Of the operator's list, where the domain's own could not be had. */
+  | { readonly kind: 'preload'; readonly mode: EffectiveMode }
   | { readonly kind: 'none'; readonly because: string }
 
 /** A channel on which mail may flow. */

@@ -32,7 +32,7 @@ import {
   nextHopCause,
   preferenceLevels,
 } from './candidates.ts'
-import { daneSeconds, hostRequirement, type PolicySettings, withDane } from './host-policy.ts'
+import { daneSeconds, hostRequirement, isObserved, type PolicySettings, withDane } from './host-policy.ts'
 import { type Lane, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { NO_ROUTES, type RouteAccess, type RouteTable, routeDemand } from './route.ts'
@@ -194,7 +194,7 @@ export class FactsSource {
     const found = lane.kind === 'mx' ? await this.#mailExchangers(lane, nextHop.name) : smarthost(lane, nextHop.name)
     if ('kind' in found) return found
     const policy = await asked
-    if (policy?.kind === 'unavailable') {
+    if (policy?.kind === 'unavailable' && !(lane.kind === 'mx' && isObserved(nextHop.name, this.#options))) {
       const { because } = policy
       return { kind: 'nobody', cause: { kind: 'policy-unavailable', policyDomain: nextHop.name, because } }
     }

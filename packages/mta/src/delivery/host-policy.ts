@@ -54,6 +54,18 @@ export function hostRequirement(
   })
 }
 
+/** Nothing that policies say, or that they could not be had, keeps ordinary mail for the domain back. */
+export function isObserved(
+  domain: DomainName,
+  {
+    overrides = [],
+    enforcement,
+    now,
+  }: Pick<PolicySettings, 'overrides' | 'enforcement'> & { readonly now: () => number },
+): boolean {
+  return (overridesInForce(overrides, { domain, now: now() }).enforcement ?? enforcement) === 'observe'
+}
+
 export interface HostQuestion {
   readonly port: number
   readonly originOf: (candidate: MxCandidate) => HostOrigin

@@ -52,6 +52,8 @@ export interface SessionWords {
   readonly tlsVerdict: string
   /** As a report would say it (RFC 8460 §4.3), for each policy that applied; empty when nothing is to be said. */
   readonly tlsResult: string
+  /** Policies that were found and that an operator has waived. */
+  readonly tlsWaived?: string
   /** Why the session would have been refused, had policies not only been observed. */
   readonly tlsWouldRefuse?: string
   /** `2 of 3 usable` of the TLSA records, `insecure MX` with them, or why there are none. */
@@ -128,6 +130,7 @@ export function sessionWords(facts: SessionFacts): SessionWords {
     tlsVerdict: verdictWords(verdict),
     tlsResult: results.map(resultWords).join('; '),
     ...(dane === undefined ? {} : daneWords(dane)),
+    ...(requirement.waived === undefined ? {} : { tlsWaived: requirement.waived.join(', ') }),
     ...refusedWords(verdict),
     ...(requirement.sts === undefined ? {} : { stsMatched: requirement.sts.matched ?? 'none' }),
     ...(channel.kind === 'tls' ? certificateWords(channel.certificate) : {}),
@@ -203,6 +206,7 @@ function verdictWords(verdict: Verdict): string {
 export function policyWords(policy: PolicyRecord | undefined): PolicyWords {
   if (policy === undefined) return {}
   if (policy.kind === 'none') return { stsPolicy: `none: ${policy.because}` }
+  if (policy.kind === 'preload') return { stsPolicy: policy.mode, stsFrom: 'preload' }
   const { mode, id, from, ageMs } = policy
   return { stsPolicy: mode, stsId: id, stsFrom: from, stsAgeSeconds: Math.floor(ageMs / 1000) }
 }

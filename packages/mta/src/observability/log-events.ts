@@ -8,10 +8,12 @@ import type { PolicyEvent } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
+import type { LocalPolicyEvent } from '../local-policy/events.ts'
 import type { ScheduleEvent } from '../schedule/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
+import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
@@ -26,6 +28,7 @@ export type LogEvent =
   | DeliveryEvent
   | BounceEvent
   | HistoryEvent
+  | LocalPolicyEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -230,6 +233,12 @@ const delivery = {
       verdict: 'facts',
     },
   },
+  'would-have-refused': {
+    level: 'warn',
+    sentence:
+      'Policies are only observed here: mail may go over a session that they would have refused, had they been enforced.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', mechanisms: 'word', reasons: 'word' },
+  },
   'smarthost-login-failed': {
     level: 'error',
     sentence: 'A smarthost does not take the credentials of its route: everything for it waits until they are mended.',
@@ -306,8 +315,16 @@ const bounce = {
 
 const history = HISTORY_LOG_EVENTS satisfies { readonly [N in HistoryEvent['event']]: LogEventEntry<N> }
 
+const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
+  readonly [N in LocalPolicyEvent['event']]: LogEventEntry<N>
+}
+
 /** By room, in the order in which a message meets them. */
-export const LOG_EVENT_ROOMS = { relay, submission, spool, schedule, policy, delivery, bounce, history } as const
+export const LOG_EVENT_ROOMS = {
+  ...{ relay, submission, spool, schedule, policy },
+  'local policy': localPolicy,
+  ...{ delivery, bounce, history },
+} as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...relay,
@@ -315,6 +332,7 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...spool,
   ...schedule,
   ...policy,
+  ...localPolicy,
   ...delivery,
   ...bounce,
   ...history,

@@ -6,8 +6,9 @@
 import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
-import { HISTORY_METRICS } from './history-metrics.ts'
-import type { EventNamed, LogEvent } from './log-events.ts'
+import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
+import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
+import type { LogEvent } from './log-events.ts'
 import { POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 
 export interface MetricEntry {
@@ -126,6 +127,7 @@ export const METRICS = {
   },
 
   ...POLICY_METRICS,
+  ...LOCAL_POLICY_METRICS,
 
   hermetic_spool_commits_total: { type: 'counter', help: 'Commits of the store.' },
   hermetic_spool_operations_total: { type: 'counter', help: 'Operations in these commits.' },
@@ -320,17 +322,19 @@ const UPDATES: Rooms = {
   'dane-validation-restored': nothing,
   'dane-memory-failed': () => [count('hermetic_dane_memory_failures_total')],
 
-  'attempt-finished': ({ recipients, channel, cause, durationMs }) => [
+  'attempt-finished': ({ recipients, channel, verdict, cause, durationMs }) => [
     count('hermetic_delivery_attempts_total', {
       result: attemptResult(recipients),
       tls: channel.kind === 'clear' ? 'clear' : channel.level,
     }),
     observe('hermetic_delivery_attempt_seconds', durationMs),
+    ...(recipients.delivered > 0 ? wouldHaveRefused(verdict) : []),
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
   'candidate-skipped': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
+  'would-have-refused': nothing,
   'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
@@ -353,19 +357,12 @@ const UPDATES: Rooms = {
     count('hermetic_failures_not_reported_total', { reason }, recipients),
   ],
 
+  ...LOCAL_POLICY_UPDATES,
+
   'history-written': historyKept,
   'history-failing': ({ reason }) => [count('hermetic_history_failures_total', { reason })],
   'history-recovered': nothing,
   'history-dropped': ({ entries }) => [count('hermetic_history_dropped_total', {}, entries)],
-}
-
-function historyKept({ records, usedBytes, oldestAt }: EventNamed<'history-written'>): readonly MetricUpdate[] {
-  const oldest = oldestAt === undefined ? Number.NaN : oldestAt / 1000
-  return [
-    { kind: 'set', name: 'hermetic_history_records', to: records },
-    { kind: 'set', name: 'hermetic_history_bytes', to: usedBytes },
-    { kind: 'set', name: 'hermetic_history_oldest_timestamp_seconds', to: oldest },
-  ]
 }
 
 export function metricUpdates(event: LogEvent): readonly MetricUpdate[] {

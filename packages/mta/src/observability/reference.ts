@@ -41,7 +41,7 @@ transaction, \`message-settled\` (level debug), and \`dsn-queued\` when its send
 \`attempt-finished\` is the delivery record. It is flat: \`result\` (delivered, partly-delivered, deferred, failed,
 ambiguous), \`next_hop\`, \`attempt\`, \`mx_hostname\`, \`address\`, \`port\`, \`tls\`, \`tls_requirement\`, \`tls_verdict\`,
 \`tls_result\` (as a TLSRPT report would count it), \`sts_policy\` (mode, or why there is none), \`sts_id\`, \`sts_from\`
-(cache or fresh), \`sts_age_seconds\`, \`sts_matched\` (the pattern that names the host), \`cert_fingerprint\`
+(cache, fresh or preload), \`sts_age_seconds\`, \`tls_waived\` (policies that an override waives), \`tls_would_refuse\` (why observed policies would have refused), \`sts_matched\` (the pattern that names the host), \`cert_fingerprint\`
 (SHA-256 of the certificate), \`cert_subject\`, \`cert_issuer\`, \`cert_not_after\`, \`cert_names\`, \`reused\`, \`size\`, \`recipients\`, \`reply\`, \`cause\`, \`duration_ms\`. Problems in other events are told as \`cause\`,
 \`status\` (RFC 3463), \`permanence\`, \`fault\` and \`scope\`.
 `

@@ -26,5 +26,5 @@ export function daneSource(
 ): DaneSource | undefined {
   if (dane.enabled === false || !dnssec.danePossible()) return undefined
   const watch = memory === undefined ? {} : { watch: new DaneWatch({ memory, emit, now: Date.now }) }
-  return createDaneSource({ resolver, insecureMx: dane.insecure_mx, ...watch })
+  return createDaneSource({ resolver, insecureMx: dane.insecure_mx, digests: dane.digests, ...watch })
 }

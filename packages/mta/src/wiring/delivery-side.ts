@@ -7,6 +7,7 @@ import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
 import { createLocalPermits } from '../limits/adapters/local-permits.ts'
+import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
@@ -19,6 +20,7 @@ import { destinationOptions, network, readRoots } from './destination-options.ts
 import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
+import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -42,6 +44,8 @@ export interface DeliverySide {
   /** For operators and gauges. */
   readonly policies: Pick<PolicySide, 'admin' | 'count'>
   readonly explain: Explain
+  /** What the operator says of policies, as it stands now. */
+  readonly localPolicies: () => LocalPolicyReport
   stop(graceMs: number): Promise<void>
 }
 
@@ -56,6 +60,8 @@ export async function startDeliverySide(
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
+  const local = openLocalPolicies(config, { emit, now: Date.now })
+  if (!local.ok) return local
   const dnssec = await startDnssecSide(config, { ...outside, emit })
   const resolver = watchResolver(dnssec.resolver)
   const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
@@ -70,7 +76,9 @@ export async function startDeliverySide(
   }
   const { source: sts } = policies.value
   const dane = daneSource(config, { resolver, dnssec, memory: policies.value.daneMemory, emit })
-  const destinations = destinationOptions(config, { resolver, emit, sts, dane, ca: ca.value })
+  const destinations = destinationOptions(config, {
+    ...{ resolver, emit, sts, dane, ca: ca.value, local: local.value.settings },
+  })
   const options: DeliveryOptions = {
     ...destinations.options,
     ...{ spool, scheduler },
@@ -81,6 +89,7 @@ export async function startDeliverySide(
     stopGraceMs: config.delivery.stop_grace,
   }
   const delivery = createDelivery(options)
+  local.value.start()
   const stopping = new AbortController()
   const run = (): Promise<void> => scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
   const held = dnssec.held()
@@ -91,12 +100,14 @@ export async function startDeliverySide(
   })()
   return ok({
     ...{ scheduler, resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
+    localPolicies: local.value.report,
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
     },
     stop: async (graceMs) => {
       stopping.abort()
+      local.value.stop()
       await Promise.all([scheduler.stop(graceMs), suspects, policies.value.stop()])
       await delivery.close()
       policies.value.close()

@@ -19,6 +19,7 @@ import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
+import type { LocalPolicySettings } from './local-policies.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface DestinationParts {
@@ -29,6 +30,8 @@ export interface DestinationParts {
   readonly sts: StsSource | undefined
   /** Absent: DANE is off. */
   readonly dane: DaneSource | undefined
+  /** What the operator says of single domains. */
+  readonly local: LocalPolicySettings
   readonly emit: DestinationOptions['emit']
 }
 
@@ -40,12 +43,13 @@ export interface Destinations {
 
 const EVERYWHERE = ['0.0.0.0/0', '::/0']
 
-export function destinationOptions(config: Config, { resolver, ca, sts, dane, emit }: DestinationParts): Destinations {
+export function destinationOptions(config: Config, parts: DestinationParts): Destinations {
+  const { resolver, ca, sts, dane, local, emit } = parts
   const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   // Architecture, decision 8: hosts that the operator wrote may be anywhere, but at our own listeners.
   const smarthostGuard = new EgressGuard(EVERYWHERE.map(network))
   const options: DestinationOptions = {
-    ...{ resolver, ca, dane, emit },
+    ...{ resolver, ca, dane, emit, ...local },
     hostname: formatDomain(config.hostname),
     self: { names: config.hostname.kind === 'name' ? [config.hostname.name] : [] },
     guard: (address, port) => guard.judge(address, port),

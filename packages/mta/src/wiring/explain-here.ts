@@ -21,6 +21,7 @@ import { destinationOptions, network, readRoots } from './destination-options.ts
 import { openDnssecHere } from './dnssec-here.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
+import { openLocalPolicies } from './local-policies.ts'
 import { nameServers } from './name-servers.ts'
 import { policySource } from './policy-side.ts'
 import type { StartProblem } from './start-problem.ts'
@@ -33,6 +34,8 @@ export interface ExplainHere {
 export async function openExplainHere(config: Config): Promise<Result<ExplainHere, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
+  const local = openLocalPolicies(config, { emit: () => undefined, now: Date.now })
+  if (!local.ok) return local
   const { servers, from } = await nameServers(config.dns.servers)
   const emit = (): void => undefined
   const dnssec = await openDnssecHere(config, { servers, serversNamed: from === 'configuration' })
@@ -46,7 +49,7 @@ export async function openExplainHere(config: Config): Promise<Result<ExplainHer
       })
     : undefined
   const destinations = destinationOptions(config, {
-    ...{ resolver, emit, sts: policies?.source, ca: ca.value },
+    ...{ resolver, emit, sts: policies?.source, ca: ca.value, local: local.value.settings },
     dane: daneSource(config, { resolver, dnssec, emit }),
   })
   for (const one of [destinations, guard]) one.setListeners(config.listener)

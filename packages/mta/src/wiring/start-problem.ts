@@ -3,11 +3,13 @@
  * before the problem is closed again.
  */
 import type { PolicyCacheOpenError } from '@hermetic/policy'
+import type { PreloadFileError } from '../local-policy/read-preload-file.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 
 export type StartProblem =
   | { readonly kind: 'spool'; readonly error: SpoolOpenError }
   | { readonly kind: 'policy-cache'; readonly error: PolicyCacheOpenError }
+  | { readonly kind: 'preload-list'; readonly path: string; readonly error: PreloadFileError }
   | { readonly kind: 'certificate-authorities'; readonly path: string; readonly error: unknown }
   | { readonly kind: 'certificate'; readonly path: string; readonly error: unknown }
   | {

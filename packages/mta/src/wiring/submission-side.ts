@@ -45,7 +45,8 @@ export async function openSubmissionSide(
     postmaster: postmasterOf(config),
     limits: submissionLimits(config),
     authFailures: new AuthFailures(),
-    advertise: { requireTls: config.submission.require_tls },
+    // While policies are only observed the promise could not be kept (RFC 8689 §2).
+    advertise: { requireTls: config.submission.require_tls && config.delivery.enforcement === 'enforce' },
     mayRelaxTls: tlsOptionalRules(config.submission.ignore_tls_required_no),
     stage: (id) => spool.stage(id),
     accept: messageAcceptor({

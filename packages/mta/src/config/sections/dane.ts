@@ -1,8 +1,8 @@
 /**
  * `[dane]`: whether hosts are authenticated by what their zones say under DNSSEC. Pure.
  */
-import { err, ok } from '@hermetic/policy'
-import { defaulted, table } from '../setting.ts'
+import { DEFAULT_DIGESTS, err, ok } from '@hermetic/policy'
+import { defaulted, listOf, table } from '../setting.ts'
 import { nameOf, quote, type ValueType } from '../value-type.ts'
 import { choice } from '../value-types.ts'
 
@@ -33,6 +33,12 @@ export const dane = table(
       sentence:
         'What to do with TLSA records of hosts whose MX record is not signed: use demands what they say, ignore goes on as without them.',
       source: 'RFC 7672 §2.2.1',
+    }),
+    digests: listOf(choice('sha-512', 'sha-256'), DEFAULT_DIGESTS, {
+      maxItems: DEFAULT_DIGESTS.length,
+      sentence:
+        'Digests of TLSA records, the strongest first: of several in one RRset only the strongest counts, and records with one that is not listed are unusable.',
+      source: 'RFC 7671 §9, RFC 7672 §5',
     }),
   },
 )

@@ -80,6 +80,11 @@ export const delivery = table(
       sentence: 'After SIGTERM: how long transactions whose final dot was sent may wait for the reply.',
       source: 'architecture, decision 11',
     }),
+    enforcement: defaulted(choice('enforce', 'observe'), 'enforce', {
+      sentence:
+        'observe looks at the MTA-STS policies and TLSA records of destinations, tells what they would have refused, and refuses nothing: a dry run. Routes, REQUIRETLS (then not offered) and require are enforced all the same.',
+      source: 'RFC 7672 §9.1, docs/operating/overrides.md',
+    }),
     timeouts,
   },
 )

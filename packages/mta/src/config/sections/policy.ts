@@ -1,8 +1,8 @@
 /**
  * `[mta_sts]`: what destinations may demand of TLS, and how it is found out. Pure.
  */
-import { defaulted, table } from '../setting.ts'
-import { boolean, port } from '../value-types.ts'
+import { defaulted, optional, table } from '../setting.ts'
+import { boolean, path, port } from '../value-types.ts'
 
 export const mtaSts = table(
   { sentence: 'MTA-STS: deliver only to the hosts, and over the TLS, that the policy of the destination allows.' },
@@ -14,6 +14,13 @@ export const mtaSts = table(
     https_port: defaulted(port, 443, {
       sentence: 'Where policy hosts listen; another one only makes sense for tests.',
       source: 'RFC 8461 §3.3',
+    }),
+    preload_file: optional(path, {
+      sentence:
+        'A list of domains with the hosts that their mail goes to, for domains whose policy was never fetched: lines of a domain and its hosts, or the JSON of the STARTTLS Everywhere list. Read again when it changes.',
+      source: 'RFC 8461 §10.2, docs/operating/overrides.md',
+      whenAbsent: 'the first mail to a domain believes what DNS says of its policy',
+      example: '"/etc/hermetic/preload.list"',
     }),
   },
 )
