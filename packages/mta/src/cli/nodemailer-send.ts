@@ -21,6 +21,8 @@ const OPTIONS = {
   to: { type: 'string', multiple: true },
   subject: { type: 'string', default: 'A first message' },
   text: { type: 'string', default: 'It works.' },
+  'require-tls': { type: 'boolean', default: false },
+  'tls-optional': { type: 'boolean', default: false },
 } as const
 
 export const send: Verb = {
@@ -35,6 +37,8 @@ Sends one message and prints the relay's answer.
   --user, --password  the login; $HERMETIC_PASSWORD in place of --password keeps it out of the process list
   --from ADDRESS      app@example.com when absent
   --subject, --text   what it says
+  --require-tls       REQUIRETLS: encrypted and to proven servers only, all the way, or back (RFC 8689)
+  --tls-optional      TLS-Required: No: deliver it even where encryption fails that the destination demands
 
 Example:
   hermetic send --ca data/self-signed.pem --user app --password=… --to you@example.com
@@ -43,9 +47,10 @@ Example:
     const { values } = readArguments(args, OPTIONS)
     const { to = [], from, subject, text, server } = values
     if (to.length === 0) throw new UsageError('--to is missing')
+    const wish = tlsWish(values)
     const transport = createTransport(transportOptions(values, terminal))
     try {
-      const { response } = await transport.sendMail({ from, to, subject, text })
+      const { response } = await transport.sendMail({ from, to, subject, text, ...wish })
       terminal.out(`${response}\n`)
       return EXIT.done
     } catch (error) {
@@ -54,6 +59,16 @@ Example:
       transport.close()
     }
   },
+}
+
+/** RFC 8689 §4.3: the parameter, the header field, or nothing. */
+function tlsWish(values: { readonly 'require-tls': boolean; readonly 'tls-optional': boolean; readonly tls: string }) {
+  if (values['require-tls'] && values['tls-optional'])
+    throw new UsageError('--require-tls and --tls-optional exclude each other')
+  if (values['require-tls'] && values.tls === 'none')
+    throw new UsageError('--require-tls needs a session inside TLS, not --tls none')
+  if (values['require-tls']) return { requireTLSExtensionEnabled: true }
+  return values['tls-optional'] ? { headers: { 'TLS-Required': 'No' } } : {}
 }
 
 function transportOptions(
@@ -92,6 +107,7 @@ function refusal(error: unknown, server: string): string {
     return `the relay answered: ${error.response}`
   }
   const code = systemErrorCode(error)
+  if (code === 'EREQUIRETLS') return 'the relay does not offer REQUIRETLS'
   if (code === 'ESOCKET' && error instanceof Error) {
     return `no session with ${server}: ${error.message}; is the relay running, and is its certificate trusted (--ca)?`
   }
