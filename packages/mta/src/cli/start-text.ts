@@ -59,7 +59,7 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
       'delivers',
       isTry
         ? 'everything to a mailbox in this process; nothing leaves this machine'
-        : `to port ${config.delivery.port}, TLS whenever it is offered${config.mta_sts.enabled ? ', as MTA-STS policies demand' : ''}`,
+        : `${config.route.length === 0 ? '' : 'by [[route]], else '}to port ${config.delivery.port}, TLS whenever it is offered${config.mta_sts.enabled ? ', as MTA-STS policies demand' : ''}`,
     ],
     ...(relay.nameServers === undefined
       ? []
