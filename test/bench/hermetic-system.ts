@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addCredential } from '../interop/relay-instance.ts'
 import { NETWORK, PEER_ADDRESS, SYSTEM_ADDRESS } from './network.ts'
-import { enterSystem, type SystemOptions, type SystemUnderTest } from './system.ts'
+import { DOMAIN, enterSystem, type SystemOptions, type SystemUnderTest } from './system.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const PLAIN_PORT = 2625
@@ -38,6 +38,7 @@ export async function startHermetic(options: SystemOptions): Promise<SystemUnder
   })
   return {
     name: 'hermetic',
+    recipientDomain: DOMAIN,
     version: `Hermetic ${revision()} on Node.js ${nodeVersion()}`,
     plainPort: PLAIN_PORT,
     securedPort: SECURED_PORT,
@@ -48,7 +49,7 @@ export async function startHermetic(options: SystemOptions): Promise<SystemUnder
   }
 }
 
-function configuration({ scenario, certFile, keyFile }: SystemOptions, dir: string): readonly string[] {
+function configuration({ scenario, certFile, keyFile, caFile }: SystemOptions, dir: string): readonly string[] {
   return [
     'hostname = "hermetic.bench.test"',
     `data_dir = "${dir}/data"`,
@@ -76,8 +77,11 @@ function configuration({ scenario, certFile, keyFile }: SystemOptions, dir: stri
     '[delivery]',
     `concurrency = ${scenario.deliverySlots}`,
     `concurrency_per_site = ${scenario.deliverySlots}`,
+    '[trust]',
+    `ca_file = "${caFile}"`,
     '[egress]',
     `smtp_networks = ["${NETWORK}"]`,
+    `https_networks = ["${NETWORK}"]`,
     '[metrics]',
     `listen = "127.0.0.1:${METRICS_PORT}"`,
     '',

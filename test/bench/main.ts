@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--only postfix|hermetic] [--write]`
+ * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--policies] [--only postfix|hermetic] [--write]`
  *
  * Compares the relay with a tuned Postfix on this machine. Needs root, Linux, iproute2, Postfix and
  * sasl2-bin (Debian: `apt-get install postfix sasl2-bin`).
@@ -8,7 +8,9 @@
  * other the load generator (load.ts), a STARTTLS sink (sink.ts) and a DNS server (dns.ts), each a process of its
  * own. Both systems get the same certificate, the same number of deliveries at once, the same DNS and disk, and
  * their default durability. Trials alternate, Postfix first in odd rounds, so that drift of the machine hits both.
- * A trial of a fifth of the messages warms each system up. Numbers are medians over the rounds:
+ * A trial of a fifth of the messages warms each system up. With `--policies` each system also sends to a domain that
+ * enforces MTA-STS, in the same rounds (`-sts`): the relay by its own means, Postfix by a table that already knows the
+ * policy. Numbers are medians over the rounds:
  *
  *   msg/s          messages ÷ (first submit → last arrival in the sink)
  *   accepted/s     messages ÷ (first submit → last 250 of the system)
@@ -24,15 +26,17 @@ import { chmod, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { selfSigned } from '../lab/ca.ts'
+import { createAuthority } from '../lab/ca.ts'
+import { policyText } from '../lab/sts-world.ts'
 import { BenchChild } from './child.ts'
 import { createCpuAccount } from './cpu-account.ts'
 import { startHermetic } from './hermetic-system.ts'
 import { type BenchNetwork, createNetwork, PEER_ADDRESS } from './network.ts'
+import type { PoliciesServed, PolicyHostFile } from './policy-hosts.ts'
 import { startPostfix } from './postfix-system.ts'
 import { type BenchResult, markdownReport, plainTable, ratioRows, resultRows, type ScenarioResult } from './report.ts'
 import { type Scenario, scenariosNamed } from './scenarios.ts'
-import { DOMAIN, type SystemUnderTest } from './system.ts'
+import { DOMAIN, POLICY_DOMAIN, type SystemUnderTest, towardsPolicyDomain } from './system.ts'
 import { runTrial, type TrialResult } from './trial.ts'
 
 const CHILD_START_MS = 10_000
@@ -46,8 +50,10 @@ interface Bench {
   readonly network: BenchNetwork
   readonly load: BenchChild
   readonly sink: BenchChild
+  readonly policyHosts: BenchChild
   readonly certFile: string
   readonly keyFile: string
+  readonly caFile: string
   readonly options: Options
 }
 
@@ -56,6 +62,7 @@ interface Options {
   readonly rounds: number
   readonly small: boolean
   readonly pipelining: boolean
+  readonly policies: boolean
   readonly only: string | undefined
   readonly write: boolean
 }
@@ -82,6 +89,7 @@ async function main(): Promise<void> {
   const results: ScenarioResult[] = []
   const versions = new Set<string>()
   for (const scenario of options.scenarios) results.push(await runScenario(bench, { scenario, versions }))
+  if (options.policies && options.only !== 'postfix') await assertFetched(bench)
   await present(options, { ...(await circumstances(dir, options)), versions: [...versions], scenarios: results })
   process.exit(0)
 }
@@ -93,6 +101,7 @@ function readOptions(): Options {
       rounds: { type: 'string' },
       small: { type: 'boolean', default: false },
       pipelining: { type: 'boolean', default: false },
+      policies: { type: 'boolean', default: false },
       only: { type: 'string' },
       write: { type: 'boolean' },
     },
@@ -102,6 +111,7 @@ function readOptions(): Options {
     rounds: Number(values.rounds ?? (values.small ? 1 : 5)),
     small: values.small,
     pipelining: values.pipelining,
+    policies: values.policies,
     only: values.only,
     // A part of the bench must not stand in the place of the whole.
     write: values.write ?? (!values.small && values.only === undefined && values.scenario === undefined),
@@ -112,20 +122,44 @@ async function startPeers(world: Pick<Bench, 'dir' | 'network' | 'options'>): Pr
   const { dir, network } = world
   const certFile = `${dir}/cert.pem`
   const keyFile = `${dir}/key.pem`
-  const certificate = await selfSigned({ names: [`mx.${DOMAIN}`] })
-  await writeFile(certFile, certificate.chain)
-  await writeFile(keyFile, certificate.key, { mode: 0o600 })
+  const caFile = `${dir}/roots.pem`
+  await writeWorld({ dir, certFile, keyFile, caFile })
   await writeFile(`${dir}/resolv.conf`, `nameserver ${PEER_ADDRESS}\n`)
   const start = (script: string, args: readonly string[]): BenchChild => {
     const child = BenchChild.start(script, { wrap: network.inPeer, args })
     cleanups.push(() => child.kill())
     return child
   }
-  const dns = start('./dns.ts', [PEER_ADDRESS, '53', DOMAIN, PEER_ADDRESS])
+  const dns = start('./dns.ts', [PEER_ADDRESS, '53', `${dir}/records.json`])
+  const policyHosts = start('./policy-hosts.ts', [PEER_ADDRESS, '443', `${dir}/policy-hosts.json`])
   const sink = start('./sink.ts', [PEER_ADDRESS, '25', certFile, keyFile])
   const load = start('./load.ts', [])
-  await Promise.all([dns.next('ready', CHILD_START_MS), sink.next('ready', CHILD_START_MS)])
-  return { ...world, load, sink, certFile, keyFile }
+  await Promise.all([dns, sink, policyHosts].map((child) => child.next('ready', CHILD_START_MS)))
+  return { ...world, load, sink, policyHosts, certFile, keyFile, caFile }
+}
+
+/** What the processes of the peer's side read when they start. */
+async function writeWorld(of: Pick<Bench, 'dir' | 'certFile' | 'keyFile' | 'caFile'>): Promise<void> {
+  const authority = await createAuthority()
+  await writeFile(of.caFile, authority.certificate)
+  const hosts = [DOMAIN, POLICY_DOMAIN].map((domain) => `mx.${domain}`)
+  const { key, chain } = await authority.issue({ names: hosts })
+  await writeFile(of.certFile, chain)
+  await writeFile(of.keyFile, key, { mode: 0o600 })
+  const policyHost = `mta-sts.${POLICY_DOMAIN}`
+  const pair = await authority.issue({ names: [policyHost] })
+  const policy = policyText({ mode: 'enforce', mx: [`mx.${POLICY_DOMAIN}`] })
+  const files: readonly PolicyHostFile[] = [{ name: policyHost, key: pair.key, chain: pair.chain, policy }]
+  await writeFile(`${of.dir}/policy-hosts.json`, JSON.stringify(files), { mode: 0o600 })
+  const mailHosts = [DOMAIN, POLICY_DOMAIN].flatMap((domain) => [
+    [domain, { MX: [[10, `mx.${domain}`]] }],
+    [`mx.${domain}`, { A: [PEER_ADDRESS] }],
+  ])
+  const published = [
+    [policyHost, { A: [PEER_ADDRESS] }],
+    [`_mta-sts.${POLICY_DOMAIN}`, { TXT: ['v=STSv1; id=1;'] }],
+  ]
+  await writeFile(`${of.dir}/records.json`, JSON.stringify(Object.fromEntries([...mailHosts, ...published])))
 }
 
 async function runScenario(
@@ -171,9 +205,18 @@ async function startSystems(bench: Bench, scenario: Scenario): Promise<readonly 
     if (bench.options.only !== undefined && bench.options.only !== name) continue
     const cpu = createCpuAccount(name)
     cleanups.push(() => cpu.remove())
-    systems.push(await start({ ...bench, cpu, scenario, domain: DOMAIN }))
+    const system = await start({ ...bench, cpu, scenario })
+    systems.push(system)
+    if (bench.options.policies) systems.push(towardsPolicyDomain(system))
   }
   return systems
+}
+
+/** The relay must not have gone without the policy that it is said to obey. */
+async function assertFetched({ policyHosts, options }: Bench): Promise<void> {
+  policyHosts.tell({})
+  const { served } = await policyHosts.next<PoliciesServed>('served', CHILD_START_MS)
+  if (served < options.scenarios.length) throw new Error(`the policy was fetched ${served} times: not in each scenario`)
 }
 
 function trial(
@@ -196,7 +239,7 @@ function progressLine(
 ): string {
   const problem = result.firstProblem === undefined ? '' : ` first problem: ${result.firstProblem}`
   return (
-    `${scenario.name} round ${round + 1} ${result.system.padEnd(8)} ${result.messagesPerSecond.toFixed(0)} msg/s, ` +
+    `${scenario.name} round ${round + 1} ${result.system.padEnd(12)} ${result.messagesPerSecond.toFixed(0)} msg/s, ` +
     `CPU ${result.cpuSecondsPer1000.toFixed(3)} s/1,000, lost ${result.lost}, duplicates ${result.duplicates}${problem}`
   )
 }

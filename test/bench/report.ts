@@ -4,6 +4,7 @@
  */
 import type { Scenario } from './scenarios.ts'
 import { median } from './statistics.ts'
+import type { SystemName } from './system.ts'
 import type { TrialResult } from './trial.ts'
 
 export interface ScenarioResult {
@@ -40,31 +41,41 @@ export function resultRows(results: readonly ScenarioResult[]): readonly (readon
   return [COLUMNS, ...results.flatMap((result) => systemsOf(result).map((system) => row(result, system)))]
 }
 
-/** Hermetic ÷ Postfix, made in each round; empty where only one system ran. */
+/** The relay beside Postfix, both bound by a policy or neither; and what the policy costs each of them. */
+const COMPARISONS: readonly (readonly [SystemName, SystemName])[] = [
+  ['hermetic', 'postfix'],
+  ['hermetic-sts', 'postfix-sts'],
+  ['hermetic-sts', 'hermetic'],
+  ['postfix-sts', 'postfix'],
+]
+
+/** Ratios made in each round; empty where only one system ran. */
 export function ratioRows(results: readonly ScenarioResult[]): readonly (readonly string[])[] {
-  const rows = results.flatMap((result) => {
-    const pairs = result.rounds.flatMap((round) => {
-      const relay = round.find(({ system }) => system === 'hermetic')
-      const postfix = round.find(({ system }) => system === 'postfix')
-      return relay === undefined || postfix === undefined ? [] : [{ relay, postfix }]
-    })
-    if (pairs.length === 0) return []
-    const ratio = (of: (trial: TrialResult) => number): string => {
-      const ratios = pairs.map(({ relay, postfix }) => of(relay) / of(postfix))
-      return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`
-    }
-    return [
-      [
-        result.scenario.name,
-        ratio((trial) => trial.messagesPerSecond),
-        ratio((trial) => trial.cpuSecondsPer1000),
-        ratio((trial) => trial.latencyP50Ms),
-        ratio((trial) => trial.latencyP99Ms),
-      ],
-    ]
-  })
+  const rows = results.flatMap((result) => COMPARISONS.flatMap((pair) => ratioRow(result, pair)))
   if (rows.length === 0) return []
-  return [['scenario', 'msg/s ÷', 'CPU ÷', 'submit p50 ÷', 'submit p99 ÷'], ...rows]
+  return [['scenario', 'what ÷ what', 'msg/s ÷', 'CPU ÷', 'submit p50 ÷', 'submit p99 ÷'], ...rows]
+}
+
+function ratioRow(result: ScenarioResult, names: readonly [SystemName, SystemName]): readonly (readonly string[])[] {
+  const pairs = result.rounds.flatMap((round) => {
+    const [one, other] = names.map((name) => round.find(({ system }) => system === name))
+    return one === undefined || other === undefined ? [] : [{ one, other }]
+  })
+  if (pairs.length === 0) return []
+  const ratio = (of: (trial: TrialResult) => number): string => {
+    const ratios = pairs.map(({ one, other }) => of(one) / of(other))
+    return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`
+  }
+  return [
+    [
+      result.scenario.name,
+      names.join(' ÷ '),
+      ratio((trial) => trial.messagesPerSecond),
+      ratio((trial) => trial.cpuSecondsPer1000),
+      ratio((trial) => trial.latencyP50Ms),
+      ratio((trial) => trial.latencyP99Ms),
+    ],
+  ]
 }
 
 export function markdownReport(result: BenchResult): string {
@@ -84,7 +95,7 @@ export function markdownReport(result: BenchResult): string {
     '',
     ...(ratios.length === 0
       ? []
-      : ['## Hermetic ÷ Postfix', '', 'Median of the ratios made in each round, with the lowest and the highest.', '']),
+      : ['## Ratios', '', 'Median of the ratios made in each round, with the lowest and the highest.', '']),
     ...markdownTable(ratios),
     '',
     '## Scenarios',

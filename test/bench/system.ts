@@ -6,8 +6,12 @@ import type { CpuAccount } from './cpu-account.ts'
 import type { BenchNetwork } from './network.ts'
 import type { Scenario } from './scenarios.ts'
 
+export type SystemName = 'postfix' | 'hermetic' | 'postfix-sts' | 'hermetic-sts'
+
 export interface SystemUnderTest {
-  readonly name: 'postfix' | 'hermetic'
+  /** `-sts`: the same program, sending to the domain that has a policy. */
+  readonly name: SystemName
+  readonly recipientDomain: string
   readonly version: string
   /** Plain, from an allowed network. */
   readonly plainPort: number
@@ -28,10 +32,19 @@ export interface SystemOptions {
   readonly scenario: Scenario
   readonly certFile: string
   readonly keyFile: string
-  readonly domain: string
+  /** The authority of the sink and of the policy host. */
+  readonly caFile: string
 }
 
 export const DOMAIN = 'bench.test'
+/** With an enforced MTA-STS policy; its mail exchanger is the same sink. */
+export const POLICY_DOMAIN = 'sts.test'
+
+/** The same system, sending to the domain with the policy; who stops the one stops the other. */
+export function towardsPolicyDomain(system: SystemUnderTest): SystemUnderTest {
+  const name = system.name === 'postfix' ? 'postfix-sts' : 'hermetic-sts'
+  return { ...system, name, recipientDomain: POLICY_DOMAIN, stop: async () => undefined }
+}
 
 /** Enters the namespace with a resolv.conf of its own; `ip netns exec` has a private mount namespace. */
 export function enterSystem(options: SystemOptions): (command: readonly string[]) => readonly string[] {

@@ -7,7 +7,7 @@ import type { BenchChild } from './child.ts'
 import type { LoadOrder, LoadReport, SinkMessageUp, SinkOrder } from './messages.ts'
 import { SYSTEM_ADDRESS } from './network.ts'
 import type { Scenario } from './scenarios.ts'
-import { DOMAIN, type SystemUnderTest } from './system.ts'
+import type { SystemUnderTest } from './system.ts'
 
 export interface TrialResult {
   readonly system: SystemUnderTest['name']
@@ -79,7 +79,7 @@ function loadOrder({ system, scenario, trial, messages, pipelining }: TrialOptio
     pipelining,
     target: { host: SYSTEM_ADDRESS, port: scenario.secured ? system.securedPort : system.plainPort },
     credential: system.credential,
-    recipientDomain: DOMAIN,
+    recipientDomain: system.recipientDomain,
   }
 }
 
