@@ -31,8 +31,8 @@ const STRICTER: Readonly<Record<string, string>> = {
   'signature-algorithm': 'RFC 8446 §4.2.3: no SHA-224',
   'not-a-ca': 'RFC 5280 §4.2.1.9: OpenSSL takes keyUsage for basicConstraints in an anchor',
   'nameless-issuer': 'RFC 5280 §4.1.2.4: an issuer has a name',
-  'no-tlsa-match after tampering':
-    'RFC 5280 §6.1 leaves path building open: OpenSSL passes over an issuer that it cannot read',
+  'no-tlsa-match without a second choice':
+    'RFC 5280 §6.1 leaves path building open: OpenSSL passes over issuers, or gives up, where it cannot read',
   'no-tlsa-match of a weak bare key': 'RFC 8446 §4.2.3: OpenSSL measures neither a bare key nor the digest under it',
   'no-tlsa-match beside PKIX-TA':
     'RFC 7672 §3.1.3: unusable; OpenSSL takes the certificate of a 0 0 0 record as if it were sent',
@@ -140,7 +140,7 @@ function reasonsOf(
     if ('depth' in reason) return reason.depth === theirs.lastDepth ? `${reason.kind}@anchor` : reason.kind
     if (changed('key: weak', 'sha224', 'sha1', 'md5') && changed('2 1 0 ')) return `${reason.kind} of a weak bare key`
     if (changed('0 0 0 ')) return `${reason.kind} beside PKIX-TA`
-    return changed('tampered', 'flipped', 'broken') ? `${reason.kind} after tampering` : reason.kind
+    return changed('tampered', 'flipped', 'broken', 'namesake') ? `${reason.kind} without a second choice` : reason.kind
   })
 }
 
