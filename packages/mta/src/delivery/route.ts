@@ -35,7 +35,8 @@ export interface RouteTable {
   /** By the name, for each kind of domain. */
   readonly exact: ReadonlyMap<string, LaneId>
   readonly below: ReadonlyMap<string, LaneId>
-  readonly any: LaneId | undefined
+  /** Of all mail that no other route means. */
+  readonly rest: LaneId | undefined
   readonly access: ReadonlyMap<LaneId, RouteAccess>
 }
 
@@ -44,7 +45,7 @@ export function routeTable(routes: readonly Route[]): RouteTable {
   const exact = new Map<string, LaneId>()
   const below = new Map<string, LaneId>()
   const access = new Map<LaneId, RouteAccess>()
-  let any: LaneId | undefined
+  let rest: LaneId | undefined
   for (const { domain, lane, access: of } of routes) {
     const id = laneId(lane)
     access.set(id, of)
@@ -56,13 +57,13 @@ export function routeTable(routes: readonly Route[]): RouteTable {
         below.set(domain.name, id)
         break
       case 'any':
-        any = id
+        rest = id
         break
       default:
         assertNever(domain)
     }
   }
-  return { routes, exact, below, any, access }
+  return { routes, exact, below, rest, access }
 }
 
 export const NO_ROUTES: RouteTable = routeTable([])
@@ -75,18 +76,18 @@ export interface RoutingOptions {
 
 /** RFC 5321 §5.1: the domain part of the forward-path decides, or the address in it. */
 export function laneFor({ domain }: MailAddress, { port, routes = NO_ROUTES }: RoutingOptions): LaneId {
-  const route = domain.kind === 'name' ? routeOfName(domain.name, routes) : routes.any
+  const route = domain.kind === 'name' ? routeOfName(domain.name, routes) : routes.rest
   return route ?? laneId({ kind: 'mx', nextHop: domain, port })
 }
 
-function routeOfName(name: DomainName, { exact, below, any }: RouteTable): LaneId | undefined {
+function routeOfName(name: DomainName, { exact, below, rest }: RouteTable): LaneId | undefined {
   const itself = exact.get(name)
-  if (itself !== undefined || below.size === 0) return itself ?? any
+  if (itself !== undefined || below.size === 0) return itself ?? rest
   for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
     const nearest = below.get(name.slice(dot + 1))
     if (nearest !== undefined) return nearest
   }
-  return any
+  return rest
 }
 
 /**
