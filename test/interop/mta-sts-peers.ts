@@ -3,9 +3,6 @@
  * hosts on port 443, Debian's mta-sts-daemon, and our source of policies. Asks both about every domain and writes what
  * they think, as JSON. Argument: a directory that goes with the test.
  */
-import { spawn } from 'node:child_process'
-import { access, writeFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   createStsSource,
   createStubResolver,
@@ -23,8 +20,8 @@ import { createAuthority } from '../lab/ca.ts'
 import { type NameRecords, startDnsServer, zone } from '../lab/dns-server.ts'
 import { certificateFor } from '../lab/policy-certificates.ts'
 import { PolicyHost } from '../lab/policy-host.ts'
+import { MtaStsDaemon } from './mta-sts-daemon.ts'
 import { DOMAINS, GOOD_RECORD, type PublishedDomain, policy } from './mta-sts-domains.ts'
-import { SocketmapClient } from './socketmap-client.ts'
 
 export interface Opinions {
   readonly domain: string
@@ -36,7 +33,6 @@ export interface Opinions {
 
 const LOOPBACK = '127.0.0.1'
 const HTTPS_PORT = 443
-const DAEMON_START_MS = 20_000
 const PROBES: readonly (readonly [word: string, labels: string])[] = [
   ['mx', 'mx.'],
   ['a', 'a.'],
@@ -117,18 +113,8 @@ async function ourOpinion(name: string): Promise<string> {
 }
 
 async function startPeer(): Promise<{ opinion(name: string): Promise<string>; stop(): void }> {
-  const path = `${dir}/mta-sts.sock`
-  await writeFile(`${dir}/mta-sts-daemon.yml`, `path: ${path}\n${PEER_SETTINGS}`)
-  await writeFile(`${dir}/roots.pem`, authority.certificate)
-  const daemon = spawn('mta-sts-daemon', ['-c', `${dir}/mta-sts-daemon.yml`, '-l', `${dir}/mta-sts-daemon.log`], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { PATH: process.env['PATH'], SSL_CERT_FILE: `${dir}/roots.pem` },
-  })
-  process.once('exit', () => daemon.kill('SIGKILL'))
-  for (const end = performance.now() + DAEMON_START_MS; !(await isThere(path)); await sleep(50)) {
-    if (daemon.exitCode !== null || performance.now() > end) throw new Error('mta-sts-daemon did not start')
-  }
-  const client = await SocketmapClient.open(path)
+  const daemon = await MtaStsDaemon.start({ dir, authority: authority.certificate, settings: PEER_SETTINGS })
+  const client = await daemon.client()
   const ask = async (map: string, name: string) => postfixPatterns(await client.ask(map, name))
   return {
     /** Only the strict map tells of policies that are in testing. */
@@ -138,7 +124,7 @@ async function startPeer(): Promise<{ opinion(name: string): Promise<string>; st
       if (patterns === undefined) return 'none'
       return opinion(enforced === undefined ? 'testing' : 'enforce', (host) => isMeant(host + name, patterns))
     },
-    stop: () => client.close(),
+    stop: () => daemon.kill(),
   }
 }
 
@@ -158,13 +144,6 @@ function isMeant(host: string, patterns: readonly string[]): boolean {
 function opinion(mode: string, mayGetMail: (host: string) => boolean): string {
   const words = PROBES.filter(([, labels]) => mayGetMail(labels)).map(([word]) => word)
   return `${mode}: ${words.join(' ')}`
-}
-
-function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 function domainName(text: string): DomainName {

@@ -5,22 +5,16 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { ownNetwork } from '../lab/own-network.ts'
 import { DOMAINS, PRIVATE_ADDRESS } from './mta-sts-domains.ts'
 import type { Opinions } from './mta-sts-peers.ts'
 
 const SCRIPT = new URL('./mta-sts-peers.ts', import.meta.url).pathname
 const TIMEOUT_MS = 120_000
-/** Mounts are seen by the namespace alone, and all of it goes with its last program. */
-const ENTER = `
-ip link set lo up
-ip address add ${PRIVATE_ADDRESS}/32 dev lo
-mount --bind "$1/resolv.conf" /etc/resolv.conf
-mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf
-exec "$2" "$3" "$1"`
 
 describe('policies as Debian’s postfix-mta-sts-resolver sees them', () => {
   let dir: string
@@ -29,10 +23,9 @@ describe('policies as Debian’s postfix-mta-sts-resolver sees them', () => {
   before(async () => {
     assert.equal(process.getuid?.(), 0, 'network namespaces need root: start test:interop as root')
     dir = await mkdtemp(`${tmpdir()}/hermetic-sts-peers-`)
-    await writeFile(`${dir}/resolv.conf`, 'nameserver 127.0.0.1\noptions timeout:2 attempts:1\n')
-    await writeFile(`${dir}/nsswitch.conf`, 'hosts: dns\n')
-    const command = ['--net', '--mount', '--', 'sh', '-euc', ENTER, 'sh', dir, process.execPath, SCRIPT]
-    const { stdout } = await promisify(execFile)('unshare', command, { timeout: TIMEOUT_MS })
+    const enter = await ownNetwork({ dir, addresses: [PRIVATE_ADDRESS] })
+    const [file = 'unshare', ...args] = [...enter, process.execPath, SCRIPT, dir]
+    const { stdout } = await promisify(execFile)(file, args, { timeout: TIMEOUT_MS })
     for (const one of JSON.parse(stdout) as readonly Opinions[]) opinions.set(one.domain, one)
   })
 
