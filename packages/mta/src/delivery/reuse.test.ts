@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   type Channel,
+  type DomainName,
+  judge,
   type LocalDemand,
   type MessageTls,
   type PeerFacts,
@@ -9,6 +11,7 @@ import {
   parseDomainName,
   tlsRequirement,
 } from '@hermetic/policy'
+import fc from 'fast-check'
 import { type IdleFacts, isWarm, reuseVerdict } from './reuse.ts'
 
 const nothing = local('nothing')
@@ -48,6 +51,7 @@ test('not under another policy, another pattern, or a policy that came or went',
   assert.equal(verdict(proven, { ...nothing, sts: { ...sts, matched: undefined } }), 'over')
 })
 
+const policy = { mx: [{ kind: 'host', name: name() }] } as const
 const trusted: Channel = { kind: 'tls', facts: peer('trusted') }
 const untrusted: Channel = { kind: 'tls', facts: peer('untrusted') }
 
@@ -70,9 +74,35 @@ test('a connection for messages whose sender does not care is for such only, and
   assert.equal(verdict(optional, optional, inClear), 'proven')
 })
 
+test('whatever is judged again is good enough for what is wanted, and no policy has changed', () => {
+  const sts = fc.constantFrom(
+    undefined,
+    ...(['enforce', 'testing'] as const).map((mode) => ({ mode, id: '1', policy })),
+  )
+  const facts = fc.record({
+    local: fc.constantFrom<LocalDemand>('nothing', 'encrypted', 'pkix'),
+    message: fc.constantFrom<MessageTls>('default', 'requiretls', 'tls-optional'),
+    enforcement: fc.constantFrom('enforce' as const, 'observe' as const),
+    sts,
+  })
+  const channel = fc.constantFrom<Channel>(trusted, untrusted, inClear)
+  fc.assert(
+    fc.property(facts, facts, channel, (opened, next, shown) => {
+      const [requirement, wanted] = [opened, next].map((one) =>
+        tlsRequirement({ ...one, mxHostname: name(), origin: { kind: 'route' } }),
+      )
+      assert(requirement?.kind === 'prove' && wanted?.kind === 'prove')
+      fc.pre(judge(requirement, shown).kind === 'proven')
+      const reuse = reuseVerdict({ requirement, channel: shown }, wanted)
+      if (reuse.kind === 'other-wish' || reuse.kind === 'over') return
+      assert.equal(judge(wanted, shown).kind, 'proven')
+      assert.equal(opened.message === 'tls-optional', next.message === 'tls-optional')
+      assert.deepEqual(requirement.sts, wanted.sts)
+    }),
+  )
+})
+
 function peer(kind: 'trusted' | 'untrusted'): PeerFacts {
-  const name = parseDomainName('mx.example.test')
-  assert(name.ok)
   const certificate = { der: new Uint8Array(), fingerprintSha256: '', subject: '', issuer: '' }
   return {
     protocol: 'TLSv1.3',
@@ -81,8 +111,14 @@ function peer(kind: 'trusted' | 'untrusted'): PeerFacts {
     chain: [{ ...certificate, validFrom: 0, validTo: 1, subjectAltName: '' }],
     chainCut: false,
     pkix: kind === 'trusted' ? { kind } : { kind, code: 'CERT_HAS_EXPIRED' },
-    name: { kind: 'matched', name: name.value },
+    name: { kind: 'matched', name: name() },
   }
+}
+
+function name(): DomainName {
+  const parsed = parseDomainName('mx.example.test')
+  assert(parsed.ok)
+  return parsed.value
 }
 
 function local(demand: LocalDemand, message: MessageTls = 'default'): ProofRequirement {

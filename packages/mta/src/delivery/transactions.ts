@@ -264,9 +264,8 @@ function replyProblem(phase: SmtpPhase, reply: SmtpReply, { session, options }: 
   const problem = problemOf({ kind: 'reply', phase, reply }, { at: options.now(), remote })
   const { kind } = session.channel
   // RFC 8689 §4.2.2: TLS was tried, and this server takes nothing without it.
-  if (options.message === 'tls-optional' && tlsOptionalOutcome(kind, reply.code).kind === 'bounce') {
-    return { ...problem, status: '5.7.10' }
-  }
+  const optional = access === undefined && options.message === 'tls-optional'
+  if (optional && tlsOptionalOutcome(kind, reply.code).kind === 'bounce') return { ...problem, status: '5.7.10' }
   return access !== undefined && reply.code === LOGIN_WANTED ? ofSmarthost(problem) : problem
 }
 
