@@ -133,9 +133,11 @@ test('RTLS-06, RTLS-40: the field lets a message cross where DANE fails, and is 
     await send({})
     assert.equal(mx.messages.length, 0, 'without the field it waits')
   })
-  await withRelay({ mismatch: true }, async ({ mx, send }) => {
+  await withRelay({ mismatch: true }, async ({ mx, relay, send }) => {
     await send({ content: `${FIELD}${MESSAGE}` })
     assert.equal(mx.messages.length, 1)
+    const metrics = await (await fetch(`http://127.0.0.1:${relay.relay.metricsPort}/metrics`)).text()
+    assert.doesNotMatch(metrics, /^hermetic_(?:dane|sts)_sessions_total\{/m, 'such a session is counted nowhere')
     assert.ok(mx.messages[0]?.content.includes(`\r\n${FIELD}Subject: hello\r\n`))
     assert.doesNotMatch(mx.messages[0]?.mail ?? '', /REQUIRETLS/)
   })

@@ -72,6 +72,7 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
 function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
   return [
     ...(config.mta_sts.enabled ? [] : [['off', 'MTA-STS: [mta_sts] enabled = false'] satisfies Row]),
+    ...(config.submission.require_tls ? [] : [['off', 'REQUIRETLS: [submission] require_tls = false'] satisfies Row]),
     ['off', 'TLSRPT, DKIM: this version does not have them'],
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
