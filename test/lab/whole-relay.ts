@@ -34,6 +34,8 @@ const WAIT_MS = 10_000
 export class WholeRelay implements AsyncDisposable {
   readonly relay: Relay
   readonly events: readonly LogEvent[]
+  /** The configuration file, for the command line. */
+  readonly file: string
   /** Of the log, as written. */
   readonly lines: readonly string[]
   readonly #dns: DnsServer
@@ -57,7 +59,7 @@ export class WholeRelay implements AsyncDisposable {
       ...(dnssec === undefined ? {} : { dnssec }),
     })
     assert.ok(relay.ok)
-    return new WholeRelay(relay.value, { events, lines, dns, directory })
+    return new WholeRelay(relay.value, { events, lines, dns, directory, file })
   }
 
   /** Use `start`. */
@@ -68,11 +70,13 @@ export class WholeRelay implements AsyncDisposable {
       readonly lines: readonly string[]
       readonly dns: DnsServer
       readonly directory: string
+      readonly file: string
     },
   ) {
     this.relay = relay
     this.events = parts.events
     this.lines = parts.lines
+    this.file = parts.file
     this.#dns = parts.dns
     this.#directory = parts.directory
   }

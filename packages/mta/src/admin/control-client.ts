@@ -5,9 +5,12 @@ import { request } from 'node:http'
 import type { PolicyAdmin } from '@hermetic/policy'
 import { systemErrorCode } from '../config/system-error.ts'
 import type { Explain } from '../explain/explainer.ts'
+import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
 import { explainClient } from './explain-order.ts'
+import { type ObservedSearch, observedClient } from './observed-order.ts'
+import { overridesClient } from './overrides-order.ts'
 import { policyClient } from './policy-orders.ts'
 import { type HistorySearch, traceClient } from './trace-order.ts'
 
@@ -15,7 +18,8 @@ export interface ControlClient {
   readonly queue: SpoolAdmin
   readonly policies: PolicyAdmin
   readonly explain: Explain
-  readonly history: HistorySearch
+  readonly history: HistorySearch & ObservedSearch
+  readonly localPolicies: () => Promise<LocalPolicyReport>
   status(): Promise<RelayStatus>
 }
 
@@ -48,7 +52,8 @@ function controlClient(path: string): ControlClient {
     status: () => ask('/status'),
     policies: policyClient(ask),
     explain: explainClient(ask),
-    history: traceClient(ask),
+    history: { ...traceClient(ask), ...observedClient(ask) },
+    localPolicies: overridesClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),
       list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),

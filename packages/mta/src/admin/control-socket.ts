@@ -10,6 +10,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { systemErrorCode } from '../config/system-error.ts'
 import type { Explain } from '../explain/explainer.ts'
 import { HistoryUnavailable } from '../history/delivery-history.ts'
+import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import { type QueueAction, type QueueChange, type SpoolAdmin, StoreUnavailable } from '../spool/spool.ts'
 import {
@@ -21,6 +22,8 @@ import {
 } from './control-protocol.ts'
 import { carryOutExplain, parseExplainRequest } from './explain-order.ts'
 import { type HttpService, serveHttp } from './http-service.ts'
+import { type ObservedSearch, observedOrder } from './observed-order.ts'
+import { overridesOrder } from './overrides-order.ts'
 import { policyOrders } from './policy-orders.ts'
 import { type HistorySearch, traceOrder } from './trace-order.ts'
 
@@ -31,7 +34,8 @@ export interface ControlSocketOptions {
   readonly policies?: PolicyAdmin | undefined
   readonly explain?: Explain
   /** Absent: no history is kept. */
-  readonly history?: HistorySearch | undefined
+  readonly history?: (HistorySearch & ObservedSearch) | undefined
+  readonly localPolicies?: (() => LocalPolicyReport) | undefined
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
   queueChanged(action: QueueAction, changes: readonly QueueChange[]): void
@@ -66,7 +70,8 @@ function somebodyAnswers(path: string): Promise<boolean> {
   })
 }
 
-function controlApp({ queue, policies, explain, history, status, queueChanged, emit }: ControlSocketOptions): Hono {
+function controlApp(options: ControlSocketOptions): Hono {
+  const { queue, policies, explain, history, localPolicies, status, queueChanged, emit } = options
   const app = new Hono()
   app.use(bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (context) => context.json({ error: 'too-large' }, 413) }))
 
@@ -92,7 +97,12 @@ function controlApp({ queue, policies, explain, history, status, queueChanged, e
       answer(context, parseExplainRequest, (request) => carryOutExplain(explain, request, context.req.raw.signal)),
     )
   }
-  for (const { path, parse } of [...policyOrders(policies), traceOrder(history)]) {
+  for (const { path, parse } of [
+    ...policyOrders(policies),
+    traceOrder(history),
+    observedOrder(history),
+    overridesOrder(localPolicies),
+  ]) {
     app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
   }
 

@@ -10,7 +10,7 @@ import type { Ask, ControlOrder } from './policy-orders.ts'
 
 export type HistorySearch = Pick<DeliveryHistory, 'find'>
 
-const OFF = 'no delivery history is kept: [history] retention = "0s"'
+export const HISTORY_OFF = 'no delivery history is kept: [history] retention = "0s"'
 
 /** A line of a header, as long as one may be (RFC 5322 §2.1.1), with room to spare. */
 const TEXT_MAX = 1_024
@@ -20,7 +20,7 @@ export function traceOrder(history: HistorySearch | undefined): ControlOrder {
   return {
     path: '/trace',
     parse: (body) => {
-      if (history === undefined) return err(OFF)
+      if (history === undefined) return err(HISTORY_OFF)
       const query = parseTraceRequest(body)
       return query.ok ? ok(() => history.find(query.value)) : query
     },

@@ -37,6 +37,14 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'look at waiting mail, and hold, retry or cancel it',
     load: async () => (await import('./queue.ts')).queue,
   },
+  override: {
+    summary: 'what is required, waived and observed for single domains, and the preload list',
+    load: async () => (await import('./override.ts')).override,
+  },
+  observe: {
+    summary: 'what observed policies would have refused, had they been enforced',
+    load: async () => (await import('./observe.ts')).observe,
+  },
   policy: {
     summary: 'look at cached MTA-STS policies, fetch them now or throw them away',
     load: async () => (await import('./policy.ts')).policy,

@@ -6,13 +6,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectControl } from '../admin/control-client.ts'
 import { SOCKET_NAME } from '../admin/control-protocol.ts'
+import type { ObservedSearch } from '../admin/observed-order.ts'
 import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
 import { SqliteHistory } from '../history/adapters/sqlite-history.ts'
 import { HISTORY_NAME } from '../history/adapters/sqlite-history-schema.ts'
 
 export interface OpenedHistory {
-  readonly history: HistorySearch
+  readonly history: HistorySearch & ObservedSearch
   /** `file`: no relay runs. */
   readonly by: 'relay' | 'file'
   close(): Promise<void>

@@ -2,9 +2,12 @@
 import { userInfo } from 'node:os'
 import { type DomainName, type PolicyAdmin, PolicyCacheUnavailable, parseDomainName } from '@hermetic/policy'
 import { PAGE_MAX } from '../admin/control-protocol.ts'
+import type { Config } from '../config/schema.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { readArguments } from './arguments.ts'
+import { openLocalPolicy } from './open-local-policy.ts'
 import { type OpenedPolicies, openPolicies } from './open-policies.ts'
+import { preloadText } from './override-text.ts'
 import { policyJson, policyList, policyText, renewalText } from './policy-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { tryHint } from './try-directory.ts'
@@ -59,7 +62,7 @@ Examples:
     }
     if (opened.by === 'file') terminal.err('No relay runs; reading policy.db directly.\n')
     try {
-      return await WORK[subverb]({ ...opened, domains, json: values.json, terminal })
+      return await WORK[subverb]({ ...opened, domains, json: values.json, config: settings.config, terminal })
     } catch (error) {
       if (error instanceof PolicyCacheUnavailable) throw new UserError(error.message)
       throw error
@@ -72,6 +75,7 @@ Examples:
 interface Order extends Pick<OpenedPolicies, 'policies' | 'by'> {
   readonly domains: readonly DomainName[]
   readonly json: boolean
+  readonly config: Config
   readonly terminal: Terminal
 }
 
@@ -92,7 +96,7 @@ function domainOf(text: string): DomainName {
   return name.value
 }
 
-async function list({ policies, json, terminal }: Order): Promise<number> {
+async function list({ policies, json, config, terminal }: Order): Promise<number> {
   const now = terminal.now()
   const shown = []
   for await (const page of pages(policies)) {
@@ -101,6 +105,8 @@ async function list({ policies, json, terminal }: Order): Promise<number> {
   }
   if (json) return EXIT.done
   terminal.out(shown.length === 0 ? 'No policy is cached.\n' : policyList(shown, { now, width: terminal.columns }))
+  const { preload } = (await openLocalPolicy(config, terminal.now)).report
+  if (preload !== undefined) terminal.out(`\nWhere none could be fetched: ${preloadText(preload, now)}`)
   return EXIT.done
 }
 

@@ -13,7 +13,8 @@ import {
   HistoryUnavailable,
 } from './delivery-history.ts'
 import type { HistoryEntry } from './entry.ts'
-import { acceptedEntry, attemptEntry, hostTrouble, settledEntry } from './history.fixture.ts'
+import { acceptedEntry, attemptEntry, hostTrouble, observedEntry, settledEntry } from './history.fixture.ts'
+import { ObservedTally } from './observed.ts'
 
 export interface HistoryWorld {
   open(options: {
@@ -150,6 +151,32 @@ export function deliveryHistoryContract(makeWorld: () => Promise<HistoryWorld>):
       assert.ok(records > 200 && records < 60 * 200, `${records} records`)
       assert.deepEqual(await idsBy({ kind: 'id', id: first.id }), [])
       assert.deepEqual(await idsBy({ kind: 'id', id: last.id }), [last.id])
+    })
+
+    test('what observed policies would have refused is counted since a time, page by page', async () => {
+      const tally = async (since: number) => {
+        const found = new ObservedTally()
+        let pages = 0
+        let from: number | undefined
+        do {
+          const page = await history.observed(from === undefined ? { since } : { since, from })
+          found.merge(page.domains)
+          from = page.next
+          pages += 1
+        } while (from !== undefined)
+        const counts = found.domains().map(({ domain, deliveries, refused }) => [domain, deliveries, refused])
+        return { pages, counts }
+      }
+      assert.deepEqual(await tally(0), { pages: 1, counts: [] })
+      for (let at = 1; at <= 200; at += 1) {
+        const refuse = at % 2 === 0 ? { refuse: 'not-encrypted' } : {}
+        await history.record([acceptedEntry({ at }), observedEntry({ domain: 'a.test', at, ...refuse })])
+      }
+      const all = await tally(0)
+      assert.deepEqual(all.counts, [['a.test', 200, 100]])
+      assert.ok(all.pages > 1, `${all.pages} pages`)
+      assert.deepEqual((await tally(101)).counts, [['a.test', 100, 50]])
+      assert.deepEqual((await tally(201)).counts, [])
     })
 
     test('any text of a peer comes back as it was', async () => {

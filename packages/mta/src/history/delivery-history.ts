@@ -12,12 +12,15 @@
  */
 import type { QueueId } from '../spool/queue-id.ts'
 import type { HistoryEntry } from './entry.ts'
+import type { ObservedDomain } from './observed.ts'
 
 export interface DeliveryHistory {
   /** All of them or none; rejects with `HistoryUnavailable`. At most `BATCH_MAX` at once. */
   record(batch: readonly HistoryEntry[]): Promise<HistoryUsage>
   /** Messages with all that is kept of each, the newest message first. */
   find(query: HistoryQuery): Promise<HistoryAnswer>
+  /** Deliveries since a time, and which of them policies that are only observed would have refused: one page. */
+  observed(query: ObservedQuery): Promise<ObservedPage>
   /** One small step: forgets some of what is too old or too much. */
   prune(): Promise<HistoryUsage & { readonly done: boolean }>
   /** Everything recorded before is kept. */
@@ -51,6 +54,21 @@ export interface MessageHistory {
   readonly entries: readonly HistoryEntry[]
   /** Entries that are kept and not shown. */
   readonly omitted: number
+}
+
+export interface ObservedQuery {
+  /** UTC milliseconds. */
+  readonly since: number
+  /** Where the last page ended; absent: at the beginning. */
+  readonly from?: number
+}
+
+export interface ObservedPage {
+  readonly domains: readonly ObservedDomain[]
+  /** There is another page; absent: this was the last. */
+  readonly next?: number
+  /** UTC milliseconds of the oldest entry that is kept, of whatever message. */
+  readonly since?: number
 }
 
 export interface HistoryUsage {

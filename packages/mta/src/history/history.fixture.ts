@@ -37,6 +37,22 @@ export function attemptEntry(id: QueueId, at = 2_000): AttemptEntry {
   }
 }
 
+/** A delivery under policies that are only observed; `refuse`: what they would have said. */
+export function observedEntry(entry: {
+  readonly domain: string
+  readonly host?: string
+  readonly at?: number
+  readonly refuse?: string
+}): AttemptEntry {
+  const { domain, host = `mx.${domain}`, at = 2_000, refuse } = entry
+  const { record, session, ...rest } = attemptEntry(newQueueId(), at)
+  return {
+    ...rest,
+    record: { ...record, lane: `mx:${domain}:25`, nextHop: domain, mxHostname: host },
+    session: { ...session, ...(refuse === undefined ? {} : { tlsWouldRefuse: refuse }) },
+  }
+}
+
 export function hostTrouble(trouble: Partial<HostTrouble> = {}): HostTrouble {
   return {
     ...{ at: 1_500, mxHostname: 'mx.example.com', address: '192.0.2.25', port: 25 },

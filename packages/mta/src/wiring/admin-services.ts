@@ -7,10 +7,12 @@ import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
 import { startControlSocket } from '../admin/control-socket.ts'
 import type { HttpService } from '../admin/http-service.ts'
 import { startMetricsServer } from '../admin/metrics-server.ts'
+import type { ObservedSearch } from '../admin/observed-order.ts'
 import { type Readiness, type ReadinessFacts, readiness } from '../admin/readiness.ts'
 import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
 import type { Explain } from '../explain/explainer.ts'
+import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
@@ -33,7 +35,8 @@ export interface AdminParts {
   readonly policies: PolicyAdmin | undefined
   readonly explain: Explain
   /** Absent: no history is kept. */
-  readonly history: HistorySearch | undefined
+  readonly history: (HistorySearch & ObservedSearch) | undefined
+  readonly localPolicies: () => LocalPolicyReport
   readonly version: string
   readonly emit: (event: LogEvent) => void
   phase(): ReadinessFacts['phase']
@@ -70,6 +73,7 @@ export async function openAdmin(config: Config, parts: AdminParts): Promise<Resu
       policies: parts.policies,
       explain: parts.explain,
       history: parts.history,
+      localPolicies: parts.localPolicies,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
       emit: parts.emit,

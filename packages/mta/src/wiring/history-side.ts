@@ -15,7 +15,7 @@ export interface HistorySide {
   /** The spool for everybody; what enters it is recorded. */
   readonly spool: RecordedSpool
   /** Absent: no history is kept. */
-  readonly search: Pick<DeliveryHistory, 'find'> | undefined
+  readonly search: Pick<DeliveryHistory, 'find' | 'observed'> | undefined
   /** After the spool has closed: nothing happens any more. */
   close(): Promise<void>
 }
@@ -40,6 +40,10 @@ export function openHistorySide(
       find: async (query) => {
         await recorder.caughtUp()
         return history.find(query)
+      },
+      observed: async (query) => {
+        if (query.from === undefined) await recorder.caughtUp()
+        return history.observed(query)
       },
     },
     close: async () => {

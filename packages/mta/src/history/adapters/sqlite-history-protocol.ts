@@ -1,7 +1,7 @@
 /**
  * What the relay's thread and the history's thread say to each other.
  */
-import type { HistoryAnswer, HistoryQuery, HistoryUsage } from '../delivery-history.ts'
+import type { HistoryAnswer, HistoryQuery, HistoryUsage, ObservedPage, ObservedQuery } from '../delivery-history.ts'
 import type { HistoryFailure } from './sqlite-history-schema.ts'
 import type { NewChunk } from './sqlite-history-store.ts'
 
@@ -16,6 +16,7 @@ export interface HistoryStart {
 export interface HistoryOperations {
   record: { ask: NewChunk; answer: HistoryUsage }
   find: { ask: HistoryQuery; answer: HistoryAnswer }
+  observed: { ask: ObservedQuery; answer: ObservedPage }
   prune: {
     ask: { readonly before: number; readonly maxBytes: number }
     answer: HistoryUsage & { readonly done: boolean }

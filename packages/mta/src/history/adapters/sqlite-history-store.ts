@@ -15,9 +15,12 @@ import {
   type HistoryQuery,
   type HistoryUsage,
   type MessageHistory,
+  type ObservedPage,
+  type ObservedQuery,
 } from '../delivery-history.ts'
 import type { HistoryEntry } from '../entry.ts'
 import { hashOf, matches } from '../keys.ts'
+import { ObservedTally } from '../observed.ts'
 import { PAGE_BYTES, pragma } from './sqlite-history-schema.ts'
 
 /** What is recorded at once. */
@@ -55,6 +58,9 @@ const READABLE_MAX = 32
 /** Chunks that one search reads: a common address in a long history must not hold the thread for minutes. */
 const READS_MAX = 2_000
 
+/** Of a survey: what comes in between, a commit above all, waits some milliseconds. */
+const CHUNKS_PER_PAGE = 64
+
 const FORM_ZSTD = 1
 /** The fastest: what is repeated is far apart by little, higher levels find hardly more (measured). */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
@@ -74,6 +80,8 @@ const STATEMENTS = {
     ORDER BY k DESC`,
   read: 'SELECT form, body FROM chunk WHERE seq = ?',
   oldestChunks: `SELECT seq, last_at, records, length(body) AS bytes FROM chunk ORDER BY seq LIMIT ${CHUNKS_PER_STEP}`,
+  ending: 'SELECT seq, last_at FROM chunk WHERE seq >= ? ORDER BY seq LIMIT 1',
+  page: `SELECT seq, form, body FROM chunk WHERE seq >= ? ORDER BY seq LIMIT ${CHUNKS_PER_PAGE}`,
   removeChunk: 'DELETE FROM chunk WHERE seq = ?',
   removeKeys: `DELETE FROM key WHERE k IN
     (SELECT k FROM key WHERE k < (?1 << ${HASH_BITS + PLACE_BITS}) ORDER BY k LIMIT ${KEYS_PER_STEP})`,
@@ -159,6 +167,31 @@ export class HistoryStore {
     return { messages, more, ...(oldestAt === undefined ? {} : { since: oldestAt }) }
   }
 
+  /** Chunks lie in the order of time, but for a clock that was set back. */
+  observed({ since, from }: ObservedQuery): ObservedPage {
+    const tally = new ObservedTally()
+    const rows = this.#statements.page.all(from ?? this.#firstSince(since))
+    for (const row of rows) {
+      for (const entry of entriesIn(row)) if (entry.at >= since) tally.add(entry)
+    }
+    const next = rows.length < CHUNKS_PER_PAGE ? {} : { next: Number(rows.at(-1)?.['seq']) + 1 }
+    const { oldestAt } = this.usage()
+    return { domains: tally.domains(), ...next, ...(oldestAt === undefined ? {} : { since: oldestAt }) }
+  }
+
+  /** Found by halves: numbers have gaps, and a walk over a long history would read all of it. */
+  #firstSince(at: number): number {
+    let low = this.#first
+    let high = this.#last + 1
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const row = this.#statements.ending.get(middle)
+      if (row === undefined || Number(row['last_at']) >= at) high = middle
+      else low = Number(row['seq']) + 1
+    }
+    return low
+  }
+
   /** Without writing anything more. */
   abandon(): void {
     if (this.#db.isOpen) this.#db.close()
@@ -204,13 +237,7 @@ export class HistoryStore {
 
   /** Empty for a chunk that was forgotten before its keys, or that is damaged. */
   #read(seq: number): readonly HistoryEntry[] {
-    const row = this.#statements.read.get(seq)
-    if (row === undefined || row['form'] !== FORM_ZSTD || !(row['body'] instanceof Uint8Array)) return []
-    try {
-      return decodeChunk(zstdDecompressSync(row['body'], { maxOutputLength: CHUNK_TEXT_MAX }).toString('utf8')) ?? []
-    } catch {
-      return []
-    }
+    return entriesIn(this.#statements.read.get(seq))
   }
 
   #nextSeq(): number {
@@ -233,6 +260,16 @@ export class HistoryStore {
 
 /** RFC 9562 §5.7: 48 bits of milliseconds, and a hyphen among their digits. */
 const ID_TIME_LENGTH = 13
+
+/** Empty when there is none, or when it is damaged. */
+function entriesIn(row: Readonly<Record<string, unknown>> | undefined): readonly HistoryEntry[] {
+  if (row === undefined || row['form'] !== FORM_ZSTD || !(row['body'] instanceof Uint8Array)) return []
+  try {
+    return decodeChunk(zstdDecompressSync(row['body'], { maxOutputLength: CHUNK_TEXT_MAX }).toString('utf8')) ?? []
+  } catch {
+    return []
+  }
+}
 
 /** When two things happened in the same millisecond. */
 const RANK: Readonly<Record<HistoryEntry['kind'], number>> = {

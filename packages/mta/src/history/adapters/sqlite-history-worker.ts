@@ -60,6 +60,8 @@ function answerTo(request: HistoryRequest): HistoryOperations[HistoryOperation][
     }
     case 'find':
       return opened().find(request.ask)
+    case 'observed':
+      return opened().observed(request.ask)
     case 'prune': {
       const history = opened()
       const { before, maxBytes } = request.ask

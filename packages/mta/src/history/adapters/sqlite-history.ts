@@ -15,6 +15,8 @@ import {
   type HistoryQuery,
   HistoryUnavailable,
   type HistoryUsage,
+  type ObservedPage,
+  type ObservedQuery,
 } from '../delivery-history.ts'
 import type { HistoryEntry } from '../entry.ts'
 import { addKeys } from '../keys.ts'
@@ -70,6 +72,10 @@ export class SqliteHistory implements DeliveryHistory {
 
   find({ by, limit }: HistoryQuery): Promise<HistoryAnswer> {
     return this.#ask('find', { by, limit: Math.min(Math.max(limit, 1), FOUND_MAX) })
+  }
+
+  observed(query: ObservedQuery): Promise<ObservedPage> {
+    return this.#ask('observed', query)
   }
 
   prune(): Promise<HistoryUsage & { readonly done: boolean }> {
