@@ -38,10 +38,10 @@ import type { Envelope, Recipient } from '../../packages/mta/src/smtp/envelope.t
 import { type MailAddress, nullReversePath, parseLiteral } from '../../packages/mta/src/smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../../packages/mta/src/smtp/timeouts.ts'
 import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
-import type { SqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool-port.ts'
 import type { SpoolEvent } from '../../packages/mta/src/spool/events.ts'
 import { newQueueId, type QueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import type { NewMessage, QueueEntry, QueueRecipient } from '../../packages/mta/src/spool/spool.ts'
+import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
 import type { ScriptedMx } from './scripted-mx.ts'
 import { addressBlock, type HostOptions, labAuthority, startHost } from './world-host.ts'
@@ -60,7 +60,7 @@ export interface WorldOptions {
   readonly slots?: number
   readonly permitsPerSite?: number
   /** The spool as delivery sees it, to fail on purpose. */
-  readonly faultySpool?: (spool: SqliteSpool) => DeliveryOptions['spool']
+  readonly faultySpool?: (spool: StoredSpool) => DeliveryOptions['spool']
   /** Accepted by an earlier run that died while these were in flight; the spool sets them aside. */
   readonly crashedWith?: readonly Submission[]
   /** Smarthosts; the port of the hosts is an argument. */
@@ -98,7 +98,7 @@ const WAIT_MS = 10_000
 const SHORT_TIMEOUTS = { ...DEFAULT_TIMEOUTS, connectMs: 2_000, greetingMs: 2_000, tlsHandshakeMs: 2_000, quitMs: 500 }
 
 export class RelayWorld implements AsyncDisposable {
-  readonly spool: SqliteSpool
+  readonly spool: StoredSpool
   /** Messages of the earlier run. */
   readonly suspects: readonly QueueId[]
   /** What `createDelivery` got. */
@@ -288,12 +288,12 @@ interface Network {
 
 interface Parts extends Network {
   readonly dataDir: string
-  readonly spool: SqliteSpool
+  readonly spool: StoredSpool
   readonly suspects: readonly QueueId[]
   readonly events: WorldEvent[]
 }
 
-async function openSpool(dataDir: string, emit: (event: SpoolEvent) => void): Promise<SqliteSpool> {
+async function openSpool(dataDir: string, emit: (event: SpoolEvent) => void): Promise<StoredSpool> {
   const spool = await openSqliteSpool({ dataDir, maxBytes: SPOOL_BYTES, setAsideAfterDeaths: 1, emit })
   assert.ok(spool.ok, JSON.stringify(spool))
   return spool.value

@@ -9,11 +9,9 @@ import { FILE_MODE, unlinkIfThere } from './durable-file.ts'
 import type { SpoolHooks } from './faults.ts'
 import { type ContentSink, type NewContent, StoreUnavailable } from './spool.ts'
 
-/** Measured: below this SQLite is faster than file, fsync, rename and directory fsync; above, a file is. */
-export const INLINE_BYTES_MAX = 256 * 1024
-
 export interface StagingPlace {
   readonly path: string
+  readonly inlineBytesMax: number
   readonly hooks: SpoolHooks
   /** Told about every failure of the disk, so that intake stops. */
   onTrouble(error: unknown): void
@@ -38,7 +36,7 @@ export class StagedContent implements ContentSink {
     this.#pending += chunk.byteLength
     this.#chunks.push(chunk)
     // Sockets hand out small pieces; the file gets as much at once as memory would have held.
-    if (this.#pending > INLINE_BYTES_MAX) await this.#guarded(() => this.#spill())
+    if (this.#pending > this.#place.inlineBytesMax) await this.#guarded(() => this.#spill())
   }
 
   async finish(): Promise<NewContent> {

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 const CHILD = `
 const { openSync, closeSync } = await import('node:fs')
 const { ContentStore } = await import(${JSON.stringify(new URL('./content-store.ts', import.meta.url).href)})
-const store = new ContentStore(process.argv[1], {}, () => undefined)
+const store = new ContentStore({ root: process.argv[1] + '/content', inlineBytesMax: 262144 }, {}, () => undefined)
 await store.prepare()
 const id = '01a2028e-5745-78cd-95d8-9d17bf578676'
 const placed = await store.place(id, { kind: 'memory', bytes: Buffer.alloc(300 * 1024, 'x') })

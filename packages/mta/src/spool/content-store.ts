@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, open, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { INLINE_BYTES_MAX, StagedContent, type StagingPlace } from './content-sink.ts'
+import { StagedContent, type StagingPlace } from './content-sink.ts'
 import { errorCode, FILE_MODE, fsyncDirectory, isErrno, makeDurableDirectory, unlinkIfThere } from './durable-file.ts'
 import type { SpoolHooks } from './faults.ts'
 import { parseQueueId, type QueueId } from './queue-id.ts'
@@ -22,6 +22,13 @@ export type PlacedContent =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
   | { readonly kind: 'file'; readonly size: number; readonly sha256: Uint8Array }
 
+export interface ContentPlace {
+  /** The directory of the content files, `content` for short. */
+  readonly root: string
+  /** What is larger goes into a file; each engine measured its own. */
+  readonly inlineBytesMax: number
+}
+
 export interface ContentFile {
   readonly id: QueueId
   readonly path: string
@@ -30,13 +37,15 @@ export interface ContentFile {
 
 export class ContentStore {
   readonly #root: string
+  readonly #inlineBytesMax: number
   readonly #hooks: SpoolHooks
   readonly #onTrouble: (error: unknown) => void
   /** Directories that are being made. */
   readonly #making = new Map<string, Promise<void>>()
 
-  constructor(dataDir: string, hooks: SpoolHooks, onTrouble: (error: unknown) => void) {
-    this.#root = join(dataDir, 'content')
+  constructor(place: ContentPlace, hooks: SpoolHooks, onTrouble: (error: unknown) => void) {
+    this.#root = place.root
+    this.#inlineBytesMax = place.inlineBytesMax
     this.#hooks = hooks
     this.#onTrouble = onTrouble
   }
@@ -46,14 +55,19 @@ export class ContentStore {
   }
 
   stage(id: QueueId): StagedContent {
-    const place: StagingPlace = { path: this.#incoming(id), hooks: this.#hooks, onTrouble: this.#onTrouble }
+    const place: StagingPlace = {
+      path: this.#incoming(id),
+      inlineBytesMax: this.#inlineBytesMax,
+      hooks: this.#hooks,
+      onTrouble: this.#onTrouble,
+    }
     return new StagedContent(place)
   }
 
   /** Puts the content under its final, durable name, or leaves it in memory when it goes into the store itself. */
   async place(id: QueueId, content: NewContent): Promise<PlacedContent> {
     if (content.kind === 'memory') {
-      if (content.bytes.byteLength <= INLINE_BYTES_MAX) return { kind: 'inline', bytes: content.bytes }
+      if (content.bytes.byteLength <= this.#inlineBytesMax) return { kind: 'inline', bytes: content.bytes }
       const sink = this.stage(id)
       await sink.write(content.bytes)
       return await this.place(id, await sink.finish())

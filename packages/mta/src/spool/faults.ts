@@ -101,6 +101,17 @@ export class SpoolFaults {
     throw new InjectedFault(act === 'full' ? 'full' : 'fail', point)
   }
 
+  /** The same where a thread must not block: a store that hangs is waited for. */
+  async passInTurn(point: FaultPoint): Promise<boolean> {
+    const at = this.#slotOf(point)
+    const hang = ACTS.indexOf('hang')
+    const isDue = Atomics.load(this.#slots, at + 1) === 0 && Atomics.load(this.#slots, at + 2) > 0
+    if (Atomics.load(this.#slots, at) !== hang || !isDue) return this.pass(point)
+    Atomics.sub(this.#slots, at + 2, 1)
+    await Atomics.waitAsync(this.#slots, at, hang, HANG_MS_MAX).value
+    return false
+  }
+
   #slotOf(point: FaultPoint): number {
     return POINTS.indexOf(point) * SLOTS_PER_POINT
   }

@@ -23,11 +23,12 @@ import { type Content, ContentUnreadable, type NewMessage, type Spool } from './
 const LARGE = 300 * 1024
 const DAY_MS = 86_400_000
 
-export function contentContract(open: OpenSpool): void {
+export function contentContract(open: OpenSpool, { inlineBytesMax }: { readonly inlineBytesMax: number }): void {
   for (const [kind, size] of [
     ['small', 5000],
     ['empty', 0],
-    ['just inline', 256 * 1024],
+    ['just inline', inlineBytesMax],
+    ['just a file', inlineBytesMax + 1],
     ['large', LARGE],
     ['very large', 3 * 1024 * 1024 + 7],
   ] as const) {
@@ -44,7 +45,7 @@ export function contentContract(open: OpenSpool): void {
       }
       await comesBack(spool)
       await comesBack(await world.open())
-      assert.equal(files(world.place).length, size > 256 * 1024 ? 1 : 0)
+      assert.equal(files(world.place).length, size > inlineBytesMax ? 1 : 0)
     })
   }
 

@@ -15,12 +15,18 @@ import { troubleContract } from './spool-trouble.contract.ts'
 /** Each test has a place of its own, and most of its time is waiting for a disk. */
 const TOGETHER = { concurrency: 4 }
 
-export function spoolContract(open: OpenSpool): void {
+/** What is an engine's own choice. */
+export interface SpoolTraits {
+  /** Larger contents are files. */
+  readonly inlineBytesMax: number
+}
+
+export function spoolContract(open: OpenSpool, traits: SpoolTraits): void {
   describe('accept', TOGETHER, () => acceptContract(open))
   describe('claim', TOGETHER, () => claimContract(open))
   describe('settle', TOGETHER, () => settleContract(open))
   describe('tag', TOGETHER, () => tagContract(open))
-  describe('content', TOGETHER, () => contentContract(open))
+  describe('content', TOGETHER, () => contentContract(open, traits))
   describe('full and failing', TOGETHER, () => troubleContract(open))
   describe('what operators see and order', TOGETHER, () => adminContract(open))
 }

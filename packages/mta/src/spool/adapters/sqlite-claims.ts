@@ -7,8 +7,9 @@ import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal, Suspect } from '../claims-journal.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { ClaimToken, DueLane } from '../spool.ts'
+import type { ClaimRecord } from '../store-protocol.ts'
 import { formatToken, type Leases, type Position, parseToken } from './sqlite-leases.ts'
-import type { Ask, ClaimRecord } from './sqlite-protocol.ts'
+import type { Ask } from './sqlite-protocol.ts'
 import { QUEUED, ROWS_PER_MESSAGE, rowsOf, seqOfRow } from './sqlite-records.ts'
 
 /** Outdated entries looked at per query; they are mended with the next commit, so the next query goes on from there. */

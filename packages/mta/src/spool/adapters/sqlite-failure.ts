@@ -2,14 +2,7 @@
  * What a failed operation says about the store: read by SQLite's numeric result codes, never by message.
  */
 import { isErrno } from '../durable-file.ts'
-
-export interface StoreFailure {
-  /** `operation`: this one is impossible, the store is well. `store`: nothing can be committed or read now. */
-  readonly scope: 'operation' | 'store'
-  /** Room is missing: the reserve may help. */
-  readonly full: boolean
-  readonly detail: string
-}
+import type { StoreFailure } from '../store-failed.ts'
 
 // https://www.sqlite.org/rescode.html, primary result codes
 const SQLITE_FULL = 13

@@ -7,8 +7,9 @@ import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal } from '../claims-journal.ts'
 import { mergeLateSettle, orderDelivery, settleDelivery } from '../message-state.ts'
 import type { QueueChange, SettleOutcome } from '../spool.ts'
+import type { Gone } from '../store-protocol.ts'
 import { type Leases, parseToken } from './sqlite-leases.ts'
-import type { Answer, Ask, Gone, OperationName, Request } from './sqlite-protocol.ts'
+import type { Answer, Ask, OperationName, Request } from './sqlite-protocol.ts'
 import type { DeliveryRow, Records } from './sqlite-records.ts'
 
 const MUTATING = ['accept', 'settle', 'change', 'void', 'probe'] as const satisfies readonly OperationName[]

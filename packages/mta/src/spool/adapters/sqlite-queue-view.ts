@@ -6,8 +6,9 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { QueueFilter } from '../spool.ts'
+import type { EntryRecord, SummaryRecord } from '../store-protocol.ts'
 import type { Leases } from './sqlite-leases.ts'
-import type { Ask, EntryRecord, SummaryRecord } from './sqlite-protocol.ts'
+import type { Ask } from './sqlite-protocol.ts'
 import { QUEUED, type Records, ROWS_PER_MESSAGE, SETTLED, stateCode } from './sqlite-records.ts'
 
 /** Rows looked at before mail is served again: about two milliseconds. */

@@ -6,10 +6,10 @@ import { hash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { invariant } from '@hermetic/policy'
 import type { LaneId } from '../../delivery/lane.ts'
-import { formatDomain } from '../../smtp/mail-address.ts'
 import type { DeliveryState, SpooledDelivery, SpooledRecipient } from '../message-state.ts'
 import type { QueueId } from '../queue-id.ts'
-import type { Gone, MessageRecord, NewDeliveryRecord, ReadReply } from './sqlite-protocol.ts'
+import { domainsOf } from '../store-message.ts'
+import type { Gone, MessageRecord, NewDeliveryRecord, ReadReply } from '../store-protocol.ts'
 
 const STATES: readonly DeliveryState[] = ['queued', 'held', 'quarantined', 'settled']
 export const QUEUED = 0
@@ -241,11 +241,6 @@ function deliveryRow(stored: StoredDelivery): DeliveryRow {
 
 export function stateCode(state: DeliveryState): number {
   return STATES.indexOf(state)
-}
-
-/** The recipients' domains, each between spaces, for `queue list` by domain. */
-export function domainsOf(recipients: readonly Pick<SpooledRecipient, 'address'>[]): string {
-  return ` ${[...new Set(recipients.map(({ address }) => formatDomain(address.domain)))].join(' ')} `
 }
 
 export function numberOf(db: DatabaseSync, sql: string): number {

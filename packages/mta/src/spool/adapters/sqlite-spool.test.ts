@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spoolContract } from '../spool.contract.ts'
 import type { SpoolPlace } from '../spool.fixture.ts'
+import type { StoredSpool } from '../stored-spool.ts'
 import { openSqliteSpool } from './sqlite-spool.ts'
-import type { SqliteSpool } from './sqlite-spool-port.ts'
 
-async function open(place: SpoolPlace): Promise<SqliteSpool> {
+async function open(place: SpoolPlace): Promise<StoredSpool> {
   const opened = await openSqliteSpool({
     dataDir: place.dataDir,
     maxBytes: place.maxBytes,
@@ -22,4 +22,4 @@ async function open(place: SpoolPlace): Promise<SqliteSpool> {
   return opened.value
 }
 
-spoolContract(open)
+spoolContract(open, { inlineBytesMax: 256 * 1024 })

@@ -5,16 +5,15 @@
 import { Worker } from 'node:worker_threads'
 import { err, invariant, ok, type Result } from '@hermetic/policy'
 import type { Suspect } from '../claims-journal.ts'
-import type { QueueId } from '../queue-id.ts'
 import { StoreUnavailable } from '../spool.ts'
-import type { StoreFailure } from './sqlite-failure.ts'
+import { StoreFailed, type StoreFailure } from '../store-failed.ts'
+import type { MessageRecord, SpoolStore } from '../store-protocol.ts'
 import type {
   Answer,
   Ask,
   Batch,
   CommitFacts,
   FromStore,
-  MessageRecord,
   OperationName,
   Reply,
   Request,
@@ -22,16 +21,6 @@ import type {
   Usage,
 } from './sqlite-protocol.ts'
 import type { SpoolOpenError } from './sqlite-schema.ts'
-
-/** Why an operation has no answer. */
-export class StoreFailed extends StoreUnavailable {
-  readonly failure: StoreFailure & { readonly outcomeUnknown: boolean }
-
-  constructor(failure: StoreFailure & { readonly outcomeUnknown: boolean }) {
-    super(failure.detail)
-    this.failure = failure
-  }
-}
 
 export interface LinkEvents {
   now(): number
@@ -50,7 +39,7 @@ interface Waiting {
 
 const ENDED: StoreFailure = { scope: 'store', full: false, detail: "the store's thread ended" }
 
-export class StoreLink {
+export class StoreLink implements SpoolStore {
   readonly #events: LinkEvents
   readonly #waiting = new Map<number, Waiting>()
   #worker: Worker | undefined
@@ -207,9 +196,4 @@ function messagesOf(request: Request): readonly MessageRecord[] {
 
 function inlineBytes(message: MessageRecord): number {
   return message.content.kind === 'inline' ? message.content.bytes.byteLength : 0
-}
-
-/** The queue id that a token of this adapter belongs to. */
-export function idInToken(token: string): QueueId {
-  return token.slice(0, token.indexOf('/')) as QueueId
 }

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { newQueueId, type QueueId } from '../queue-id.ts'
 import { claimAll, delivered, LEASE_MS, lane, message, NOON, SpoolWorld, settlement } from '../spool.fixture.ts'
+import type { StoredSpool } from '../stored-spool.ts'
 import { openSqliteSpool } from './sqlite-spool.ts'
-import type { SqliteSpool } from './sqlite-spool-port.ts'
 
 /** A spool in which these messages were in flight at so many deaths of the relay. */
 async function afterDeaths(t: test.TestContext, deaths: readonly number[], setAsideAfterDeaths?: number) {
-  let spool: SqliteSpool | undefined
+  let spool: StoredSpool | undefined
   const world = new SpoolWorld(t, async ({ dataDir, maxBytes, clock, events }) => {
     const opened = await openSqliteSpool({
       dataDir,
@@ -55,7 +55,7 @@ test('a death alone quarantines nothing: suspects are given out as usual', async
 test('after a clean stop nobody is suspect', async (t) => {
   const { world, spool } = await afterDeaths(t, [1])
   await claimAll(spool)
-  const again = (await world.open()) as SqliteSpool
+  const again = (await world.open()) as StoredSpool
   assert.deepEqual(again.suspects.list(), [])
 })
 

@@ -1,17 +1,17 @@
 /**
- * The embedded spool (architecture §3, Embedded engine): the port's promises on top of the store's thread, the
- * content files and the journals. This file is the order of those steps; each step is in its own file.
+ * The spool of both engines (architecture §3): the port's promises on top of a store, the content files and the
+ * journals. This file is the order of those steps; each step is in its own file.
  */
 import { performance } from 'node:perf_hooks'
-import type { LaneId } from '../../delivery/lane.ts'
-import { ContentCache } from '../content-cache.ts'
-import type { ContentStore } from '../content-store.ts'
-import type { CrashSuspects, Suspect } from '../crash-suspects.ts'
-import { errorCode, isErrno } from '../durable-file.ts'
-import type { SpoolEvent } from '../events.ts'
-import { inTime, NotInTime } from '../in-time.ts'
-import type { QueueId } from '../queue-id.ts'
-import type { ReserveFile } from '../reserve-file.ts'
+import type { LaneId } from '../delivery/lane.ts'
+import { ContentCache } from './content-cache.ts'
+import type { ContentStore } from './content-store.ts'
+import type { CrashSuspects, Suspect } from './crash-suspects.ts'
+import { errorCode, isErrno } from './durable-file.ts'
+import type { SpoolEvent } from './events.ts'
+import { inTime, NotInTime } from './in-time.ts'
+import type { QueueId } from './queue-id.ts'
+import type { ReserveFile } from './reserve-file.ts'
 import {
   type AcceptOutcome,
   type Claim,
@@ -27,13 +27,13 @@ import {
   type SpoolAdmin,
   type SpoolHealth,
   StoreUnavailable,
-} from '../spool.ts'
-import type { StoreCondition } from '../store-condition.ts'
-import { assertPartition, claimOf, contentBytes, messageRecord } from './sqlite-message.ts'
-import type { Answer, ClaimRecord, Gone } from './sqlite-protocol.ts'
-import type { SqliteRecovery } from './sqlite-recovery.ts'
-import { SqliteSpoolAdmin } from './sqlite-spool-admin.ts'
-import { idInToken, StoreFailed, type StoreLink } from './sqlite-store-link.ts'
+} from './spool.ts'
+import type { StoreCondition } from './store-condition.ts'
+import { StoreFailed } from './store-failed.ts'
+import { assertPartition, claimOf, contentBytes, messageRecord } from './store-message.ts'
+import type { ClaimRecord, Gone, SpoolStore, StoreAnswer } from './store-protocol.ts'
+import type { StoreRecovery } from './store-recovery.ts'
+import { StoredSpoolAdmin } from './stored-spool-admin.ts'
 
 const CACHE_BYTES_MAX = 32 * 1024 * 1024 // constant, whatever the queue's length
 /** An answer this late means a disk that hangs: no more mail until it moves. */
@@ -43,11 +43,11 @@ const ACCEPT_MS_MAX = 60_000
 /** Of that, what is kept for the tombstone, which goes to the same disk. */
 const TOMBSTONE_SHARE = 1 / 4
 
-export interface SqliteSpoolParts {
+export interface StoredSpoolParts {
   readonly now: () => number
   readonly mono: () => number
   readonly emit: (event: SpoolEvent) => void
-  readonly link: StoreLink
+  readonly link: SpoolStore
   readonly contents: ContentStore
   readonly condition: StoreCondition
   readonly reserve: ReserveFile
@@ -59,26 +59,26 @@ export interface SqliteSpoolParts {
   readonly onClose: () => Promise<void>
 }
 
-export class SqliteSpool implements Spool {
+export class StoredSpool implements Spool {
   readonly admin: SpoolAdmin
   readonly suspects: CrashSuspects
-  readonly #parts: SqliteSpoolParts
+  readonly #parts: StoredSpoolParts
   readonly #cache = new ContentCache(CACHE_BYTES_MAX)
   readonly #suspects: Map<QueueId, Suspect>
   readonly #storeMs: number
   readonly #tombstoneMs: number
-  #recovery: SqliteRecovery | undefined
+  #recovery: StoreRecovery | undefined
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
   #closed = false
 
-  constructor(parts: SqliteSpoolParts) {
+  constructor(parts: StoredSpoolParts) {
     this.#parts = parts
     const { acceptMs = ACCEPT_MS_MAX } = parts
     this.#tombstoneMs = acceptMs * TOMBSTONE_SHARE
     this.#storeMs = acceptMs - this.#tombstoneMs
     this.#suspects = new Map(parts.suspects.map((suspect) => [suspect.id, suspect]))
-    this.admin = new SqliteSpoolAdmin(parts.link, parts.emit, (gone) => this.forget(gone))
+    this.admin = new StoredSpoolAdmin(parts.link, parts.emit, (gone) => this.forget(gone))
     this.suspects = {
       list: () => [...this.#suspects.values()],
       claim: (id, { leaseMs }) => this.#claimed(leaseMs, () => parts.link.ask('claim-message', { id, leaseMs })),
@@ -88,7 +88,7 @@ export class SqliteSpool implements Spool {
   }
 
   /** The way back from failures is built on this spool's own steps, so it joins after the construction. */
-  recoverWith(recovery: SqliteRecovery): void {
+  recoverWith(recovery: StoreRecovery): void {
     this.#recovery = recovery
   }
 
@@ -231,7 +231,7 @@ export class SqliteSpool implements Spool {
   }
 
   async #accept(message: NewMessage): Promise<AcceptOutcome> {
-    let answer: Answer<'accept'>
+    let answer: StoreAnswer<'accept'>
     try {
       answer = await inTime(this.#store(message), this.#storeMs)
     } catch (error) {
@@ -242,7 +242,7 @@ export class SqliteSpool implements Spool {
     return { kind: answer }
   }
 
-  async #store(message: NewMessage): Promise<Answer<'accept'>> {
+  async #store(message: NewMessage): Promise<StoreAnswer<'accept'>> {
     const { contents, link, now } = this.#parts
     const content = await contents.place(message.id, message.content)
     return await link.ask('accept', { message: messageRecord(message, content, now()) })
@@ -340,4 +340,9 @@ function noneWhenFailed(error: unknown): readonly never[] {
 
 export function monotonicNow(): number {
   return performance.now()
+}
+
+/** The queue id that a token belongs to: tokens of every engine begin with it. */
+function idInToken(token: string): QueueId {
+  return token.slice(0, token.indexOf('/')) as QueueId
 }

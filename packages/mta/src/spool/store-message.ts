@@ -2,14 +2,13 @@
  * Between the values of the port and the records of the store: new messages in, claims and queue entries out. Pure.
  */
 import { invariant } from '@hermetic/policy'
-import type { RecipientOutcome } from '../../delivery/outcome.ts'
-import type { Envelope } from '../../smtp/envelope.ts'
-import { formatReversePath } from '../../smtp/mail-address.ts'
-import type { PlacedContent } from '../content-store.ts'
-import { openRecipient, type SpooledRecipient } from '../message-state.ts'
-import type { Claim, NewContent, NewMessage, QueueEntry } from '../spool.ts'
-import type { ClaimRecord, EntryRecord, MessageRecord, NewDeliveryRecord } from './sqlite-protocol.ts'
-import { domainsOf } from './sqlite-records.ts'
+import type { RecipientOutcome } from '../delivery/outcome.ts'
+import type { Envelope } from '../smtp/envelope.ts'
+import { formatDomain, formatReversePath } from '../smtp/mail-address.ts'
+import type { PlacedContent } from './content-store.ts'
+import { openRecipient, type SpooledRecipient } from './message-state.ts'
+import type { Claim, NewContent, NewMessage, QueueEntry } from './spool.ts'
+import type { ClaimRecord, EntryRecord, MessageRecord, NewDeliveryRecord } from './store-protocol.ts'
 
 export function messageRecord(message: NewMessage, content: PlacedContent, now: number): MessageRecord {
   const { id, receivedAt, expiresAt, messageIdHeader } = message
@@ -96,4 +95,9 @@ export function assertPartition(message: NewMessage): void {
       message.deliveries.every((delivery) => delivery.recipients.length > 0),
     'the deliveries are a partition of the recipients',
   )
+}
+
+/** The recipients' domains, each between spaces, for `queue list` by domain. */
+export function domainsOf(recipients: readonly Pick<SpooledRecipient, 'address'>[]): string {
+  return ` ${[...new Set(recipients.map(({ address }) => formatDomain(address.domain)))].join(' ')} `
 }

@@ -3,22 +3,23 @@
  * until one works, then the journal is replayed, and only then mail moves again. The same replay runs before the
  * first claim after a start.
  */
-import type { SpoolEvent } from '../events.ts'
-import type { QueueId } from '../queue-id.ts'
-import type { StoreCondition } from '../store-condition.ts'
-import type { UnsettledEntry, UnsettledJournal } from '../unsettled-journal.ts'
-import { StoreFailed, type StoreLink } from './sqlite-store-link.ts'
+import type { SpoolEvent } from './events.ts'
+import type { QueueId } from './queue-id.ts'
+import type { StoreCondition } from './store-condition.ts'
+import { StoreFailed } from './store-failed.ts'
+import type { SpoolStore } from './store-protocol.ts'
+import type { UnsettledEntry, UnsettledJournal } from './unsettled-journal.ts'
 
 const PROBE_INTERVAL_MS = 1000
 
 export interface RecoveryParts {
-  readonly link: StoreLink
+  readonly link: SpoolStore
   readonly journal: UnsettledJournal
   readonly condition: StoreCondition
   readonly probeIntervalMs: number | undefined
   readonly emit: (event: SpoolEvent) => void
-  /** Starts the store's thread again when it ended. */
-  ensureThread(): Promise<void>
+  /** Makes the store reachable again when it is not, e.g. starts its thread; rejects when it cannot yet. */
+  ensureStore(): Promise<void>
   /** Applies one outcome from the journal. */
   replaySettle(entry: Extract<UnsettledEntry, { kind: 'settle' }>): Promise<void>
   replayVoid(ids: readonly QueueId[]): Promise<void>
@@ -28,7 +29,7 @@ export interface RecoveryParts {
   onRecovered(): void
 }
 
-export class SqliteRecovery {
+export class StoreRecovery {
   readonly #parts: RecoveryParts
   /** Everything that the store has not taken yet, in the order in which it happened. */
   #entries: UnsettledEntry[]
@@ -85,7 +86,7 @@ export class SqliteRecovery {
   async #try(): Promise<void> {
     const { link, condition } = this.#parts
     try {
-      await this.#parts.ensureThread()
+      await this.#parts.ensureStore()
       await link.ask('probe', {})
       await this.#replay()
       condition.recovered()

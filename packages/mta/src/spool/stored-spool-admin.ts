@@ -1,23 +1,22 @@
 /**
- * What operators ask and order of the embedded spool. Orders are cut into small groups, so that one over the whole
+ * What operators ask and order of the spool. Orders are cut into small groups, so that one over the whole
  * queue never keeps mail waiting.
  */
-import type { SpoolEvent } from '../events.ts'
-import type { QueueId } from '../queue-id.ts'
-import type { QueueAction, QueueChange, QueueEntry, QueueFilter, QueueSummary, SpoolAdmin } from '../spool.ts'
-import { entryOf } from './sqlite-message.ts'
-import type { Gone } from './sqlite-protocol.ts'
-import type { StoreLink } from './sqlite-store-link.ts'
+import type { SpoolEvent } from './events.ts'
+import type { QueueId } from './queue-id.ts'
+import type { QueueAction, QueueChange, QueueEntry, QueueFilter, QueueSummary, SpoolAdmin } from './spool.ts'
+import { entryOf } from './store-message.ts'
+import type { Gone, SpoolStore } from './store-protocol.ts'
 
 const IDS_PER_ORDER = 64
 const PAGE_MAX = 1000
 
-export class SqliteSpoolAdmin implements SpoolAdmin {
-  readonly #link: StoreLink
+export class StoredSpoolAdmin implements SpoolAdmin {
+  readonly #link: SpoolStore
   readonly #emit: (event: SpoolEvent) => void
   readonly #onGone: (gone: readonly Gone[]) => void
 
-  constructor(link: StoreLink, emit: (event: SpoolEvent) => void, onGone: (gone: readonly Gone[]) => void) {
+  constructor(link: SpoolStore, emit: (event: SpoolEvent) => void, onGone: (gone: readonly Gone[]) => void) {
     this.#link = link
     this.#emit = emit
     this.#onGone = onGone

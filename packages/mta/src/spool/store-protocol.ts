@@ -1,0 +1,135 @@
+/**
+ * What the spool (`stored-spool.ts`) asks of a store, whichever engine it is: each operation, its answer, and the
+ * records that go to and fro. Envelopes and recipients travel as JSON text made once by the side that has the values.
+ */
+import type { LaneId } from '../delivery/lane.ts'
+import type { PlacedContent } from './content-store.ts'
+import type { DeliveryState } from './message-state.ts'
+import type { QueueId } from './queue-id.ts'
+import type { ClaimToken, DueLane, QueueAction, QueueChange, QueueFilter, Settlement, SettleOutcome } from './spool.ts'
+
+/** Every rejection is a `StoreFailed`. */
+export interface SpoolStore {
+  ask<K extends keyof StoreOperations>(op: K, ask: StoreOperations[K]['ask']): Promise<StoreOperations[K]['answer']>
+  /** How long the oldest operation has been waiting, in milliseconds. */
+  waitingMs(): number
+}
+
+export interface MessageRecord {
+  readonly id: QueueId
+  readonly envelope: string
+  readonly sender: string
+  readonly messageIdHeader?: string
+  readonly receivedAt: number
+  readonly expiresAt: number
+  readonly size: number
+  readonly content: PlacedContent
+  readonly deliveries: readonly NewDeliveryRecord[]
+}
+
+export interface NewDeliveryRecord {
+  readonly lane: LaneId
+  readonly dueAt: number
+  /** JSON of `SpooledRecipient[]`. */
+  readonly recipients: string
+  readonly open: number
+  /** Their domains, each between spaces. */
+  readonly domains: string
+}
+
+export interface ClaimRecord {
+  readonly token: ClaimToken
+  readonly id: QueueId
+  readonly lane: LaneId
+  readonly envelope: string
+  readonly recipients: string
+  readonly receivedAt: number
+  readonly expiresAt: number
+  readonly attempts: number
+  readonly delayNoticeAt: number | null
+}
+
+export interface EntryRecord {
+  readonly id: QueueId
+  readonly envelope: string
+  readonly messageIdHeader: string | null
+  readonly receivedAt: number
+  readonly expiresAt: number
+  readonly deliveries: readonly EntryDeliveryRecord[]
+}
+
+export interface EntryDeliveryRecord {
+  readonly lane: LaneId
+  readonly state: DeliveryState | 'in-delivery'
+  readonly reason: string | null
+  readonly attempts: number
+  readonly dueAt: number
+  readonly recipients: string
+}
+
+export interface SummaryRecord {
+  readonly messages: number
+  readonly recipientsOpen: number
+  readonly held: number
+  readonly quarantined: number
+  readonly bytes: number
+  readonly oldestReceivedAt: number | null
+  readonly lanes: readonly { readonly lane: LaneId; readonly deliveries: number; readonly oldestReceivedAt: number }[]
+}
+
+/** A message that left the spool with this operation. */
+export interface Gone {
+  readonly id: QueueId
+  /** Its content is a file, to be unlinked now. */
+  readonly inFile: boolean
+  readonly size: number
+}
+
+export type ReadReply =
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | { readonly kind: 'file'; readonly size: number; readonly sha256: Uint8Array }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'damaged' }
+
+/** Each operation: what is asked, what is answered. */
+export interface StoreOperations {
+  accept: { ask: { readonly message: MessageRecord }; answer: 'accepted' | 'already-done' | 'void' }
+  settle: {
+    ask: {
+      readonly token: ClaimToken
+      readonly settlement: Omit<Settlement, 'enqueue'>
+      readonly enqueue: readonly MessageRecord[]
+      /** From the journal: there may be no lease to hold. */
+      readonly replay: boolean
+    }
+    answer: { readonly outcome: SettleOutcome; readonly gone: readonly Gone[] }
+  }
+  change: {
+    ask: { readonly ids: readonly QueueId[]; readonly action: QueueAction; readonly breakLeases: boolean }
+    answer: { readonly changes: readonly QueueChange[]; readonly gone: readonly Gone[] }
+  }
+  /** Removes what an accept of unknown outcome may have left, and refuses these ids from now on. */
+  void: { ask: { readonly ids: readonly QueueId[] }; answer: readonly Gone[] }
+  probe: { ask: object; answer: null }
+  claim: {
+    ask: { readonly lane: LaneId; readonly limit: number; readonly leaseMs: number }
+    answer: readonly ClaimRecord[]
+  }
+  'claim-message': { ask: { readonly id: QueueId; readonly leaseMs: number }; answer: readonly ClaimRecord[] }
+  renew: { ask: { readonly tokens: readonly ClaimToken[]; readonly leaseMs: number }; answer: readonly ClaimToken[] }
+  release: { ask: { readonly tokens: readonly ClaimToken[] }; answer: null }
+  'due-lanes': { ask: { readonly before: number; readonly limit: number }; answer: readonly DueLane[] }
+  read: { ask: { readonly id: QueueId }; answer: ReadReply }
+  known: { ask: { readonly ids: readonly QueueId[] }; answer: readonly QueueId[] }
+  show: { ask: { readonly id: QueueId }; answer: EntryRecord | null }
+  list: {
+    ask: { readonly filter: QueueFilter; readonly limit: number; readonly after: QueueId | '' }
+    answer: readonly EntryRecord[]
+  }
+  summary: { ask: object; answer: SummaryRecord }
+  'clear-suspect': { ask: { readonly id: QueueId }; answer: null }
+}
+
+export type StoreOperationName = keyof StoreOperations
+export type StoreAsk<K extends StoreOperationName> = StoreOperations[K]['ask']
+export type StoreAnswer<K extends StoreOperationName> = StoreOperations[K]['answer']
