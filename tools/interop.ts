@@ -19,6 +19,7 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],
   ['unbound', 'unbound', () => isProgram('unbound')],
   ['mta-sts-daemon', 'postfix-mta-sts-resolver', () => isProgram('mta-sts-daemon')],
+  ['redis-server', 'redis-server', () => isProgram('redis-server')],
   ['ip', 'iproute2', () => isProgram('ip')],
   ['unshare', 'util-linux', () => isProgram('unshare')],
 ]

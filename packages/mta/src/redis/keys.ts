@@ -1,0 +1,54 @@
+/**
+ * The names of a queue's keys in Redis, and who owns each (architecture §3). They share one hash tag, so that one
+ * shard holds one queue and every script may touch any of them. Policy cache and report tallies live outside it. Pure.
+ */
+import type { LaneId } from '../delivery/lane.ts'
+import type { SiteId } from '../limits/permits.ts'
+
+export interface QueueKeys {
+  /** `{hermetic:<queue>}`: what every key of the queue begins with; also BullMQ's prefix. */
+  readonly tag: string
+  /**
+   * Sorted set, lane → when it wants a turn (ms of Redis TIME): lowered with `ZADD LT` by the spool's accept and
+   * settle; raised and removed by the scheduler's scripts alone.
+   */
+  readonly due: string
+  /** Sorted set of the spool, delivery → when it is due (ms): the lane's unclaimed deliveries. Read when a turn ends. */
+  laneDue(lane: LaneId): string
+  /** Hash of the scheduler, lane → the score that it left in `due`: another score means that somebody lowered it. */
+  readonly taken: string
+  /** Hash of the scheduler, lane → until when it backs off (ms). */
+  readonly backoff: string
+  /** Hash of the scheduler, `lane#slot` → the token of the turn that runs: ends of older turns count no more. */
+  readonly turns: string
+  /** Sorted set of the scheduler, lanes that made progress lately → when (ms). */
+  readonly proven: string
+  /** Sorted set of the scheduler, `lane#slot` of turns without progress → when they stop counting (ms). */
+  readonly unproven: string
+  /** Sorted set of the scheduler, lanes held back because others make no progress → since when (ms). */
+  readonly held: string
+  /** Sorted set of the scheduler, `node slots` → when the node stops counting (ms). */
+  readonly slots: string
+  /** Of the permits: `…:held`, `…:waiting`, `…:called` and `…:state` of one site. */
+  permits(site: SiteId): string
+  /** Channel on which the permits of one node are called. */
+  permitCalls(node: string): string
+}
+
+export function queueKeys(queue: string): QueueKeys {
+  const tag = `{hermetic:${queue}}`
+  return {
+    tag,
+    due: `${tag}:due`,
+    laneDue: (lane) => `${tag}:lane:${lane}`,
+    taken: `${tag}:lanes-taken`,
+    backoff: `${tag}:lanes-backoff`,
+    turns: `${tag}:lanes-turns`,
+    proven: `${tag}:lanes-proven`,
+    unproven: `${tag}:lanes-unproven`,
+    held: `${tag}:lanes-held`,
+    slots: `${tag}:lanes-slots`,
+    permits: (site) => `${tag}:permits:${site}`,
+    permitCalls: (node) => `${tag}:permit-calls:${node}`,
+  }
+}
