@@ -98,6 +98,8 @@ export interface MxConnection {
   readonly username: string | undefined
   /** Whether TLS went on from an earlier session; undefined in clear. */
   readonly resumed: boolean | undefined
+  /** Whether the client had a certificate of its own; undefined in clear. */
+  readonly showedCertificate: boolean | undefined
   /** How it ended, once it has: FIN of the peer, an error (its code), or our own doing. */
   readonly ended: Promise<string>
 }

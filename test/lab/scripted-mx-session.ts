@@ -15,6 +15,7 @@ export interface MxSessionOptions {
   readonly capabilitiesInTls: readonly string[]
   readonly secureContext: SecureContext | undefined
   readonly implicitTls: boolean
+  readonly asksForCertificate: boolean
   readonly credentials: MxCredentials | undefined
   readonly blocking: boolean
   readonly answer: (step: MxStep) => MxAnswer | Promise<MxAnswer>
@@ -34,6 +35,7 @@ export class MxSession implements MxConnection {
   readonly segments: MxSegment[] = []
   readonly ended: Promise<string>
   resumed: boolean | undefined
+  showedCertificate: boolean | undefined
   readonly #options: MxSessionOptions
   readonly #auth: MxAuth
   #socket: Socket
@@ -346,11 +348,13 @@ export class MxSession implements MxConnection {
     else if (handshake === 'garbage') plain.write('this is not TLS\r\n')
     if (handshake !== undefined) return
     plain.unshift(hello)
-    const secureContext = this.#options.secureContext
-    const secured = new TLSSocket(plain, { isServer: true, ...(secureContext === undefined ? {} : { secureContext }) })
+    const { secureContext, asksForCertificate: requestCert } = this.#options
+    const asking = { isServer: true, requestCert, rejectUnauthorized: false }
+    const secured = new TLSSocket(plain, { ...asking, ...(secureContext === undefined ? {} : { secureContext }) })
     await new Promise<void>((resolve) => {
       secured.once('secure', () => {
         this.resumed = secured.isSessionReused()
+        this.showedCertificate = secured.getPeerX509Certificate() !== undefined
         resolve()
       })
       secured.once('close', resolve)

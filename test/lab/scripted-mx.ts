@@ -24,6 +24,8 @@ export interface ScriptedMxOptions {
   readonly capabilitiesInTls?: readonly string[]
   /** Key, certificate and anything else that `node:tls` knows; without it STARTTLS is not offered. */
   readonly tls?: SecureContextOptions
+  /** Asks the client for a certificate, and goes on without one. */
+  readonly asksForCertificate?: boolean
   /** TLS from the first octet (RFC 8314 §3.3); STARTTLS is not offered then. */
   readonly implicitTls?: boolean
   /** Offers AUTH inside TLS, and takes no mail without it. */
@@ -77,6 +79,7 @@ export class ScriptedMx implements AsyncDisposable {
       hostname: options.hostname ?? 'mx.lab.test',
       capabilities: options.tls === undefined ? capabilities : [...capabilities, 'STARTTLS'],
       implicitTls: options.implicitTls ?? false,
+      asksForCertificate: options.asksForCertificate ?? false,
       credentials: options.credentials,
       capabilitiesInTls: options.capabilitiesInTls ?? capabilities,
       secureContext: options.tls === undefined ? undefined : createSecureContext(options.tls),
