@@ -11,10 +11,11 @@ import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import { formatDomain } from './smtp/mail-address.ts'
 import { openSqliteSpool } from './spool/adapters/sqlite-spool.ts'
-import { openAdmin } from './wiring/admin-services.ts'
+import { type AdminServices, openAdmin } from './wiring/admin-services.ts'
 import { type DeliverySide, SET_ASIDE_AFTER_DEATHS, startDeliverySide } from './wiring/delivery-side.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
+import { type Opening, wholeOrNothing } from './wiring/opening.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
 import { openSubmissionSide } from './wiring/submission-side.ts'
@@ -41,46 +42,40 @@ const SETTLE_GRACE_MS = 5_000
 export async function startRelay(config: Config, options: RelayOptions): Promise<Result<Relay, StartProblem>> {
   const startedMono = performance.now()
   const telling = tell(config, options)
+  try {
+    return await wholeOrNothing(async (opening) => {
+      const relay = await openedOnSpool(config, { ...options, telling, opening })
+      if (relay.ok) telling.emit({ event: 'relay-ready', durationMs: Math.round(performance.now() - startedMono) })
+      return relay
+    })
+  } catch (error) {
+    telling.emit({ event: 'relay-failed', detail: String(error instanceof Error ? error.stack : error) })
+    telling.flush()
+    throw error
+  }
+}
+
+async function openedOnSpool(
+  config: Config,
+  parts: RelayOptions & Pick<OpenedParts, 'telling' | 'opening'>,
+): Promise<Result<Relay, StartProblem>> {
+  const { telling, opening, spoolHooks } = parts
   const { emit } = telling
-  tellStart(config, options, emit)
+  opening.closesWith(() => telling.flush())
+  tellStart(config, parts, emit)
   const spool = await openSqliteSpool({
     dataDir: config.data_dir,
     maxBytes: config.queue.max_bytes,
     setAsideAfterDeaths: SET_ASIDE_AFTER_DEATHS,
     emit,
-    ...(options.spoolHooks === undefined ? {} : { hooks: options.spoolHooks }),
+    ...(spoolHooks === undefined ? {} : { hooks: spoolHooks }),
   })
-  if (!spool.ok) {
-    telling.flush()
-    return err({ kind: 'spool', error: spool.error })
-  }
-  const opening = new Opening()
-  opening.closesWith(async () => telling.flush())
-  const history = openHistorySide(config, { spool: spool.value, telling })
-  opening.closesWith(() => history.close())
+  if (!spool.ok) return err({ kind: 'spool', error: spool.error })
+  let history: HistorySide | undefined
+  opening.closesWith(() => history?.close())
   opening.closesWith(() => spool.value.close())
-  const relay = await opened(config, { ...options, spool: history.spool, history, telling, opening })
-  if (!relay.ok) {
-    await opening.close()
-    return relay
-  }
-  emit({ event: 'relay-ready', durationMs: Math.round(performance.now() - startedMono) })
-  return relay
-}
-
-/** What was opened so far, to be closed the other way round. */
-class Opening {
-  readonly #closes: (() => Promise<void>)[] = []
-
-  closesWith(close: () => Promise<void>): void {
-    this.#closes.push(close)
-  }
-
-  async close(beforeLast: () => void = () => undefined): Promise<void> {
-    while (this.#closes.length > 1) await this.#closes.pop()?.()
-    beforeLast()
-    await this.#closes.pop()?.()
-  }
+  history = openHistorySide(config, { spool: spool.value, telling })
+  return opened(config, { ...parts, spool: history.spool, history })
 }
 
 interface OpenedParts extends RelayOptions {
@@ -98,27 +93,27 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     ...{ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now },
     policies: async () => policies.count?.(),
   })
+  let admin: Result<AdminServices, StartProblem> | undefined
+  // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
+  opening.closesWith(async () => (admin?.ok ? admin.value.metrics.close() : undefined))
   const delivery = await startDeliverySide(config, { ...parts, emit })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   policies = delivery.value.policies
-  const stopDelivery = (): Promise<void> => delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS)
+  let listeners: readonly OpenListener[] = []
+  // Mail that still arrives is stored and waits for the next start; neither side waits for the other.
+  opening.closesWith(async () => {
+    const listening = listeners.map(({ listener }) => listener.close(LISTENER_GRACE_MS))
+    await Promise.all([delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS), ...listening])
+  })
 
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
-  if (!submission.ok) {
-    await stopDelivery()
-    return submission
-  }
-  const listeners = submission.value
-  const closeListeners = listeners.map(
-    ({ listener }) =>
-      () =>
-        listener.close(LISTENER_GRACE_MS),
-  )
+  if (!submission.ok) return submission
+  listeners = submission.value
   delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
 
-  const admin = await openAdmin(config, {
+  admin = await openAdmin(config, {
     ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
     phase: () => phase,
     explain: delivery.value.explain,
@@ -127,12 +122,9 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     resolver: () => resolver.state(),
     dnssec: () => dnssec.state(),
   })
-  // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
-  if (admin.ok) opening.closesWith(() => admin.value.metrics.close())
-  // Mail that still arrives is stored and waits for the next start; neither side waits for the other.
-  opening.closesWith(async () => void (await Promise.all([stopDelivery, ...closeListeners].map((close) => close()))))
   if (!admin.ok) return admin
-  opening.closesWith(() => admin.value.control.close())
+  const { control, metrics: metricsServer } = admin.value
+  opening.closesWith(() => control.close())
 
   const { messages: waiting } = await spool.admin.summary()
   phase = 'running'
@@ -145,7 +137,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   let stopping: Promise<void> | undefined
   return ok({
     ...{ listeners, nameServers, waiting },
-    metricsPort: admin.value.metrics.port,
+    metricsPort: metricsServer.port,
     stop: (signal) => {
       stopping ??= stop(signal)
       return stopping

@@ -69,14 +69,20 @@ async function started(
 ): Promise<Relay> {
   const { login, mailbox, terminal } = world
   const isTerminal = terminal.columns !== undefined
-  const relay = await startRelay(config, {
+  const starting = startRelay(config, {
     version: hermeticVersion(),
     ...(isTerminal ? { logStream: terminalLog(terminal) } : {}),
     ...(login?.lives === 'with-process' ? { credentials: [login.record] } : {}),
     ...(mailbox === undefined ? {} : { resolver: mailbox.resolver }),
   })
+  let relay: Awaited<typeof starting> | undefined
+  try {
+    relay = await starting
+  } finally {
+    // Nothing stays open behind a start that failed: the process would live on and serve nobody.
+    if (relay?.ok !== true) await mailbox?.close()
+  }
   if (relay.ok) return relay.value
-  await mailbox?.close()
   throw new UserError(describeStartProblem(relay.error))
 }
 

@@ -19,6 +19,7 @@ import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
 import type { OpenListener } from './listeners.ts'
+import { type Opening, wholeOrNothing } from './opening.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface AdminServices {
@@ -44,7 +45,15 @@ export interface AdminParts {
   dnssec(): ReadinessFacts['dnssec']
 }
 
-export async function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
+export function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
+  return wholeOrNothing((opening) => openServices(config, parts, opening))
+}
+
+async function openServices(
+  config: Config,
+  parts: AdminParts,
+  opening: Opening,
+): Promise<Result<AdminServices, StartProblem>> {
   const { address, port } = config.metrics.listen
   const path = join(config.data_dir, SOCKET_NAME)
   const ready = (): Readiness =>
@@ -65,9 +74,11 @@ export async function openAdmin(config: Config, parts: AdminParts): Promise<Resu
   } catch (error) {
     return err({ kind: 'metrics', address, port, error })
   }
+  opening.closesWith(() => metrics.close())
   parts.emit({ event: 'admin-listening', service: 'metrics', place: `${address}:${metrics.port}` })
+  let control: HttpService
   try {
-    const control = await startControlSocket({
+    control = await startControlSocket({
       path,
       queue: parts.spool.admin,
       policies: parts.policies,
@@ -78,12 +89,12 @@ export async function openAdmin(config: Config, parts: AdminParts): Promise<Resu
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
       emit: parts.emit,
     })
-    parts.emit({ event: 'admin-listening', service: 'control', place: path })
-    return ok({ metrics, control })
   } catch (error) {
-    await metrics.close()
     return err({ kind: 'control-socket', path, error })
   }
+  opening.closesWith(() => control.close())
+  parts.emit({ event: 'admin-listening', service: 'control', place: path })
+  return ok({ metrics, control })
 }
 
 function statusSource(

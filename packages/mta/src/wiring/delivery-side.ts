@@ -22,6 +22,7 @@ import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
+import { type Opening, wholeOrNothing } from './opening.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
@@ -54,15 +55,20 @@ export interface DeliveryParts extends DnssecParts {
   readonly emit: (event: LogEvent) => void
 }
 
-export async function startDeliverySide(
+export function startDeliverySide(config: Config, parts: DeliveryParts): Promise<Result<DeliverySide, StartProblem>> {
+  return wholeOrNothing((opening) => startParts(config, { ...parts, opening }))
+}
+
+async function startParts(
   config: Config,
-  { spool, emit, ...outside }: DeliveryParts,
+  { spool, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
   const local = openLocalPolicies(config, { emit, now: Date.now })
   if (!local.ok) return local
   const dnssec = await startDnssecSide(config, { ...outside, emit })
+  opening.closesWith(() => dnssec.close())
   const resolver = watchResolver(dnssec.resolver)
   const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))
@@ -70,10 +76,9 @@ export async function startDeliverySide(
     ...{ resolver, emit, ca: ca.value },
     guard: (address, port) => policyGuard.judge(address, port),
   })
-  if (!policies.ok) {
-    await dnssec.close()
-    return policies
-  }
+  if (!policies.ok) return policies
+  opening.closesWith(() => policies.value.close())
+  opening.closesWith(() => policies.value.stop())
   const { source: sts } = policies.value
   const dane = daneSource(config, { resolver, dnssec, memory: policies.value.daneMemory, emit })
   const destinations = destinationOptions(config, {
@@ -89,10 +94,13 @@ export async function startDeliverySide(
     stopGraceMs: config.delivery.stop_grace,
   }
   const delivery = createDelivery(options)
+  opening.closesWith(() => delivery.close())
+  opening.closesWith(() => local.value.stop())
   local.value.start()
   const stopping = new AbortController()
   const run = (): Promise<void> => scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
   const held = dnssec.held()
+  opening.closesWith(() => scheduler.stop(0))
   if (!held) await run()
   const suspects = (async () => {
     if (held && (await untilReleased(dnssec, stopping.signal))) await run()

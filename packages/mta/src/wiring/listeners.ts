@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { err, ok, type Result } from '@hermetic/policy'
 import type { Config, ListenerConfig } from '../config/schema.ts'
 import { type CertificatePem, type Listener, type ListenerParts, startListener } from '../submission/listener.ts'
+import { wholeOrNothing } from './opening.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface OpenListener {
@@ -18,22 +19,21 @@ export interface ListenerWorld extends Omit<ListenerParts, 'listener'> {
   readonly selfSigned: () => Promise<CertificatePem>
 }
 
-export async function openListeners(
+export function openListeners(
   { listener: wanted }: Config,
-  { selfSigned, ...parts }: ListenerWorld,
+  world: ListenerWorld,
 ): Promise<Result<readonly OpenListener[], StartProblem>> {
-  const opened: OpenListener[] = []
-  for (const config of wanted) {
-    const name = `${config.kind}:${config.port}`
-    const started = await open(name, config, { selfSigned, ...parts })
-    if (started.ok) {
+  return wholeOrNothing(async (opening) => {
+    const opened: OpenListener[] = []
+    for (const config of wanted) {
+      const name = `${config.kind}:${config.port}`
+      const started = await open(name, config, world)
+      if (!started.ok) return started
+      opening.closesWith(() => started.value.close(0))
       opened.push({ name, config, listener: started.value })
-      continue
     }
-    await Promise.all(opened.map(({ listener }) => listener.close(0)))
-    return started
-  }
-  return ok(opened)
+    return ok(opened)
+  })
 }
 
 async function open(
