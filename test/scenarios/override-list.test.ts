@@ -122,6 +122,17 @@ test('override list tells how each stands and what it changes, by the running re
     const policies = await runHermetic(file, 'policy', 'list')
     assert.match(policies.out, /^No policy is cached\.\n\nWhere none could be fetched: the preload list/)
 
+    const explained = await runHermetic(file, 'explain', 'late.example')
+    assert.match(
+      explained.out,
+      /^Our own settings\n +expired +waives DANE until \S+Z: long over \(Joe\); it does nothing/m,
+    )
+    const listed = await runHermetic(file, 'explain', 'one.example')
+    assert.match(
+      listed.out,
+      /^ +preload +mode enforce, mx\.one\.example: in force, for no policy of the domain could be had/m,
+    )
+
     // Another data_dir: the file is all there is to ask.
     await writeFile(file, settings(dirname(file)).replace(/preload_file.*\n/, ''))
     const other = await runHermetic(file, 'override', 'list')

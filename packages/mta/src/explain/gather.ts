@@ -25,6 +25,7 @@ import { type Lane, type LaneId, laneOf } from '../delivery/lane.ts'
 import { formatDomain, type MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import { until } from './deadline.ts'
+import { gatherLocal } from './gather-local.ts'
 import { gatherPolicy } from './gather-policy.ts'
 import { obstacleOf } from './obstacle.ts'
 import { type ProbeTarget, probe } from './probe.ts'
@@ -59,6 +60,7 @@ export async function gather(world: ExplainWorld, question: Question): Promise<E
     connected: connect,
     destination: destination.kind === 'name' ? { kind: 'domain', name: destination.name } : literal(destination),
     ...{ route: route.route, sts, hosts },
+    ...localFacts(asked, sts),
   }
 }
 
@@ -71,6 +73,13 @@ interface Asked {
 
 function literal(destination: MailDomain): ExplainFacts['destination'] {
   return { kind: 'literal', text: formatDomain(destination) }
+}
+
+function localFacts({ world: { destination }, lane }: Asked, sts: StsEvidence): Pick<ExplainFacts, 'local'> {
+  const { nextHop } = laneOf(lane)
+  if (nextHop.kind === 'literal') return {}
+  const fetched = sts.kind === 'consulted' ? sts.facts : undefined
+  return { local: gatherLocal(destination, { domain: nextHop.name, fetched, now: destination.now() }) }
 }
 
 async function gatherSts({ world, lane, deadline }: Asked): Promise<StsEvidence> {

@@ -10,6 +10,7 @@ import { daneAdvice } from './dane-advice.ts'
 import { EXPLANATION_VERSION, type Explanation, type ProblemSection, type RouteSection } from './explanation.ts'
 import type { ExplainFacts, RouteFacts } from './facts.ts'
 import { hostSection, problemSection } from './host-section.ts'
+import { localSection } from './local-section.ts'
 import { mtaStsSection } from './mta-sts-section.ts'
 import { mxAdvice } from './mx-advice.ts'
 import { isoTime } from './plain.ts'
@@ -20,6 +21,7 @@ import { renewalAdvice } from './renewal-advice.ts'
 
 export function explain(facts: ExplainFacts): Explanation {
   const { at, by, connected, route, sts, hosts } = facts
+  const local = localSection(facts.local, at)
   return {
     version: EXPLANATION_VERSION,
     destination: destinationText(facts),
@@ -28,6 +30,7 @@ export function explain(facts: ExplainFacts): Explanation {
     conclusion: conclusion(facts),
     route: routeSection(route),
     mtaSts: mtaStsSection(sts, at),
+    ...(local === undefined ? {} : { local }),
     hosts: hosts.map(hostSection),
     advice: worstFirst([
       ...recordAdvice(facts),

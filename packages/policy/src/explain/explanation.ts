@@ -19,6 +19,8 @@ export interface Explanation {
   readonly conclusion: Conclusion
   readonly route: RouteSection
   readonly mtaSts: MtaStsSection
+  /** Absent: our settings say nothing about the domain, and policies are enforced. */
+  readonly local?: LocalSection
   /** In the order in which they are tried. */
   readonly hosts: readonly HostSection[]
   /** For the owner of the domain, the worst first. */
@@ -125,6 +127,25 @@ export interface RenewalSection {
   readonly lastFailure?: { readonly at: string; readonly reason: string }
   /** The mode that was cached before this explanation, when it is another one now. */
   readonly formerMode?: 'enforce' | 'testing' | 'none'
+}
+
+export interface LocalSection {
+  readonly enforcement: 'enforce' | 'observe'
+  readonly overrides: readonly OverrideSection[]
+  readonly preload?: PreloadSection
+}
+
+export interface OverrideSection {
+  readonly kind: 'require' | 'waive' | 'enforcement'
+  readonly state: 'active' | 'expired'
+  readonly text: string
+}
+
+export interface PreloadSection {
+  readonly mode: 'enforce' | 'testing'
+  readonly mx: readonly string[]
+  readonly state: 'in-force' | 'not-needed' | 'expired'
+  readonly expiresAt?: string
 }
 
 export interface HostSection {

@@ -14,9 +14,11 @@ import type { StsPolicy } from '../mta-sts/policy-file.ts'
 import type { StsFacts } from '../mta-sts/source-facts.ts'
 import type { HostAddresses } from '../next-hop/addresses.ts'
 import type { NextHop } from '../next-hop/resolve.ts'
+import type { PolicyOverride } from '../override.ts'
 import type { PeerFacts } from '../peer-facts.ts'
 import type { StoredPolicy } from '../ports/policy-cache.ts'
-import type { Requirement } from '../requirement.ts'
+import type { PreloadEntry } from '../preload.ts'
+import type { Enforcement, Requirement } from '../requirement.ts'
 import type { SessionResult } from '../session-result.ts'
 import type { Channel, Verdict } from '../verdict.ts'
 
@@ -31,6 +33,22 @@ export interface ExplainFacts {
   readonly route: RouteFacts
   readonly sts: StsEvidence
   readonly hosts: readonly HostFacts[]
+  /** Absent: the destination has no domain. */
+  readonly local?: LocalFacts
+}
+
+/** What our own settings say of the domain whose policies count. */
+export interface LocalFacts {
+  /** Those that mean the domain, expired ones too. */
+  readonly overrides: readonly PolicyOverride[]
+  /** As it holds for the domain. */
+  readonly enforcement: Enforcement
+  /** The entry of the domain; `inForce`: it is what counts now. */
+  readonly preload?: {
+    readonly entry: PreloadEntry
+    readonly expiresAt: number | undefined
+    readonly inForce: boolean
+  }
 }
 
 /** A domain, or an address in brackets, which has neither MX nor policies. */
