@@ -16,9 +16,9 @@ export interface Script {
   readonly sha: string
 }
 
-/** Of a file named relative to the module that asks: `loadScript(import.meta.url, './redis-permits-acquire.lua')`. */
-export function loadScript(moduleUrl: string, file: string): Script {
-  const text = readFileSync(new URL(file, moduleUrl), 'utf8')
+/** Of files named relative to the module that asks, one after the other: what several scripts share comes first. */
+export function loadScript(moduleUrl: string, ...files: readonly string[]): Script {
+  const text = files.map((file) => readFileSync(new URL(file, moduleUrl), 'utf8')).join('\n')
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 

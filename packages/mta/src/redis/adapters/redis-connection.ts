@@ -1,0 +1,61 @@
+/**
+ * Connections to Redis as the rooms of the Redis engine want them: no limit on reconnecting, commands that fail at
+ * once while there is none, nothing sent twice behind the caller's back. What a failure means is said by the caller.
+ */
+import { Redis } from 'ioredis'
+
+export type RedisClient = Redis
+
+export interface RedisAddress {
+  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  readonly url: string
+}
+
+const RECONNECT_MS = 50
+const RECONNECT_MS_MAX = 1_000
+const CONNECT_TIMEOUT_MS = 5_000
+
+/** No answer for this long is an unknown outcome. */
+export const COMMAND_TIMEOUT_MS = 5_000
+
+/** For short commands: they reject while there is no connection, and when it breaks before the answer came. */
+export function connectRedis({ url }: RedisAddress): RedisClient {
+  const client = new Redis(url, {
+    ...shared(),
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  })
+  // Every outage is told by the commands that fail in it.
+  client.on('error', () => {})
+  return client
+}
+
+/** For BullMQ, which keeps its own retries and blocks on reading. */
+export function connectRedisForBullmq({ url }: RedisAddress): RedisClient {
+  const client = new Redis(url, { ...shared(), maxRetriesPerRequest: null })
+  client.on('error', () => {})
+  return client
+}
+
+/** True once there is a connection, false when there was none in time; it goes on trying either way. */
+export function connected(client: RedisClient, timeoutMs: number): Promise<boolean> {
+  if (client.status === 'ready') return Promise.resolve(true)
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => done(false), timeoutMs)
+    const onReady = (): void => done(true)
+    function done(ready: boolean): void {
+      clearTimeout(timer)
+      client.off('ready', onReady)
+      resolve(ready)
+    }
+    client.once('ready', onReady)
+  })
+}
+
+function shared() {
+  return {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy: (times: number) => Math.min(RECONNECT_MS * times, RECONNECT_MS_MAX),
+  }
+}
