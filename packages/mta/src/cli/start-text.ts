@@ -59,7 +59,7 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
       'delivers',
       isTry
         ? 'everything to a mailbox in this process; nothing leaves this machine'
-        : `${config.route.length === 0 ? '' : 'by [[route]], else '}to port ${config.delivery.port}, TLS whenever it is offered${config.mta_sts.enabled ? ', as MTA-STS policies demand' : ''}`,
+        : `${config.route.length === 0 ? '' : 'by [[route]], else '}to port ${config.delivery.port}, TLS whenever it is offered${policyWords(config)}`,
     ],
     ...(relay.nameServers === undefined
       ? []
@@ -68,11 +68,19 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
   ]
 }
 
+function policyWords({ delivery, mta_sts: mtaSts }: Config): string {
+  if (delivery.enforcement === 'observe') return '; policies are only observed (hermetic observe summary)'
+  return mtaSts.enabled ? ', as MTA-STS policies demand' : ''
+}
+
 /** Kept in step with what the relay honours; each line says why. */
 function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
   return [
     ...(config.mta_sts.enabled ? [] : [['off', 'MTA-STS: [mta_sts] enabled = false'] satisfies Row]),
     ...(config.submission.require_tls ? [] : [['off', 'REQUIRETLS: [submission] require_tls = false'] satisfies Row]),
+    ...(config.delivery.enforcement === 'enforce'
+      ? []
+      : [['off', 'refusing by MTA-STS and DANE, and so REQUIRETLS: [delivery] enforcement = "observe"'] satisfies Row]),
     ['off', 'TLSRPT, DKIM: this version does not have them'],
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
