@@ -8,12 +8,12 @@
  * has failed rests for a minute, and that is waited for.
  */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SmtpDialogue } from '../lab/submit.ts'
-import { DOMAINS, Hosts, LATE } from './dane-strangers.ts'
+import { DEAD, DOMAINS, Hosts, LATE } from './dane-strangers.ts'
 import { freePort, RelayInstance } from './relay-instance.ts'
 import { SignedZones } from './signed-zones.ts'
 import { UnboundInstance } from './unbound-instance.ts'
@@ -21,8 +21,8 @@ import { UnboundInstance } from './unbound-instance.ts'
 const PAUSE_MS = 20
 /** Messages of each phase: before the validator dies, while it is dead and strangers stand there, and afterwards. */
 const WARM = 60
-const DEAD = 60
-const HEALED = 60
+const AMID = 60
+const AFTER = 60
 /** A lane rests for a minute. */
 const WAIT_MS = 150_000
 const POLL_MS = 50
@@ -30,9 +30,10 @@ const POLL_MS = 50
 type LogLine = Readonly<Record<string, unknown>>
 
 interface Validator {
-  /** What the relay's configuration says of it, and what it finds in its data directory. */
+  /** What the relay's configuration says of it. */
   readonly settings: string
-  readonly prepare: (dataDir: string) => Promise<void>
+  /** Before the relay starts. */
+  readonly prepare: () => Promise<void>
   readonly kill: () => Promise<void>
   readonly revive: () => Promise<void>
 }
@@ -58,38 +59,29 @@ async function operatorsUnbound({ dir, zones }: Scene, cleanup: AsyncDisposableS
   }
 }
 
-/** Nobody revives it but the relay; it is killed as often as that happens. */
-async function ownUnbound({ zones, lines }: Scene): Promise<Validator> {
-  const pidsKilled = new Set<number>()
-  let dead = false
-  let hunting: Promise<void> = Promise.resolve()
-  const hunt = async () => {
-    for (; dead; await sleep(POLL_MS)) {
-      const pids = lines.filter(({ event }) => event === 'unbound-started').map(({ pid }) => Number(pid))
-      for (const pid of pids.filter((one) => !pidsKilled.has(one))) {
-        pidsKilled.add(pid)
-        process.kill(pid, 'SIGKILL')
-      }
-    }
-  }
+/** Nobody revives it but the relay, which cannot as long as the directory of its unbound is not there. */
+async function ownUnbound({ dir, zones, lines }: Scene): Promise<Validator> {
+  const directory = `${dir}/data/unbound`
+  const linesOf = (event: string) => lines.filter((line) => line['event'] === event)
   return {
     settings: `servers = ["127.0.0.1:${zones.port}"]\ntrust = "auto"`,
     // As if an earlier run had learnt the keys of this root.
-    prepare: async (dataDir) => {
-      await mkdir(`${dataDir}/unbound`, { recursive: true })
-      await writeFile(`${dataDir}/unbound/root.key`, `${zones.anchors.join('\n')}\n`)
+    prepare: async () => {
+      await mkdir(directory, { recursive: true })
+      await writeFile(`${directory}/root.key`, `${zones.anchors.join('\n')}\n`)
     },
     kill: async () => {
-      dead = true
-      hunting = hunt()
+      await rename(directory, `${directory}.away`)
+      await writeFile(directory, '')
+      process.kill(Number(linesOf('unbound-started').at(-1)?.['pid']), 'SIGKILL')
     },
     revive: async () => {
-      dead = false
-      await hunting
-      const killed = lines.length
+      assert.equal(linesOf('dnssec-validating').length, 1)
+      await rm(directory)
+      await rename(`${directory}.away`, directory)
       await untilTrue(
         () => `an unbound after that\n${storyOf(lines)}`,
-        () => lines.slice(killed).some(({ event }) => event === 'dnssec-validating'),
+        () => linesOf('dnssec-validating').length === 2,
       )
     },
   }
@@ -103,7 +95,7 @@ async function proven(validatorOf: (scene: Scene, cleanup: AsyncDisposableStack)
   const zones = cleanup.use(await SignedZones.start({ dir, zones: hosts.zones() }))
   const lines: LogLine[] = []
   const validator = await validatorOf({ dir, zones, lines }, cleanup)
-  await validator.prepare(`${dir}/data`)
+  await validator.prepare()
   const listen = await freePort()
   const relay = await RelayInstance.start({
     dir,
@@ -116,22 +108,36 @@ async function proven(validatorOf: (scene: Scene, cleanup: AsyncDisposableStack)
 
   const load = new Load(listen)
   await until('mail flows', () => load.sent >= WARM && DOMAINS.every(({ name }) => hosts.arrived(name).size > 0))
+  for (const domain of Object.keys(DEAD)) await submit(listen, `${domain} 0`)
+  await until('the way to their hosts is known', () =>
+    Object.keys(DEAD).every((domain) => hosts.arrived(domain).size === 1),
+  )
   await validator.kill()
   const dead = lines.length
-  await until('every lane has noticed', () => DOMAINS.every(({ name }) => dnsFailed(lines.slice(dead), name)))
+  await until('every lane has noticed', () => DOMAINS.every(({ name }) => lookupFailed(lines.slice(dead), name)))
   await hosts.replaceByStrangers()
-  await until('mail comes in while nobody validates', load.more(DEAD))
+  for (const domain of Object.keys(DEAD)) await submit(listen, `${domain} 1`)
+  await until('not knowing means waiting', () =>
+    Object.keys(DEAD).every((domain) => lookupFailed(lines.slice(dead), domain)),
+  )
+  await until('mail comes in while nobody validates', load.more(AMID))
+  assert.deepEqual(
+    hosts.strangers.flatMap(({ connections }) => connections),
+    [],
+    'nobody was connected to',
+  )
   await validator.revive()
   for (const late of Object.keys(LATE)) await submit(listen, `${late} 0`)
   const met = () => hosts.strangers.every(({ connections }) => connections.length > 0)
   await until('the strangers are met', met)
   await until('and refused', () => Object.keys(LATE).every((late) => policyFailed(lines, late)))
   await hosts.takeBack()
-  await until('mail comes in again', load.more(HEALED))
+  await until('mail comes in again', load.more(AFTER))
   await load.stop()
 
   for (const { name } of DOMAINS) await until(`all for ${name}`, () => hosts.arrived(name).size === load.sentTo(name))
-  for (const late of Object.keys(LATE)) await until(`the one for ${late}`, () => hosts.arrived(late).size === 1)
+  for (const domain of Object.keys(DEAD)) await until(`both for ${domain}`, () => hosts.arrived(domain).size === 2)
+  for (const domain of Object.keys(LATE)) await until(`the one for ${domain}`, () => hosts.arrived(domain).size === 1)
   assert.deepEqual(
     hosts.strangers.flatMap(({ connections }) => connections.flatMap(({ commands }) => commands.filter(isOfMail))),
     [],
@@ -141,7 +147,11 @@ async function proven(validatorOf: (scene: Scene, cleanup: AsyncDisposableStack)
     hosts.inClear().every((domain) => domain === 'plain.test'),
     'TLSA records mean TLS',
   )
-  assert.equal(hosts.count(), load.sent + Object.keys(LATE).length, 'nothing arrived twice')
+  assert.equal(
+    hosts.count(),
+    load.sent + 2 * Object.keys(DEAD).length + Object.keys(LATE).length,
+    'nothing arrived twice',
+  )
 }
 
 /** What went wrong and came back, in short. */
@@ -150,12 +160,12 @@ function storyOf(lines: readonly LogLine[]): string {
   return told.map(({ time, event, next_hop: nextHop, cause }) => [time, event, nextHop, cause].join(' ')).join('\n')
 }
 
-function dnsFailed(lines: readonly LogLine[], domain: string): boolean {
-  return failed(lines, domain, /dns-failure/)
+function lookupFailed(lines: readonly LogLine[], domain: string): boolean {
+  return failed(lines, domain, /dns-failure|tlsa-lookup-failed/)
 }
 
 function policyFailed(lines: readonly LogLine[], domain: string): boolean {
-  return failed(lines, domain, /tls-policy: dane/)
+  return failed(lines, domain, /tls-policy: dane: .*tlsa-mismatch|starttls-not-offered/)
 }
 
 function failed(lines: readonly LogLine[], domain: string, because: RegExp): boolean {
