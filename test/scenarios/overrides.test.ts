@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PolicyOverride } from '@hermetic/policy'
+import { factsSource } from '../../packages/mta/src/delivery/delivery.ts'
+import { laneOf } from '../../packages/mta/src/delivery/lane.ts'
 import { deliveryRecord } from '../../packages/mta/src/observability/delivery-record.ts'
 import { covers } from '../conformance/covers.ts'
 import { DOMAIN, MX, startDaneWorld } from '../lab/dane-world.ts'
@@ -132,4 +134,21 @@ describe('waive', () => {
     await world.relay.settled(id)
     assert.equal(world.relay.mx(MX).messages.length, 0)
   })
+})
+
+test('what was decided under a waiver holds no longer than it: facts are asked for anew at its end', async () => {
+  const start = Date.now()
+  await using world = await startDaneWorld({ tlsa: 'other' })
+  let passed = 0
+  const source = factsSource({
+    ...world.relay.deliveryOptions,
+    ...{ now: () => start + passed, monotonic: () => passed },
+    overrides: [waiver(DOMAIN, start + 10_000, 'dane')],
+  })
+  const destination = await source.get(laneOf(world.relay.lane(DOMAIN)))
+  assert.ok(destination.kind === 'facts')
+  passed = 9_999
+  assert.equal(destination.facts.fresh(), true)
+  passed = 10_000
+  assert.equal(destination.facts.fresh(), false)
 })

@@ -32,7 +32,7 @@ import {
   nextHopCause,
   preferenceLevels,
 } from './candidates.ts'
-import { daneSeconds, hostRequirement, isObserved, type PolicySettings, withDane } from './host-policy.ts'
+import { daneSeconds, hostRequirement, isObserved, localMs, type PolicySettings, withDane } from './host-policy.ts'
 import { type Lane, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { NO_ROUTES, type RouteAccess, type RouteTable, routeDemand } from './route.ts'
@@ -233,7 +233,8 @@ export class FactsSource {
     const { domain, policy, site, levels, reach } = found
     const { local, access } = reach
     const madeAt = monotonic()
-    let freshUntil = madeAt + Math.min(factsMs(found.ttlSeconds), policyMs(policy, now()))
+    let freshUntil =
+      madeAt + Math.min(factsMs(found.ttlSeconds), policyMs(policy, now()), localMs(domain, this.#options))
     const known = new Map<number, CandidateLevel>()
     return {
       policyDomain: domain,

@@ -54,16 +54,20 @@ export function hostRequirement(
   })
 }
 
+type Written = Pick<PolicySettings, 'overrides' | 'enforcement' | 'preload'> & { readonly now: () => number }
+
 /** Nothing that policies say, or that they could not be had, keeps ordinary mail for the domain back. */
-export function isObserved(
-  domain: DomainName,
-  {
-    overrides = [],
-    enforcement,
-    now,
-  }: Pick<PolicySettings, 'overrides' | 'enforcement'> & { readonly now: () => number },
-): boolean {
+export function isObserved(domain: DomainName, { overrides = [], enforcement, now }: Written): boolean {
   return (overridesInForce(overrides, { domain, now: now() }).enforcement ?? enforcement) === 'observe'
+}
+
+/** How long what is decided by waivers and by the preload list holds: until the first of them ends. */
+export function localMs(domain: DomainName, { overrides = [], preload, now }: Written): number {
+  const at = now()
+  const list = preload?.()
+  const listEnds = list?.entries.has(domain) ? list.expiresAt : undefined
+  const ends = [overridesInForce(overrides, { domain, now: at }).validUntil, listEnds]
+  return Math.min(...ends.flatMap((end) => (end === undefined || end <= at ? [] : [end - at])))
 }
 
 export interface HostQuestion {
