@@ -12,7 +12,7 @@ import type { DaneAuthentication } from '../../packages/policy/src/dane/facts.ts
 import { usableTlsa } from '../../packages/policy/src/dane/tlsa-record.ts'
 import { SeededRandom } from '../soak/random.ts'
 import { createPool, type DaneCase, makeCase } from './dane-cases.ts'
-import { asLine, type OracleVerdict, startOracle } from './dane-oracle.ts'
+import { asLine, type DaneOracle, type OracleVerdict, startOracle } from './dane-oracle.ts'
 
 const CASES = Number(process.env['DANE_CASES'] ?? 20_000)
 const SEED = Number(process.env['DANE_SEED'] ?? Date.now() % 2 ** 32)
@@ -72,7 +72,17 @@ test(`nothing that OpenSSL refuses is accepted: ${CASES} cases`, async (context)
 })
 
 async function askAll(tally: Tally): Promise<string> {
-  const [random, pool, oracle] = [new SeededRandom(SEED), createPool(), await startOracle()]
+  const oracle = await startOracle()
+  try {
+    await askEach(oracle, tally)
+    return oracle.version
+  } finally {
+    await oracle.close()
+  }
+}
+
+async function askEach(oracle: DaneOracle, tally: Tally): Promise<void> {
+  const [random, pool] = [new SeededRandom(SEED), createPool()]
   const open = new Set<Promise<void>>()
   for (let made = 0; made < CASES; made += 1) {
     const question = makeCase(random, pool)
@@ -85,8 +95,6 @@ async function askAll(tally: Tally): Promise<string> {
     if (open.size >= WINDOW) await Promise.race(open)
   }
   await Promise.all(open)
-  await oracle.close()
-  return oracle.version
 }
 
 function judge({ published, names, chain, now }: DaneCase): DaneAuthentication {
