@@ -14,6 +14,9 @@ class FakeHistory implements Pick<DeliveryHistory, 'record' | 'prune'> {
   trouble: HistoryTrouble | 'defect' | 'hangs' | undefined
   /** The trouble is over after so many calls. */
   troubleTimes = Number.POSITIVE_INFINITY
+  /** The trouble is of the file, not of the batch. */
+  prunesToo = false
+  prunesRefused = 0
 
   async record(batch: readonly HistoryEntry[]) {
     if (this.trouble === 'hangs') return new Promise<never>(() => undefined)
@@ -26,6 +29,10 @@ class FakeHistory implements Pick<DeliveryHistory, 'record' | 'prune'> {
   }
 
   async prune() {
+    if (this.trouble !== undefined && this.trouble !== 'hangs' && this.prunesToo) {
+      this.prunesRefused += 1
+      throw new HistoryUnavailable('failed', 'no')
+    }
     return { records: this.batches.flat().length, usedBytes: 1, done: true }
   }
 }
@@ -119,6 +126,18 @@ describe('the recorder of the history', () => {
         )
       }))
   }
+
+  test('a file that cannot be opened is told once also while there is nothing to record', () =>
+    lab({ pruneMs: 5 }, async ({ history, events, recorder }) => {
+      await recorder.caughtUp()
+      history.trouble = 'failed'
+      history.prunesToo = true
+      await until(() => history.prunesRefused >= 4)
+      history.trouble = undefined
+      await until(() => events.some(({ event }) => event === 'history-recovered'))
+      const told = events.filter(({ event }) => event !== 'history-written').map(({ event }) => event)
+      assert.deepEqual(told, ['history-failing', 'history-recovered'])
+    }))
 
   test('an entry that cannot even be made costs itself only', () =>
     lab({}, async ({ history, events, recorder, tell }) => {

@@ -180,8 +180,9 @@ export class HistoryRecorder {
     try {
       const recorded = batch.length === 0 ? undefined : await history.record(batch)
       this.#again = []
-      this.#works()
       const usage = (await this.#prune()) ?? recorded
+      // Not before: with nothing to record, only this has asked the store.
+      this.#works()
       if (usage !== undefined) emit(written(batch.length, usage))
     } catch (error) {
       this.#fails(error)
