@@ -11,7 +11,7 @@ import { domain, OTHER_DOMAIN, OTHER_MX, waiver } from '../lab/override-lab.ts'
 import { StsWorld } from '../lab/sts-world.ts'
 
 const HOUR_MS = 3_600_000
-const require = (demand: 'dane' | 'pkix' | 'encrypted', name = DOMAIN): PolicyOverride => ({
+const requires = (demand: 'dane' | 'pkix' | 'encrypted', name = DOMAIN): PolicyOverride => ({
   ...{ kind: 'require', domain: domain(name), demand },
 })
 
@@ -24,7 +24,7 @@ describe('require', () => {
     })
 
   test('adds for its own domain and for no other: a certificate that nobody else asked for keeps mail back', async () => {
-    await using world = await twoDomains([require('pkix')])
+    await using world = await twoDomains([requires('pkix')])
     const kept = await world.send(DOMAIN)
     await world.send(OTHER_DOMAIN)
     assert.equal((await world.relay.recipient(kept, `bob@${DOMAIN}`)).state, 'open')
@@ -48,7 +48,7 @@ describe('require', () => {
   })
 
   test('does not take anything away from what the domain publishes', async () => {
-    await using world = await startDaneWorld({ tlsa: 'other', delivery: { overrides: [require('encrypted')] } })
+    await using world = await startDaneWorld({ tlsa: 'other', delivery: { overrides: [requires('encrypted')] } })
     await world.send(DOMAIN)
     assert.equal(world.relay.mx(MX).messages.length, 0)
   })
@@ -61,7 +61,7 @@ describe('require', () => {
     test(`${id}: required DANE and ${rule}: the message is queued, and the queue says why`, async () => {
       if (id === 'DANE-24') covers('DANE-24', { observe: 'store' })
       else covers('DANE-91', { observe: 'smtp' })
-      await using world = await startDaneWorld({ ...options, delivery: { overrides: [require('dane')] } })
+      await using world = await startDaneWorld({ ...options, delivery: { overrides: [requires('dane')] } })
       const message = await world.send(DOMAIN)
       const { state, lastOutcome } = await world.relay.recipient(message, `bob@${DOMAIN}`)
       assert.equal(state, 'open')
@@ -74,7 +74,7 @@ describe('require', () => {
   test('DANE-91: what DANE proves is delivered', async () => {
     covers('DANE-91', { observe: 'smtp' })
     await using world = await startDaneWorld({
-      ...{ certificate: 'self-signed', delivery: { overrides: [require('dane')] } },
+      ...{ certificate: 'self-signed', delivery: { overrides: [requires('dane')] } },
     })
     await world.send(DOMAIN)
     assert.equal(world.relay.mx(MX).messages[0]?.inTls, true)

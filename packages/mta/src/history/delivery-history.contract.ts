@@ -168,15 +168,17 @@ export function deliveryHistoryContract(makeWorld: () => Promise<HistoryWorld>):
         return { pages, counts }
       }
       assert.deepEqual(await tally(0), { pages: 1, counts: [] })
-      for (let at = 1; at <= 200; at += 1) {
-        const refuse = at % 2 === 0 ? { refuse: 'not-encrypted' } : {}
-        await history.record([acceptedEntry({ at }), observedEntry({ domain: 'a.test', at, ...refuse })])
+      const refused = (at: number) => (at % 2 === 0 ? { refuse: 'not-encrypted' } : {})
+      for (let batch = 0; batch < 20; batch += 1) {
+        const times = Array.from({ length: 400 }, (_, index) => batch * 400 + index + 1)
+        await history.record(times.map((at) => observedEntry({ domain: 'a.test', at, ...refused(at) })))
       }
+      await history.record([acceptedEntry({ at: 8_000 })])
       const all = await tally(0)
-      assert.deepEqual(all.counts, [['a.test', 200, 100]])
+      assert.deepEqual(all.counts, [['a.test', 8_000, 4_000]])
       assert.ok(all.pages > 1, `${all.pages} pages`)
-      assert.deepEqual((await tally(101)).counts, [['a.test', 100, 50]])
-      assert.deepEqual((await tally(201)).counts, [])
+      assert.deepEqual((await tally(7_901)).counts, [['a.test', 100, 50]])
+      assert.deepEqual((await tally(8_001)).counts, [])
     })
 
     test('any text of a peer comes back as it was', async () => {
