@@ -107,6 +107,7 @@ async function proven(validatorOf: (scene: Scene, cleanup: AsyncDisposableStack)
   const until = (what: string, condition: () => boolean) => untilTrue(() => `${what}\n${storyOf(lines)}`, condition)
 
   const load = new Load(listen)
+  cleanup.defer(() => load.stop())
   await until('mail flows', () => load.sent >= WARM && DOMAINS.every(({ name }) => hosts.arrived(name).size > 0))
   for (const domain of Object.keys(DEAD)) await submit(listen, `${domain} 0`)
   await until('the way to their hosts is known', () =>
@@ -143,6 +144,7 @@ async function proven(validatorOf: (scene: Scene, cleanup: AsyncDisposableStack)
     [],
     'the strangers were told nothing of any message',
   )
+  assert.ok(!lines.some(({ event }) => event === 'dane-validation-lost'), 'that was our trouble, not that of a zone')
   assert.ok(
     hosts.inClear().every((domain) => domain === 'plain.test'),
     'TLSA records mean TLS',
@@ -187,6 +189,8 @@ class Load {
 
   constructor(port: number) {
     this.#done = this.#run(port)
+    // Told by `stop`.
+    this.#done.catch(() => undefined)
   }
 
   /** True once so many more messages are accepted. */
