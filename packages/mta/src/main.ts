@@ -17,6 +17,7 @@ import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
+import { openSocketmap } from './wiring/socketmap-side.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
 import { openSubmissionSide } from './wiring/submission-side.ts'
 import { type Telling, tell } from './wiring/telling.ts'
@@ -27,6 +28,8 @@ export type { StartProblem } from './wiring/start-problem.ts'
 export interface Relay {
   readonly listeners: readonly OpenListener[]
   readonly metricsPort: number
+  /** Undefined: Postfix is not served; 0 on a path. */
+  readonly socketmapPort: number | undefined
   readonly nameServers: DeliverySide['nameServers']
   /** Messages that waited when the relay came up. */
   readonly waiting: number
@@ -113,6 +116,9 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   listeners = submission.value
   delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
 
+  const socketmap = await openSocketmap(config, { ...delivery.value.sources, opening, emit })
+  if (!socketmap.ok) return socketmap
+
   admin = await openAdmin(config, {
     ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
     phase: () => phase,
@@ -136,7 +142,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   }
   let stopping: Promise<void> | undefined
   return ok({
-    ...{ listeners, nameServers, waiting },
+    ...{ listeners, nameServers, waiting, socketmapPort: socketmap.value?.port },
     metricsPort: metricsServer.port,
     stop: (signal) => {
       stopping ??= stop(signal)

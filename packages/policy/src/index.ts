@@ -207,6 +207,10 @@ export {
   type TlsaResult,
   unreachableResults,
 } from './session-result.ts'
+export { type AnswerOptions, createSocketmapAnswers, type SocketmapAnswers } from './socketmap/answers.ts'
+export type { SocketmapAnswerKind, SocketmapEvent } from './socketmap/events.ts'
+export { placeText, type SocketmapPlace, type SocketmapServer, startSocketmapServer } from './socketmap/server.ts'
+export { BUILT_IN_ZONES, type SocketmapZone, ZONE_DEFAULTS } from './socketmap/zone.ts'
 export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
 export { type TlsGroups, type TlsPeer, type TlsPeerOptions, upgradeToTls } from './tls-peer.ts'
 export {

@@ -53,6 +53,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'hand one message to a relay, as an application would',
     load: async () => (await import('./nodemailer-send.ts')).send,
   },
+  socketmap: {
+    summary: 'serve TLS policies to an existing Postfix',
+    load: async () => (await import('./socketmap.ts')).socketmap,
+  },
   status: { summary: 'what the running relay does', load: async () => (await import('./status.ts')).status },
   trace: {
     summary: 'what became of a message, also when it is gone',

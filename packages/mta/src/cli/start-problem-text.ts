@@ -18,6 +18,8 @@ export function describeStartProblem(problem: StartProblem): string {
       return `${problem.path} cannot be used: ${words(problem.error)}`
     case 'listener':
       return `the listener ${problem.name} cannot be opened: ${words(problem.error)}`
+    case 'socketmap':
+      return `the socketmap cannot listen on ${problem.place}: ${words(problem.error)} ([socketmap] listen names the place)`
     case 'metrics':
       return `metrics cannot be served: ${words(problem.error)} ([metrics] listen names the place)`
     case 'control-socket':

@@ -12,6 +12,7 @@ import { overrideFindings } from './override-rules.ts'
 import { formatDuration } from './quantity.ts'
 import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
+import { socketmapFindings } from './socketmap-rules.ts'
 
 export interface RuleFacts {
   readonly settings: ReadableConfig
@@ -35,6 +36,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...daneFindings(facts.settings),
     ...routeFindings(facts.settings),
     ...overrideFindings(facts.settings, facts.now),
+    ...socketmapFindings(facts.settings),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))
 }
 
@@ -154,6 +156,9 @@ function portFindings(settings: ReadableConfig, listeners: readonly ReadableList
   )
   const { listen } = settings.metrics ?? {}
   if (listen !== undefined) sockets.push({ path: ['metrics', 'listen'], ...listen })
+  const place = settings.socketmap?.listen
+  const { address, port } = { address: undefined, port: undefined, ...place }
+  if (address !== undefined && port !== undefined) sockets.push({ path: ['socketmap', 'listen'], address, port })
   return sockets.flatMap((socket, index) => {
     const earlier = sockets.slice(0, index).find((other) => collide(socket, other))
     if (earlier === undefined) return []

@@ -15,6 +15,7 @@ import { policyOverrides } from './sections/override.ts'
 import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
 import { routes } from './sections/route.ts'
+import { socketmap } from './sections/socketmap.ts'
 
 export const schema = z.strictObject({
   hostname,
@@ -32,6 +33,7 @@ export const schema = z.strictObject({
   dane,
   policy_override: policyOverrides,
   egress,
+  socketmap,
   history,
   metrics,
   log,

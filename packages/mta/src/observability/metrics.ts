@@ -10,6 +10,7 @@ import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
 import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
 import type { LogEvent } from './log-events.ts'
 import { POLICY_METRICS, sessionCount } from './policy-metrics.ts'
+import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -128,6 +129,7 @@ export const METRICS = {
 
   ...POLICY_METRICS,
   ...LOCAL_POLICY_METRICS,
+  ...SOCKETMAP_METRICS,
 
   hermetic_spool_commits_total: { type: 'counter', help: 'Commits of the store.' },
   hermetic_spool_operations_total: { type: 'counter', help: 'Operations in these commits.' },
@@ -358,6 +360,7 @@ const UPDATES: Rooms = {
   ],
 
   ...LOCAL_POLICY_UPDATES,
+  ...SOCKETMAP_UPDATES,
 
   'history-written': historyKept,
   'history-failing': ({ reason }) => [count('hermetic_history_failures_total', { reason })],

@@ -166,4 +166,38 @@ export const POLICY_LOG_EVENTS = {
     sentence: 'What was protected by DANE could not be read or written: its loss may go unnoticed.',
     fields: { detail: 'word' },
   },
+  'socketmap-listening': {
+    level: 'info',
+    sentence: 'Postfix can ask for TLS policies here; zones are the query names that are answered.',
+    fields: { place: 'word', zones: 'number' },
+  },
+  'socketmap-decided': {
+    level: 'debug',
+    sentence: 'What Postfix is told of a next hop, why, and for how long that is remembered.',
+    fields: {
+      zone: 'peer',
+      key: 'peer',
+      answer: 'word',
+      because: 'word',
+      reply: 'peer',
+      validForMs: 'number',
+      durationMs: 'number',
+    },
+  },
+  'socketmap-answered': {
+    level: 'debug',
+    sentence: 'Answers that one connection got within a second, by what they were.',
+    fields: { counts: 'facts' },
+  },
+  'socketmap-connection-refused': {
+    level: 'warn',
+    sentence:
+      'A connection to the socketmap was closed: there were too many, or it did not speak the protocol in time.',
+    fields: { peer: 'peer', because: 'word' },
+  },
+  'socketmap-defect': {
+    level: 'error',
+    sentence: 'An answer of the socketmap ended by a defect of ours; Postfix defers.',
+    fields: { key: 'peer', detail: 'peer' },
+  },
 } as const

@@ -26,6 +26,7 @@ import { type Opening, wholeOrNothing } from './opening.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
+import type { SocketmapSources } from './socketmap-side.ts'
 import type { StartProblem } from './start-problem.ts'
 
 /**
@@ -45,6 +46,8 @@ export interface DeliverySide {
   /** For operators and gauges. */
   readonly policies: Pick<PolicySide, 'admin' | 'count'>
   readonly explain: Explain
+  /** For the socketmap: what delivery itself goes by. */
+  readonly sources: SocketmapSources
   /** What the operator says of policies, as it stands now. */
   readonly localPolicies: () => LocalPolicyReport
   stop(graceMs: number): Promise<void>
@@ -109,6 +112,7 @@ async function startParts(
   return ok({
     ...{ scheduler, resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     localPolicies: local.value.report,
+    sources: { resolver, sts, dane, local: local.value.settings },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)

@@ -19,5 +19,6 @@ export type StartProblem =
       readonly port: number
       readonly error: unknown
     }
+  | { readonly kind: 'socketmap'; readonly place: string; readonly error: unknown }
   | { readonly kind: 'metrics'; readonly address: string; readonly port: number; readonly error: unknown }
   | { readonly kind: 'control-socket'; readonly path: string; readonly error: unknown }

@@ -5,7 +5,8 @@
 import type { DaneEvent } from '../dane/events.ts'
 import type { DnsEvent } from '../dns/events.ts'
 import type { StsEvent } from '../mta-sts/events.ts'
+import type { SocketmapEvent } from '../socketmap/events.ts'
 
-export type PolicyEvent = StsEvent | DnsEvent | DaneEvent
+export type PolicyEvent = StsEvent | DnsEvent | DaneEvent | SocketmapEvent
 
 export type EmitPolicyEvent = (event: PolicyEvent) => void

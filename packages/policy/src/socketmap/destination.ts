@@ -13,12 +13,13 @@ import type { DomainName } from '../domain-name.ts'
 import type { StsSource } from '../mta-sts/source.ts'
 import { FACTS_VALID_MAX_MS, type StsFacts } from '../mta-sts/source-facts.ts'
 import { resolveAddresses } from '../next-hop/addresses.ts'
-import { type MxCandidate, type NextHop, resolveNextHop } from '../next-hop/resolve.ts'
+import { type MxCandidate, resolveNextHop } from '../next-hop/resolve.ts'
 import { overridesInForce, type PolicyOverride } from '../override.ts'
 import { type PreloadList, policyInForce } from '../preload.ts'
 import { type PolicyInForce, type Requirement, tlsRequirement } from '../requirement.ts'
 import type { EffectiveMode, Enforcement } from '../requirement-tables.ts'
 import type { NextHopKey } from './query.ts'
+import type { NobodyBecause } from './reasons.ts'
 import type { SocketmapZone } from './zone.ts'
 
 export interface DestinationOptions {
@@ -58,8 +59,6 @@ export interface HostFacts {
   /** Undefined: DANE is off. */
   readonly dane: DaneFacts | undefined
 }
-
-export type NobodyBecause = Exclude<NextHop['kind'], 'hosts'> | 'no-address'
 
 /** What is decided about a destination under one zone. */
 export interface JudgedDestination {

@@ -1,6 +1,6 @@
 /** What happens at the socketmap, as far as an operator wants to see or count it. */
 import type { NetstringError } from './netstring.ts'
-import type { LevelBecause, NothingBecause, PermanentBecause, PostfixLevel, TemporaryBecause } from './reply.ts'
+import type { LevelBecause, NothingBecause, PermanentBecause, PostfixLevel, TemporaryBecause } from './reasons.ts'
 
 export type SocketmapEvent =
   | { readonly event: 'socketmap-listening'; readonly place: string; readonly zones: number }

@@ -2,13 +2,8 @@
 import type { DaneFacts } from '../dane/facts.ts'
 import { byInsecureMx, bySecureMx, DANE, domain, nextHop, pattern } from '../decision.fixture.ts'
 import type { StsFacts } from '../mta-sts/source-facts.ts'
-import {
-  type DestinationFacts,
-  type HostFacts,
-  type JudgeOptions,
-  judgedDestination,
-  type NobodyBecause,
-} from './destination.ts'
+import { type DestinationFacts, type HostFacts, type JudgeOptions, judgedDestination } from './destination.ts'
+import type { NobodyBecause } from './reasons.ts'
 import { replyText, type SocketmapReply, socketmapReply } from './reply.ts'
 import { type SocketmapZone, ZONE_DEFAULTS } from './zone.ts'
 

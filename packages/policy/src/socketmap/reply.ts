@@ -9,7 +9,15 @@ import type { DomainName } from '../domain-name.ts'
 import { matchesMx, mxPatternText } from '../mta-sts/mx-match.ts'
 import type { PolicyInForce, ProofRequirement, UnreachableReason } from '../requirement.ts'
 import { assertNever } from '../result.ts'
-import type { JudgedDestination, JudgedHost, NobodyBecause } from './destination.ts'
+import type { JudgedDestination, JudgedHost } from './destination.ts'
+import type {
+  LevelBecause,
+  NobodyBecause,
+  NothingBecause,
+  PermanentBecause,
+  PostfixLevel,
+  TemporaryBecause,
+} from './reasons.ts'
 import type { SocketmapZone } from './zone.ts'
 
 export type SocketmapReply =
@@ -29,8 +37,6 @@ export type SocketmapReply =
   /** Postfix defers, and warns of its configuration. */
   | { readonly kind: 'permanent'; readonly because: PermanentBecause }
 
-export type PostfixLevel = 'may' | 'encrypt' | 'dane' | 'dane-only' | 'secure'
-
 export interface TlsrptAttributes {
   readonly policyDomain: DomainName
   readonly policyStrings: readonly string[]
@@ -38,41 +44,6 @@ export interface TlsrptAttributes {
   /** No host may be used, whatever it shows (Postfix ≥ 3.10). */
   readonly failure?: 'validation-failure'
 }
-
-export type LevelBecause =
-  | 'tlsa-of-every-host'
-  /** TLSA of some hosts, and of the others more is demanded than Postfix would demand with `dane`. */
-  | 'tlsa-and-more'
-  | 'tlsa-of-some-hosts'
-  | 'tlsa-unusable'
-  | 'dane-required'
-  /** Some TLSA lookups fail: Postfix asks for itself, host by host. */
-  | 'tlsa-lookups-fail'
-  | 'pkix'
-  /** TLSA behind an insecure MX would not show that a host is one of the domain; PKIX under the policy does. */
-  | 'pkix-before-insecure-mx'
-  | 'encrypted'
-  /** No host is one of the policy: told as a failure, so that it is reported. */
-  | 'sts-mx-mismatch'
-  | 'testing'
-  | 'observed'
-  | 'waived'
-
-export type NothingBecause = 'parent' | 'address' | 'path' | 'nothing-demanded' | NobodyBecause
-
-export type TemporaryBecause =
-  | 'policy-unavailable'
-  | 'policy-uncertain'
-  | 'mx-lookup-failed'
-  /** Something is demanded of the domain, and there is nobody of whom to demand it. */
-  | 'no-host'
-  | UnreachableReason['kind']
-  | 'busy'
-  | 'too-slow'
-  | 'stopping'
-  | 'defect'
-
-export type PermanentBecause = 'malformed-request' | 'malformed-next-hop' | 'unknown-name'
 
 /** More would only be read by a report; patterns that mean a host of the domain are always told. */
 const MX_PATTERNS_TOLD = 100
