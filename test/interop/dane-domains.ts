@@ -15,6 +15,8 @@ export interface DaneDomain {
   readonly tlsa: TlsaChoice
   readonly hidesStartTls?: boolean
   readonly policy?: { readonly mode: 'enforce' | 'testing'; readonly mx: 'its-host' | 'another' }
+  /** The operator's `require = "dane"`. */
+  readonly required?: true
   /** How the zones differ from one signed zone with MX, address and TLSA records. */
   readonly zones?: 'unsigned-mx' | 'alias' | 'bogus' | 'bogus-mx-host' | 'forged-tlsa' | 'tlsa-servfail'
   readonly ends: Ending
@@ -126,6 +128,22 @@ export const DANE_DOMAINS: readonly DaneDomain[] = [
   {
     ...{ name: 'denied-stripped', certificate: 'self-signed', tlsa: 'none', hidesStartTls: true },
     ends: delivered('clear', 'opportunistic', 'no-policy-found: starttls-not-supported'),
+  },
+  {
+    ...{ name: 'required', certificate: 'self-signed', tlsa: 'leaf', required: true },
+    ends: delivered('dane', 'dane', 'tlsa: success'),
+  },
+  {
+    ...{ name: 'required-denied', certificate: 'trusted', tlsa: 'none', required: true },
+    ends: { kind: 'not-contacted', status: '4.7.5', because: /dane-required \(no-tlsa\)/ },
+  },
+  {
+    ...{ name: 'required-unusable', certificate: 'trusted', tlsa: 'pkix', required: true },
+    ends: { kind: 'not-contacted', status: '4.7.5', because: /tlsa-invalid/ },
+  },
+  {
+    ...{ name: 'required-insecure-mx', certificate: 'trusted', tlsa: 'leaf', zones: 'unsigned-mx', required: true },
+    ends: { kind: 'not-contacted', status: '4.7.5', because: /dane-required \(insecure-mx\)/ },
   },
 ]
 

@@ -218,5 +218,7 @@ smtp_networks = ["127.0.0.0/8"]
 https_networks = ["127.0.0.0/8"]
 [metrics]
 listen = "127.0.0.1:0"
-`
+${DANE_DOMAINS.filter(({ required }) => required)
+  .map((domain) => `[[policy_override]]\ndomain = "${domainOf(domain)}"\nrequire = "dane"\n`)
+  .join('')}`
 }

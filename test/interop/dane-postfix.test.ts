@@ -116,9 +116,12 @@ describe('DANE, from a signed zone to a real Postfix', () => {
   }
 })
 
-/** A host that an MTA-STS policy forbids is never asked about DANE by the relay; Postfix knows no MTA-STS. */
-function isJudgedByUs({ policy }: DaneDomain): boolean {
-  return policy?.mx !== 'another'
+/**
+ * A host that an MTA-STS policy forbids is never asked about DANE by the relay; Postfix knows no MTA-STS. What the operator
+ * requires does not change what is found.
+ */
+function isJudgedByUs({ policy, required, ends }: DaneDomain): boolean {
+  return policy?.mx !== 'another' && !(required && ends.kind === 'not-contacted')
 }
 
 function titleOf({ name, ends }: DaneDomain): string {
