@@ -15,6 +15,8 @@ export interface QueueKeys {
   readonly due: string
   /** Sorted set of the spool, delivery → when it is due (ms): the lane's unclaimed deliveries. Read when a turn ends. */
   laneDue(lane: LaneId): string
+  /** What every other key of the spool begins with (`spool/adapters/redis-lua/prelude.lua`). */
+  readonly spool: string
   /** Hash of the scheduler, lane → the score that it left in `due`: another score means that somebody lowered it. */
   readonly taken: string
   /** Hash of the scheduler, lane → until when it backs off (ms). */
@@ -29,11 +31,18 @@ export interface QueueKeys {
   readonly held: string
   /** Sorted set of the scheduler, `node slots` → when the node stops counting (ms). */
   readonly slots: string
+  /** Hash of the scheduler, node → its last answer, for the case that the answer was lost on the way. */
+  readonly takes: string
+  /** BullMQ's list of the lane jobs that wait for a worker. */
+  readonly laneJobsWaiting: string
   /** Of the permits: `…:held`, `…:waiting`, `…:called` and `…:state` of one site. */
   permits(site: SiteId): string
   /** Channel on which the permits of one node are called. */
   permitCalls(node: string): string
 }
+
+/** BullMQ's name for the queue of lane jobs. */
+export const LANE_JOBS = 'lanes'
 
 export function queueKeys(queue: string): QueueKeys {
   const tag = `{hermetic:${queue}}`
@@ -41,6 +50,7 @@ export function queueKeys(queue: string): QueueKeys {
     tag,
     due: `${tag}:due`,
     laneDue: (lane) => `${tag}:lane:${lane}`,
+    spool: `${tag}:spool:`,
     taken: `${tag}:lanes-taken`,
     backoff: `${tag}:lanes-backoff`,
     turns: `${tag}:lanes-turns`,
@@ -48,6 +58,8 @@ export function queueKeys(queue: string): QueueKeys {
     unproven: `${tag}:lanes-unproven`,
     held: `${tag}:lanes-held`,
     slots: `${tag}:lanes-slots`,
+    takes: `${tag}:lanes-takes`,
+    laneJobsWaiting: `${tag}:${LANE_JOBS}:wait`,
     permits: (site) => `${tag}:permits:${site}`,
     permitCalls: (node) => `${tag}:permit-calls:${node}`,
   }

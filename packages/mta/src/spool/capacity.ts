@@ -19,9 +19,13 @@ export interface SpaceFacts {
   readonly maxBytes: number
   /** Undefined while the disk cannot be asked. */
   readonly diskFreeBytes: number | undefined
+  /** Of a store in memory: what it takes and what it may take, with everything else in it. */
+  readonly memory?: { readonly usedBytes: number; readonly maxBytes: number } | undefined
 }
 
 export interface Capacity {
+  /** Of what is tightest: the limit or the disk, or the memory. */
+  readonly usedBytes: number
   readonly limitBytes: number
   readonly intake: 'open' | 'full'
   readonly claims: 'open' | 'stopped'
@@ -33,10 +37,23 @@ export function capacity(facts: SpaceFacts): Capacity {
       ? Number.POSITIVE_INFINITY
       : facts.usedBytes + facts.reusableBytes + facts.diskFreeBytes
   const limitBytes = Math.min(facts.maxBytes, diskBytes)
+  const whole = shares(facts.usedBytes, facts.pendingBytes, limitBytes)
+  if (facts.memory === undefined) return whole
+  const memory = shares(facts.memory.usedBytes, 0, facts.memory.maxBytes)
+  const tightest = memory.usedBytes * whole.limitBytes > whole.usedBytes * memory.limitBytes ? memory : whole
   return {
+    ...tightest,
+    intake: whole.intake === 'full' ? 'full' : memory.intake,
+    claims: whole.claims === 'stopped' ? 'stopped' : memory.claims,
+  }
+}
+
+function shares(usedBytes: number, pendingBytes: number, limitBytes: number): Capacity {
+  return {
+    usedBytes,
     limitBytes,
-    intake: facts.usedBytes + facts.pendingBytes >= limitBytes * INTAKE_SHARE ? 'full' : 'open',
-    claims: facts.usedBytes >= limitBytes * CLAIMS_SHARE ? 'stopped' : 'open',
+    intake: usedBytes + pendingBytes >= limitBytes * INTAKE_SHARE ? 'full' : 'open',
+    claims: usedBytes >= limitBytes * CLAIMS_SHARE ? 'stopped' : 'open',
   }
 }
 

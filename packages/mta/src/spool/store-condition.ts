@@ -47,10 +47,10 @@ export class StoreCondition {
     this.#space = { ...this.#space, ...facts }
     this.#capacity = capacity(this.#space)
     // Told without what is under way, or every message near the limit would be news.
-    const { intake, claims, limitBytes } = capacity({ ...this.#space, pendingBytes: 0 })
+    const { intake, claims, limitBytes, usedBytes } = capacity({ ...this.#space, pendingBytes: 0 })
     if (intake === this.#told.intake && claims === this.#told.claims) return
     this.#told = { intake, claims }
-    this.#emit({ event: 'spool-room-changed', intake, claims, limitBytes, usedBytes: this.#space.usedBytes })
+    this.#emit({ event: 'spool-room-changed', intake, claims, limitBytes, usedBytes })
   }
 
   pending(bytes: number): void {
@@ -59,8 +59,8 @@ export class StoreCondition {
   }
 
   health(): SpoolHealth {
-    const { limitBytes, intake, claims } = this.#capacity
-    const sizes = { usedBytes: this.#space.usedBytes, maxBytes: limitBytes }
+    const { usedBytes, limitBytes, intake, claims } = this.#capacity
+    const sizes = { usedBytes, maxBytes: limitBytes }
     if (this.#failing !== undefined) {
       return { intake: 'failing', claims: 'stopped', detail: this.#failing.detail, ...sizes }
     }

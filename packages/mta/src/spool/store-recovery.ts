@@ -5,6 +5,7 @@
  */
 import type { SpoolEvent } from './events.ts'
 import type { QueueId } from './queue-id.ts'
+import type { ClaimToken } from './spool.ts'
 import type { StoreCondition } from './store-condition.ts'
 import { StoreFailed } from './store-failed.ts'
 import type { SpoolStore } from './store-protocol.ts'
@@ -56,6 +57,11 @@ export class StoreRecovery {
   /** Answered "no" while the store may have it: it must not leave before the store was told. */
   isRefused(id: QueueId): boolean {
     return this.#entries.some((entry) => entry.kind === 'tombstone' && entry.id === id)
+  }
+
+  /** Its outcome waits for the store. */
+  isUnsettled(token: ClaimToken): boolean {
+    return this.#entries.some((entry) => entry.kind === 'settle' && entry.token === token)
   }
 
   /** Tries at once, e.g. at a start, and again and again while the store fails. */

@@ -264,6 +264,7 @@ export class StoredSpool implements Spool {
       this.#recovery?.schedule()
       return await this.#refused(message, refusal)
     }
+    if (!error.failure.outcomeUnknown) return await this.#refused(message, refusal)
     this.#parts.emit({ event: 'spool-accept-voided', id: message.id, detail: String(error) })
     const kept = this.#recovery?.keep({ kind: 'tombstone', id: message.id }) ?? Promise.resolve()
     // Also when the journal cannot be written: it was answered "no", and this process remembers.

@@ -3,12 +3,13 @@
  * claim, and keeps watch over the disk while it is open. The one place where its parts meet.
  */
 import { randomBytes } from 'node:crypto'
-import { realpath, statfs } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { reserveBytes } from '../capacity.ts'
 import { ContentStore } from '../content-store.ts'
 import type { Suspect } from '../crash-suspects.ts'
+import { diskFree } from '../disk-free.ts'
 import { errorCode, fsyncDirectory, makeDurableDirectory } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
 import type { SpoolHooks } from '../faults.ts'
@@ -20,6 +21,7 @@ import { StoreCondition } from '../store-condition.ts'
 import { type RecoveryParts, StoreRecovery } from '../store-recovery.ts'
 import { monotonicNow, StoredSpool } from '../stored-spool.ts'
 import { UnsettledJournal } from '../unsettled-journal.ts'
+import { Watch } from '../watch.ts'
 import type { StoreStart } from './sqlite-protocol.ts'
 import type { SpoolOpenError } from './sqlite-schema.ts'
 import { StoreLink } from './sqlite-store-link.ts'
@@ -224,38 +226,5 @@ function storeStart(dataDir: string, { hooks, setAsideAfterDeaths }: SqliteSpool
     suspects: undefined,
     faults: hooks?.faults?.memory,
     weaken: synchronous === undefined ? undefined : { synchronous },
-  }
-}
-
-/** Undefined when the disk cannot say: then only `queue.max_bytes` limits. */
-async function diskFree(dataDir: string, hooks: SpoolHooks): Promise<number | undefined> {
-  if (hooks.diskFreeBytes !== undefined) return hooks.diskFreeBytes()
-  try {
-    const { bavail, bsize } = await statfs(dataDir)
-    return bavail * bsize
-  } catch {
-    return undefined
-  }
-}
-
-/** Things done now and then while the spool is open; a failure waits for the next time. */
-class Watch {
-  readonly #timers: NodeJS.Timeout[] = []
-  readonly #busy = new Set<() => Promise<void>>()
-
-  every(intervalMs: number, task: () => Promise<void>): void {
-    this.#timers.push(setInterval(() => this.once(task), intervalMs).unref())
-  }
-
-  once(task: () => Promise<void>): void {
-    if (this.#busy.has(task)) return
-    this.#busy.add(task)
-    void task()
-      .catch(() => undefined)
-      .finally(() => this.#busy.delete(task))
-  }
-
-  stop(): void {
-    for (const timer of this.#timers) clearInterval(timer)
   }
 }

@@ -1,0 +1,78 @@
+/**
+ * Whether what Redis answers survives a power cut (architecture §3): a pure decision on what the server says of
+ * itself. What it does not say counts as not durable.
+ */
+
+/** As the server writes them; absent when it does not tell. */
+export interface DurabilityFacts {
+  readonly version?: string | undefined
+  readonly role?: string | undefined
+  readonly replicas?: string | undefined
+  readonly clustered?: string | undefined
+  readonly appendonly?: string | undefined
+  readonly appendfsync?: string | undefined
+  readonly noAppendfsyncOnRewrite?: string | undefined
+  readonly maxmemoryPolicy?: string | undefined
+}
+
+export type DurabilityFinding =
+  /** Scripts with flags came with 7.0. */
+  | { readonly kind: 'version'; readonly found: string | undefined }
+  | { readonly kind: 'role'; readonly found: string | undefined }
+  /** A failover to one of them could lose what was answered. */
+  | { readonly kind: 'replicas'; readonly found: string | undefined }
+  | {
+      readonly kind: 'setting'
+      readonly name: 'appendonly' | 'appendfsync' | 'no-appendfsync-on-rewrite' | 'maxmemory-policy'
+      readonly wanted: string
+      readonly found: string | undefined
+    }
+
+export interface DurabilityVerdict {
+  /** `weak`: works, and may lose accepted mail. `unusable`: not even that. */
+  readonly kind: 'durable' | 'weak' | 'unusable'
+  readonly findings: readonly DurabilityFinding[]
+}
+
+const VERSION_MIN = 7
+
+export function durability(facts: DurabilityFacts): DurabilityVerdict {
+  const unusable: DurabilityFinding[] = []
+  const major = Number(/^(\d+)\./.exec(facts.version ?? '')?.[1])
+  if (!(major >= VERSION_MIN)) unusable.push({ kind: 'version', found: facts.version })
+  if (facts.role !== 'master') unusable.push({ kind: 'role', found: facts.role })
+
+  const weak: DurabilityFinding[] = []
+  const alone = facts.replicas === '0' && facts.clustered === '0'
+  if (!alone) weak.push({ kind: 'replicas', found: facts.clustered === '1' ? 'cluster' : facts.replicas })
+  const setting = (
+    name: Extract<DurabilityFinding, { kind: 'setting' }>['name'],
+    wanted: string,
+    found: string | undefined,
+  ) => {
+    if (found !== wanted) weak.push({ kind: 'setting', name, wanted, found })
+  }
+  setting('appendonly', 'yes', facts.appendonly)
+  setting('appendfsync', 'always', facts.appendfsync)
+  setting('no-appendfsync-on-rewrite', 'no', facts.noAppendfsyncOnRewrite)
+  setting('maxmemory-policy', 'noeviction', facts.maxmemoryPolicy)
+
+  const findings = [...unusable, ...weak]
+  if (unusable.length > 0) return { kind: 'unusable', findings }
+  return { kind: weak.length > 0 ? 'weak' : 'durable', findings }
+}
+
+/** For the person who reads why the relay does not start, or what it risks. */
+export function formatFinding(finding: DurabilityFinding): string {
+  const found = finding.found ?? 'unreadable'
+  switch (finding.kind) {
+    case 'version':
+      return `version is ${found}, at least ${VERSION_MIN}.0 is needed`
+    case 'role':
+      return `role is ${found}, not master`
+    case 'replicas':
+      return `replicas: ${found}; a failover may lose accepted mail`
+    case 'setting':
+      return `${finding.name} is ${found}, not ${finding.wanted}`
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What a failed call says about the store, read from the code that begins every error reply of Redis, never from the
+ * words behind it. Pure.
+ */
+import type { StoreFailure } from '../store-failed.ts'
+
+export type RedisFailure = StoreFailure & {
+  readonly outcomeUnknown: boolean
+  /** Another connection may lead to a server that can, e.g. after a failover. */
+  readonly reconnect: boolean
+}
+
+/** The server refused before anything ran; it, or we, cannot now. */
+const NOT_NOW: ReadonlySet<string> = new Set(['LOADING', 'MISCONF', 'BUSY', 'NOREPLICAS', 'TRYAGAIN'])
+/** This is not the server that we are looking for, or no longer. */
+const WRONG_SERVER: ReadonlySet<string> = new Set([
+  'READONLY',
+  'MASTERDOWN',
+  'MOVED',
+  'ASK',
+  'CLUSTERDOWN',
+  'NOAUTH',
+  'NOPERM',
+  'WRONGPASS',
+])
+
+export function redisFailure(error: unknown): RedisFailure {
+  const code = replyCode(error)
+  const detail = code === undefined ? String(error) : `Redis ${code}`
+  if (code === undefined) return { scope: 'store', full: false, detail, outcomeUnknown: true, reconnect: false }
+  if (code === 'OOM') return { scope: 'operation', full: true, detail, outcomeUnknown: false, reconnect: false }
+  if (NOT_NOW.has(code)) return { scope: 'store', full: false, detail, outcomeUnknown: false, reconnect: false }
+  if (WRONG_SERVER.has(code)) return { scope: 'store', full: false, detail, outcomeUnknown: false, reconnect: true }
+  // A broken invariant of ours in that script, which may have run half.
+  return { scope: 'operation', full: false, detail: String(error), outcomeUnknown: true, reconnect: false }
+}
+
+/** The first word of an error reply; undefined when the error is not the server's. */
+export function replyCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined
+  const [code = ''] = error.message.split(' ', 1)
+  return /^[A-Z]+$/.test(code) ? code : 'ERR'
+}

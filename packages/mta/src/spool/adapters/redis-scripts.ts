@@ -1,0 +1,48 @@
+/**
+ * The Lua scripts of the Redis spool: read from `redis-lua/` once, each behind the prelude that they share. A script's
+ * first line names its flags: without `allow-oom` a full server refuses it before it writes anything.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Script } from '../../redis/scripts.ts'
+
+const NAMES = [
+  'accept',
+  'aside',
+  'change',
+  'claim',
+  'claim-message',
+  'clear-aside',
+  'due-lanes',
+  'known',
+  'lapse',
+  'list',
+  'probe',
+  'read',
+  'release',
+  'renew',
+  'settle',
+  'show',
+  'totals',
+  'void',
+] as const
+
+export type RedisScriptName = (typeof NAMES)[number]
+
+export const REDIS_SCRIPTS: ReadonlyMap<RedisScriptName, Script> = readScripts()
+
+function readScripts(): ReadonlyMap<RedisScriptName, Script> {
+  const prelude = readLua('prelude')
+  return new Map(
+    NAMES.map((name) => {
+      const text = readLua(name)
+      const end = text.indexOf('\n') + 1
+      const whole = `${text.slice(0, end)}${prelude}${text.slice(end)}`
+      return [name, { text: whole, sha: createHash('sha1').update(whole).digest('hex') }]
+    }),
+  )
+}
+
+function readLua(name: string): string {
+  return readFileSync(new URL(`./redis-lua/${name}.lua`, import.meta.url), 'utf8')
+}

@@ -1,0 +1,333 @@
+/**
+ * Opens the spool on Redis (architecture §3): checks that the server keeps what it answers, replays what an earlier
+ * run left unsettled before the first claim, and keeps watch while it is open. The one place where its parts meet.
+ *
+ * Of one process alone are the journals, in its data_dir; all processes of a queue share the server and the directory
+ * of contents.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { err, ok, type Result } from '@hermetic/policy'
+import { queueKeys } from '../../redis/keys.ts'
+import { reserveBytes } from '../capacity.ts'
+import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
+import { ContentStore } from '../content-store.ts'
+import { diskFree } from '../disk-free.ts'
+import { DIRECTORY_MODE, errorCode, isErrno, makeDurableDirectory } from '../durable-file.ts'
+import type { SpoolEvent } from '../events.ts'
+import type { SpoolHooks } from '../faults.ts'
+import { sweepOrphans } from '../orphan-sweep.ts'
+import type { QueueId } from '../queue-id.ts'
+import { ReserveFile } from '../reserve-file.ts'
+import type { ClaimToken } from '../spool.ts'
+import { StoreCondition } from '../store-condition.ts'
+import type { StoreFailure } from '../store-failed.ts'
+import type { SpoolStore } from '../store-protocol.ts'
+import { type RecoveryParts, StoreRecovery } from '../store-recovery.ts'
+import { monotonicNow, StoredSpool } from '../stored-spool.ts'
+import { UnsettledJournal } from '../unsettled-journal.ts'
+import { Watch } from '../watch.ts'
+import { type RedisCalls, RedisConnection } from './redis-connection.ts'
+import { type DurabilityVerdict, durability, formatFinding } from './redis-durability.ts'
+import { FaultyStore } from './redis-faults.ts'
+import { gatherDurability, gatherMemory } from './redis-server-facts.ts'
+import { RedisStore } from './redis-store.ts'
+
+/** Larger contents are files: they would fill the memory and the append-only file of the server (architecture §3). */
+const INLINE_BYTES_MAX = 16 * 1024
+const WATCH_MS = 1000
+const SWEEP_INTERVAL_MS = 60 * 60 * 1000
+const ASIDE_INTERVAL_MS = 60 * 1000
+/** A lease that nobody settled or released in this time was forgotten by its holder. */
+const FORGOTTEN_LEASE_MS = 60 * 60 * 1000
+const OWNER = 'of-'
+
+export interface RedisSpoolOptions {
+  readonly url: string
+  /** Relays with the same name on the same server share one queue. */
+  readonly queue: string
+  /** `strict` opens on a server only that loses nothing in a power cut; `relaxed` tells, and opens. */
+  readonly durability: 'strict' | 'relaxed'
+  /** Of this process alone: what could not be settled, and what was in flight. */
+  readonly dataDir: string
+  /** Of all processes of the queue: contents too large for the server. */
+  readonly contentDir: string
+  /** `queue.max_bytes` */
+  readonly maxBytes: number
+  readonly emit: (event: SpoolEvent) => void
+  /** Told at every connection. */
+  readonly onDurability?: (verdict: DurabilityVerdict) => void
+  /** Keep suspects with so many deaths in a row out of `claim` (`crash-suspects.ts`); absent: never. */
+  readonly setAsideAfterDeaths?: number
+  /** Tests only. */
+  readonly hooks?: SpoolHooks & { readonly time?: () => number }
+}
+
+export type RedisSpoolOpenError =
+  | { readonly kind: 'unusable-directory'; readonly path: string; readonly detail: string }
+  /** Its files belong to messages of another queue, or the server lost ours: nothing there is touched. */
+  | { readonly kind: 'foreign-content'; readonly path: string; readonly detail: string }
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  /** The server may lose what it answers, or cannot serve at all. */
+  | { readonly kind: 'not-durable'; readonly findings: readonly string[] }
+
+/** Why a connection was not accepted. */
+class NotDurable extends Error {
+  override readonly name = 'NotDurable'
+  readonly findings: readonly string[]
+
+  constructor(verdict: DurabilityVerdict) {
+    const findings = verdict.findings.map(formatFinding)
+    super(findings.join('; '))
+    this.findings = findings
+  }
+}
+
+class Refused extends Error {
+  readonly reason: RedisSpoolOpenError
+
+  constructor(reason: RedisSpoolOpenError) {
+    super(reason.kind)
+    this.reason = reason
+  }
+}
+
+/** What the parts share; `recovery` joins when everything that it repairs is there. */
+interface Ground {
+  readonly options: RedisSpoolOptions
+  readonly hooks: SpoolHooks
+  readonly now: () => number
+  readonly mono: () => number
+  /** What the keys of this spool begin with. */
+  readonly prefix: string
+  readonly condition: StoreCondition
+  readonly connection: RedisConnection
+  readonly reserve: ReserveFile
+  readonly leases: Map<ClaimToken, number>
+  recovery?: StoreRecovery
+}
+
+export async function openRedisSpool(options: RedisSpoolOptions): Promise<Result<StoredSpool, RedisSpoolOpenError>> {
+  const ground = layGround(options)
+  try {
+    for (const path of [options.dataDir, options.contentDir]) await makeDirectory(path, ground.hooks)
+    await ground.connection.open().catch((error: unknown) => {
+      if (error instanceof NotDurable) throw new Refused({ kind: 'not-durable', findings: error.findings })
+      throw new Refused({ kind: 'unreachable', detail: String(error) })
+    })
+    await ownContents(ground)
+    return ok(await build(ground))
+  } catch (error) {
+    ground.connection.close()
+    if (error instanceof Refused) return err(error.reason)
+    return err({ kind: 'unreachable', detail: String(error) })
+  }
+}
+
+function layGround(options: RedisSpoolOptions): Ground {
+  const { emit, maxBytes, hooks = {} } = options
+  const mono = hooks.monotonicNow ?? monotonicNow
+  const { spool: prefix } = queueKeys(options.queue)
+  const ground: Ground = {
+    options,
+    hooks,
+    now: options.hooks?.time ?? Date.now,
+    mono,
+    prefix,
+    condition: new StoreCondition(maxBytes, mono, emit),
+    connection: new RedisConnection({
+      url: options.url,
+      key: `${prefix}ids`,
+      mono,
+      check: (redis) => checkDurability(redis, options),
+      onFailure: (failure) => failed(ground, failure),
+    }),
+    reserve: new ReserveFile(join(options.dataDir, 'reserve'), reserveBytes(maxBytes)),
+    leases: new Map(),
+  }
+  return ground
+}
+
+function failed(ground: Ground, { detail }: Pick<StoreFailure, 'detail'>): void {
+  ground.condition.failed(detail)
+  ground.recovery?.schedule()
+}
+
+async function checkDurability(redis: RedisCalls, options: RedisSpoolOptions): Promise<void> {
+  const verdict = durability(await gatherDurability(redis))
+  options.onDurability?.(verdict)
+  const tolerated = verdict.kind === 'durable' || (verdict.kind === 'weak' && options.durability === 'relaxed')
+  if (!tolerated) throw new NotDurable(verdict)
+}
+
+async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
+  try {
+    await makeDurableDirectory(path, hooks)
+  } catch (error) {
+    throw new Refused({ kind: 'unusable-directory', path, detail: errorCode(error) })
+  }
+}
+
+/**
+ * A directory of contents belongs to one queue, by an empty directory in it that names the queue's own random id. A
+ * server that lost its data has another id: then the files may be all that is left, and the sweep must not run.
+ */
+async function ownContents({ options: { contentDir: path }, connection, prefix }: Ground): Promise<void> {
+  await connection.call('SET', `${prefix}owner`, randomUUID(), 'NX')
+  const mine = `${OWNER}${String(await connection.call('GET', `${prefix}owner`))}`
+  const [other] = (await readdir(path)).filter((name) => name.startsWith(OWNER) && name !== mine)
+  if (other !== undefined) {
+    throw new Refused({ kind: 'foreign-content', path, detail: `${other} is there, this queue is ${mine}` })
+  }
+  await mkdir(join(path, mine), { mode: DIRECTORY_MODE }).catch((error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error
+  })
+}
+
+async function build(ground: Ground): Promise<StoredSpool> {
+  const { options, hooks, connection, condition, leases, mono } = ground
+  const { dataDir, contentDir: root, emit } = options
+  const contents = new ContentStore({ root, inlineBytesMax: INLINE_BYTES_MAX }, hooks, (error) =>
+    failed(ground, { detail: errorCode(error) }),
+  )
+  await contents.prepare()
+  const { journal, ...left } = await UnsettledJournal.open(join(dataDir, 'unsettled.journal'), hooks)
+  const claimsPath = join(dataDir, 'claims.journal')
+  const named = readSuspects(claimsPath)
+  const claimsJournal = new ClaimsJournal(claimsPath, named)
+  const store = new RedisStore({
+    connection,
+    journal: claimsJournal,
+    epoch: randomBytes(6).toString('hex'),
+    mono,
+    time: options.hooks?.time,
+    onUsage: (usedBytes) => condition.space({ usedBytes }),
+    onCommit: (commit) => emit({ event: 'spool-commit', ...commit }),
+  })
+  const link = withFaults(ground, store)
+  const suspects = await stillThere(store, named)
+  if (suspects.length > 0) emit({ event: 'spool-suspects-found', ids: suspects.map(({ id }) => id) })
+
+  const watch = new Watch()
+  const parts = { ...ground, emit, link, contents, suspects, acceptMs: hooks.acceptMs }
+  const spool: StoredSpool = new StoredSpool({
+    ...parts,
+    onClose: async () => {
+      watch.stop()
+      await ground.recovery?.stop()
+      // What waits in the journal stays ours, so that nobody sends it again before it is replayed.
+      const free = [...leases.keys()].filter((token) => ground.recovery?.isUnsettled(token) !== true)
+      if (connection.isUp && free.length > 0) await store.ask('release', { tokens: free }).catch(() => undefined)
+      connection.close()
+      claimsJournal.closeClean()
+    },
+  })
+  ground.recovery = new StoreRecovery(recoveryParts(ground, spool, { link, contents, journal }), left)
+  spool.recoverWith(ground.recovery)
+
+  await setAside(ground, store, spool)
+  await askRoom(ground, store)
+  if (left.entries.length > 0 || left.damagedLines > 0) {
+    // Nothing is claimed before what an earlier run knew is in the store.
+    condition.failed('unsettled outcomes of an earlier run')
+    await ground.recovery.recover()
+  }
+  await restoreReserve(ground)
+  keepWatch(ground, watch, { store, spool, contents })
+  return spool
+}
+
+function withFaults(ground: Ground, store: RedisStore): SpoolStore {
+  const { faults } = ground.hooks
+  if (faults === undefined) return store
+  return new FaultyStore({
+    store,
+    faults,
+    dropConnection: (detail) => ground.connection.drop(detail),
+    onFailure: (failure) => failed(ground, failure),
+  })
+}
+
+async function stillThere(store: RedisStore, named: readonly Suspect[]): Promise<readonly Suspect[]> {
+  const known = new Set(await store.ask('known', { ids: named.map(({ id }) => id) }))
+  return named.filter(({ id }) => known.has(id))
+}
+
+function recoveryParts(
+  { connection, condition, options, leases, hooks, ...ground }: Ground,
+  spool: StoredSpool,
+  {
+    link,
+    contents,
+    journal,
+  }: { readonly link: SpoolStore; readonly contents: ContentStore; readonly journal: UnsettledJournal },
+): RecoveryParts {
+  return {
+    ...{ link, journal, condition, emit: options.emit },
+    probeIntervalMs: hooks.probeIntervalMs,
+    ensureStore: async () => {
+      if (!connection.isUp) throw new Error(`Redis: ${connection.detail}`)
+    },
+    replaySettle: async ({ token, settlement }) => {
+      await spool.settleInStore(token, settlement, true)
+      leases.delete(token)
+    },
+    replayVoid: async (ids) => {
+      spool.forget(await link.ask('void', { ids }))
+      await Promise.all(ids.map((id) => contents.discard(id)))
+    },
+    makeRoom: () => spool.makeRoom(),
+    onRecovered: () => void restoreReserve({ condition, options, reserve: ground.reserve }),
+  }
+}
+
+async function setAside({ options }: Ground, store: RedisStore, spool: StoredSpool): Promise<void> {
+  const { setAsideAfterDeaths: limit } = options
+  const ids = spool.suspects
+    .list()
+    .filter(({ deaths }) => limit !== undefined && deaths >= limit)
+    .map(({ id }) => id)
+  await store.setAside(ids)
+}
+
+async function askRoom({ options, hooks, connection, condition }: Ground, store: RedisStore): Promise<void> {
+  condition.space({ diskFreeBytes: await diskFree(options.contentDir, hooks) })
+  if (!connection.isUp) return
+  const memory = await gatherMemory(connection)
+  condition.space({ memory })
+  await store.upkeep()
+}
+
+async function restoreReserve({
+  condition,
+  reserve,
+  options,
+}: Pick<Ground, 'condition' | 'reserve' | 'options'>): Promise<void> {
+  if (condition.isFailing || !(await reserve.ensure(condition.diskFreeBytes).catch(() => false))) return
+  options.emit({ event: 'spool-reserve-restored', bytes: reserveBytes(options.maxBytes) })
+}
+
+function keepWatch(
+  ground: Ground,
+  watch: Watch,
+  {
+    store,
+    spool,
+    contents,
+  }: { readonly store: RedisStore; readonly spool: StoredSpool; readonly contents: ContentStore },
+): void {
+  const { now, mono, leases, options } = ground
+  watch.every(WATCH_MS, async () => {
+    await askRoom(ground, store)
+    await restoreReserve(ground)
+    for (const [token, until] of leases) if (until < mono() - FORGOTTEN_LEASE_MS) leases.delete(token)
+  })
+  watch.every(ASIDE_INTERVAL_MS, () => setAside(ground, store, spool))
+  const known = async (ids: readonly QueueId[]): Promise<ReadonlySet<QueueId>> =>
+    new Set(await store.ask('known', { ids }))
+  const onRemoved = (name: string): void => options.emit({ event: 'spool-orphan-removed', name })
+  const sweep = (): Promise<void> => sweepOrphans({ contents, now, known, onRemoved })
+  watch.every(SWEEP_INTERVAL_MS, sweep)
+  watch.once(sweep)
+}
