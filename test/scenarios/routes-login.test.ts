@@ -203,6 +203,17 @@ test('a response that is too long for a command line waits until it is asked for
   assert.equal(smart.host(SMART).messages.length, 1)
 })
 
+for (const verb of ['AUTH', 'MAIL', 'RCPT', 'DOT'] as const) {
+  test(`no form of the password stands in what a smarthost says to ${verb}, anywhere`, async () => {
+    const password = Buffer.from(LOGIN.password).toString('base64')
+    const script = { [verb]: [`550-5.7.1 you said ${RESPONSE}`, `550 5.7.1 and ${LOGIN.password} is ${password}`] }
+    await using smart = await world({ script })
+    await smart.send('jane@example.com')
+    assertNothingShown(smart)
+    assert.ok(smart.relay.lines.some((line) => line.includes('[redacted]')))
+  })
+}
+
 test('an answer to AUTH that means nothing ends the session, and no mail follows', async () => {
   await using smart = await world({ script: { AUTH: '334 more' } })
   const [settle] = smart.settles(await smart.send('bob@example.test'))

@@ -41,6 +41,13 @@ test('no form of the password stands in a reply that is shown', () => {
   )
 })
 
+test('nor broken over the lines of one', () => {
+  const login = credentials('shop', 'secret')
+  const response = plainResponse(login)
+  const { lines } = withoutCredentials({ code: 535, lines: [response.slice(0, 7), response.slice(7)] }, login)
+  assert.deepEqual(lines, ['[redacted]', '[redacted]'])
+})
+
 test('any other text is left as it is', () => {
   const reply = { code: 535, lines: ['authentication failed', 'UGFzc3dvcmQ6'] }
   assert.deepEqual(withoutCredentials(reply, credentials('shop', 'secret')), reply)

@@ -30,12 +30,13 @@ export async function logIn(
   if (!offered.includes('PLAIN')) return { kind: 'not-offered', offered }
   const response = plainResponse(credentials)
   const { line, complete } = authCommand(response)
+  wire.rewordReplies((reply) => withoutCredentials(reply, credentials))
   let answer = await wire.command(line, 'auth', timeoutMs)
   if (!complete && answer.ok && answer.value.code === 334) {
     answer = await wire.command(`${response}\r\n`, 'auth', timeoutMs)
   }
   if (!answer.ok) return { kind: 'failed', problem: answer.error }
-  return meaningOf(withoutCredentials(answer.value, credentials), wire)
+  return meaningOf(answer.value, wire)
 }
 
 function meaningOf(reply: SmtpReply, wire: Wire): LoginOutcome {

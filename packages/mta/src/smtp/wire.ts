@@ -40,6 +40,7 @@ export class Wire {
   #problem: SessionProblem | undefined
   #silent = false
   #enhanced = false
+  #reworded: (reply: SmtpReply) => SmtpReply = (reply) => reply
   #drained: ((alive: boolean) => void) | undefined
   readonly #listeners = {
     data: (bytes: Buffer) => this.#data(bytes),
@@ -69,6 +70,11 @@ export class Wire {
   /** RFC 2034: set by what the EHLO in force offered. */
   readEnhancedStatus(offered: boolean): void {
     this.#enhanced = offered
+  }
+
+  /** From here on replies are handed on, and told, as this makes them. */
+  rewordReplies(reworded: (reply: SmtpReply) => SmtpReply): void {
+    this.#reworded = reworded
   }
 
   cork(): void {
@@ -178,7 +184,7 @@ export class Wire {
       return
     }
     this.#socket.cork()
-    for (const reply of replies) this.#give(this.#enhanced ? withEnhancedStatus(reply) : reply)
+    for (const reply of replies) this.#give(this.#reworded(this.#enhanced ? withEnhancedStatus(reply) : reply))
     this.#socket.uncork()
     const { fault } = this.#parser
     if (fault !== undefined) this.#violation(fault)

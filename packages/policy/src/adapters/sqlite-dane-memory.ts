@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type DaneMemory, DaneMemoryUnavailable, type DaneSubject } from '../ports/dane-memory.ts'
+import { storeFailureText } from './sqlite-policy-schema.ts'
 
 /** A subject takes about a hundred octets. */
 export const DANE_SUBJECTS_MAX = 50_000
@@ -52,7 +53,7 @@ export class SqliteDaneMemory implements DaneMemory {
     try {
       return step(this.#statements[name])
     } catch (cause) {
-      throw new DaneMemoryUnavailable(`the memory of DANE could not ${name}`, { cause })
+      throw new DaneMemoryUnavailable(`the memory of DANE could not ${name}: ${storeFailureText(cause)}`, { cause })
     }
   }
 }

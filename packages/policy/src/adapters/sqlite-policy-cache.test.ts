@@ -13,6 +13,7 @@ import { type CachedPolicy, PolicyCacheUnavailable } from '../ports/policy-cache
 import { type EvictableBounds, openSqlitePolicyCache, type SqlitePolicyCache } from './sqlite-policy-cache.ts'
 
 const START = Date.UTC(2026, 10, 1)
+const PAGE_BYTES = 4096
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'policy-cache-'))
@@ -111,6 +112,20 @@ test('a damaged entry is unavailable, not absent', async (t) => {
   db.exec("UPDATE policy SET document = 'mode: none'")
   db.close()
   await assert.rejects((await bed.reopen()).get(domain('a.test')), PolicyCacheUnavailable)
+})
+
+test('a damaged file is told as one, and is not taken for an empty one', async (t) => {
+  const bed = bedFor(t)
+  const cache = await bed.reopen()
+  await cache.put(domain('a.test'), cached('enforce', START))
+  cache.close()
+  const path = join(bed.dataDir, 'policy.db')
+  const octets = readFileSync(path)
+  // Each page but the first, which has the header and the tables.
+  for (let page = PAGE_BYTES; page < octets.length; page += PAGE_BYTES) octets.fill(0xff, page, page + PAGE_BYTES)
+  writeFileSync(path, octets)
+  const message = 'the policy cache could not get: the file is damaged'
+  await assert.rejects((await bed.reopen()).get(domain('a.test')), new PolicyCacheUnavailable(message))
 })
 
 test('the file is for its owner only, and has one at a time', async (t) => {

@@ -22,7 +22,7 @@ import {
 } from '../ports/policy-cache.ts'
 import { ok, type Result } from '../result.ts'
 import { SqliteDaneMemory } from './sqlite-dane-memory.ts'
-import { openPolicyStore, type PolicyCacheOpenError } from './sqlite-policy-schema.ts'
+import { openPolicyStore, type PolicyCacheOpenError, storeFailureText } from './sqlite-policy-schema.ts'
 
 export interface SqlitePolicyCacheOptions {
   readonly dataDir: string
@@ -194,7 +194,7 @@ class PolicyStore implements SqlitePolicyCache {
     try {
       return step(this.#statements[name])
     } catch (cause) {
-      throw new PolicyCacheUnavailable(`the policy cache could not ${name}`, { cause })
+      throw new PolicyCacheUnavailable(`the policy cache could not ${name}: ${storeFailureText(cause)}`, { cause })
     }
   }
 }

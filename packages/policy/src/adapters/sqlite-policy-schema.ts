@@ -25,6 +25,7 @@ const CACHE_KIB = 8 * 1024
 const OWNER_ONLY = 0o700
 const FILE_MODE = 0o600
 const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
 const SCHEMA_1 = `
@@ -159,7 +160,14 @@ function openError(error: unknown, path: string): PolicyCacheOpenError {
   const code = sqliteCode(error)
   if (code === SQLITE_BUSY) return { kind: 'locked', path }
   if (code === SQLITE_NOTADB) return { kind: 'foreign-file', path }
-  return { kind: 'store-failed', path, detail: code === undefined ? codeOf(error) : `SQLite ${code}` }
+  return { kind: 'store-failed', path, detail: storeFailureText(error) }
+}
+
+/** What an operator needs to tell a damaged file from a full disk; names no value that was stored. */
+export function storeFailureText(error: unknown): string {
+  const code = sqliteCode(error)
+  if (code === undefined) return codeOf(error)
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB ? 'the file is damaged' : `SQLite ${code}`
 }
 
 /** The primary result code of an error that SQLite raised. */
