@@ -1,6 +1,5 @@
 /** The permits of many processes, on a real redis-server. */
-import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before } from 'node:test'
 import { openRedisPermits, type RedisPermits } from '../../packages/mta/src/limits/adapters/redis-permits.ts'
 import type { LimitsEvent } from '../../packages/mta/src/limits/events.ts'
 import { permitsContract } from '../../packages/mta/src/limits/permits.contract.ts'

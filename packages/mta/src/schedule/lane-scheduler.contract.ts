@@ -5,13 +5,25 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneId } from '../delivery/lane.ts'
-import type { DueLane } from '../spool/spool.ts'
 import type { LaneScheduler, TurnContext, TurnEnd } from './lane-scheduler.ts'
 
-/** Opens a scheduler that derives its schedule from `dueLanes`. */
-export type OpenScheduler = (spool: {
-  readonly dueLanes: (query: { readonly before: number; readonly limit: number }) => Promise<readonly DueLane[]>
-}) => LaneScheduler
+/** A scheduler, not started, and what its spool would say. */
+export interface SchedulerOfTest {
+  readonly scheduler: LaneScheduler
+  readonly spool: SpoolOfTest
+}
+
+/** The part of a spool that a schedule is derived from. */
+export interface SpoolOfTest {
+  /** The earliest unclaimed delivery of the lane is due then (UTC ms). */
+  put(lane: LaneId, dueAt: number): Promise<void>
+  /** The lane has no unclaimed delivery. */
+  clear(lane: LaneId): Promise<void>
+  /** The next question fails. */
+  failOnce(): Promise<void>
+}
+
+export type OpenScheduler = () => Promise<SchedulerOfTest>
 
 /** A due lane is run within a second. */
 const PROMISED_MS = 1_000
@@ -30,16 +42,17 @@ export function laneSchedulerContract(open: OpenScheduler): void {
 
 function dueLaneRules(open: OpenScheduler): void {
   test('lanes that are due at the start are run', async () => {
-    await using world = createWorld(open)
-    world.due.push({ lane: lane('a'), dueAt: Date.now() - 5_000 }, { lane: lane('b'), dueAt: Date.now() })
+    await using world = await createWorld(open)
+    await world.spool.put(lane('a'), Date.now() - 5_000)
+    await world.spool.put(lane('b'), Date.now())
     await world.run()
     await world.until(() => world.runs('a') === 1 && world.runs('b') === 1)
   })
 
   test('a lane that becomes due after the start is run within a second of its time', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     const dueAt = Date.now() + 300
-    world.due.push({ lane: lane('a'), dueAt })
+    await world.spool.put(lane('a'), dueAt)
     await world.run()
     await world.until(() => world.runs('a') === 1)
     const ranAt = world.turns[0]?.startedAt ?? 0
@@ -47,21 +60,21 @@ function dueLaneRules(open: OpenScheduler): void {
   })
 
   test('the next due time of a lane that only the spool knows is not missed', async () => {
-    await using world = createWorld(open)
-    world.due.push({ lane: lane('a'), dueAt: Date.now() })
+    await using world = await createWorld(open)
+    await world.spool.put(lane('a'), Date.now())
     world.turn = async () => {
-      world.due[0] = { lane: lane('a'), dueAt: Date.now() + 200 }
+      await world.spool.put(lane('a'), Date.now() + 200)
       return idle
     }
     await world.run()
     await world.until(() => world.runs('a') >= 2)
-    world.due.length = 0
+    await world.spool.clear(lane('a'))
   })
 
   test('a spool that cannot answer is asked again', async () => {
-    await using world = createWorld(open)
-    world.due.push({ lane: lane('a'), dueAt: Date.now() })
-    world.failNextQueries = 1
+    await using world = await createWorld(open)
+    await world.spool.put(lane('a'), Date.now())
+    await world.spool.failOnce()
     await world.run()
     await world.until(() => world.runs('a') === 1)
   })
@@ -69,21 +82,21 @@ function dueLaneRules(open: OpenScheduler): void {
 
 function wakeRules(open: OpenScheduler): void {
   test('a wake runs the lane at once', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     await world.run()
     world.scheduler.wake(lane('a'))
     await world.until(() => world.runs('a') === 1)
   })
 
   test('a wake before the start is kept', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.scheduler.wake(lane('a'))
     await world.run()
     await world.until(() => world.runs('a') === 1)
   })
 
   test('wakes that come together are one turn', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     await world.run()
     for (let n = 0; n < 100; n += 1) world.scheduler.wake(lane('a'))
     await world.until(() => world.runs('a') === 1)
@@ -92,7 +105,7 @@ function wakeRules(open: OpenScheduler): void {
   })
 
   test("a wake during the lane's last empty claim is not lost", async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async () => {
       if (world.runs('a') === 1) world.scheduler.wake(lane('a'))
       return idle
@@ -103,7 +116,7 @@ function wakeRules(open: OpenScheduler): void {
   })
 
   test('a far wake does not hide a near one', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     await world.run()
     world.scheduler.wake(lane('a'), Date.now() + 600_000)
     world.scheduler.wake(lane('a'), Date.now() + 50)
@@ -111,7 +124,7 @@ function wakeRules(open: OpenScheduler): void {
   })
 
   test('a near wake does not swallow a later one', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     await world.run()
     const later = Date.now() + 400
     world.scheduler.wake(lane('a'), later)
@@ -123,7 +136,7 @@ function wakeRules(open: OpenScheduler): void {
 
 function slotRules(open: OpenScheduler): void {
   test('never more turns than slots', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     let most = 0
     world.turn = async (_lane, context) => {
       context.progressed()
@@ -138,7 +151,7 @@ function slotRules(open: OpenScheduler): void {
   })
 
   test('a busy lane does not starve others: lanes take turns', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async (id, context) => {
       context.progressed()
       await pause(1)
@@ -155,13 +168,13 @@ function slotRules(open: OpenScheduler): void {
   })
 
   test('a turn learns that another lane waits for its slot', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     const heard: boolean[] = []
     world.turn = async (id, context) => {
       if (id !== lane('a')) return idle
       heard.push(context.othersWaiting())
       world.scheduler.wake(lane('b'))
-      await pause(30)
+      await world.until(() => context.othersWaiting())
       heard.push(context.othersWaiting())
       return idle
     }
@@ -172,7 +185,7 @@ function slotRules(open: OpenScheduler): void {
   })
 
   test('a lane with more work than one worker takes gets another slot', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     const slots: number[] = []
     world.turn = async (_lane, context) => {
       context.progressed()
@@ -188,7 +201,7 @@ function slotRules(open: OpenScheduler): void {
   })
 
   test('lanes without progress hold at most half of all slots', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     let stuck = 0
     const held = gate()
     world.turn = async (id, context) => {
@@ -215,7 +228,7 @@ function slotRules(open: OpenScheduler): void {
 
 function endRules(open: OpenScheduler): void {
   test('a lane with work left is run again', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async () => (world.runs('a') < 3 ? more : idle)
     await world.run()
     world.scheduler.wake(lane('a'))
@@ -223,7 +236,7 @@ function endRules(open: OpenScheduler): void {
   })
 
   test('a turn that throws leaves its lane due, and the others alone', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async (id) => {
       if (id === lane('a') && world.runs('a') === 1) throw new Error('a defect')
       return idle
@@ -235,7 +248,7 @@ function endRules(open: OpenScheduler): void {
   })
 
   test('a parked lane is run when it is woken', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async () => (world.runs('a') === 1 ? { kind: 'parked', retryAfterMs: 60_000 } : idle)
     await world.run()
     world.scheduler.wake(lane('a'))
@@ -245,7 +258,7 @@ function endRules(open: OpenScheduler): void {
   })
 
   test('a parked lane that nobody wakes is run when its time is over', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async () => (world.runs('a') === 1 ? { kind: 'parked', retryAfterMs: 100 } : idle)
     await world.run()
     world.scheduler.wake(lane('a'))
@@ -253,7 +266,7 @@ function endRules(open: OpenScheduler): void {
   })
 
   test('a lane that backs off is not run before its time, woken or not, and then it is', async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     let until = 0
     world.turn = async () => {
       if (world.runs('a') > 1) return idle
@@ -269,7 +282,7 @@ function endRules(open: OpenScheduler): void {
   })
 
   test("an operator's wake ends a back-off", async () => {
-    await using world = createWorld(open)
+    await using world = await createWorld(open)
     world.turn = async () => (world.runs('a') === 1 ? { kind: 'backoff', until: Date.now() + 60_000 } : idle)
     await world.run()
     world.scheduler.wake(lane('a'))
@@ -281,7 +294,7 @@ function endRules(open: OpenScheduler): void {
 
 function stopRules(open: OpenScheduler): void {
   test('stop aborts the signals of running turns, waits for them and starts no other', async () => {
-    const world = createWorld(open)
+    const world = await createWorld(open)
     let finished = false
     world.turn = async (_lane, { signal }) => {
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
@@ -301,7 +314,7 @@ function stopRules(open: OpenScheduler): void {
   })
 
   test('stop waits no longer than its grace', async () => {
-    const world = createWorld(open)
+    const world = await createWorld(open)
     const held = gate()
     world.turn = async () => {
       await held.passed
@@ -319,38 +332,25 @@ function stopRules(open: OpenScheduler): void {
 
 interface World extends AsyncDisposable {
   readonly scheduler: LaneScheduler
-  /** What the spool would answer; tests change it. */
-  readonly due: DueLane[]
+  readonly spool: SpoolOfTest
   readonly turns: { readonly lane: LaneId; readonly startedAt: number }[]
   turn: (lane: LaneId, context: TurnContext) => Promise<TurnEnd>
-  failNextQueries: number
   readonly running: number
   run(slots?: number): Promise<void>
   runs(name: string): number
   until(condition: () => boolean): Promise<void>
 }
 
-function createWorld(open: OpenScheduler): World {
-  const due: DueLane[] = []
+async function createWorld(open: OpenScheduler): Promise<World> {
   const turns: { readonly lane: LaneId; readonly startedAt: number }[] = []
   let running = 0
-  const scheduler = open({
-    dueLanes: async ({ before, limit }) => {
-      if (world.failNextQueries > 0) {
-        world.failNextQueries -= 1
-        throw new Error('the store is away')
-      }
-      return due.filter((one) => one.dueAt <= before).slice(0, limit)
-    },
-  })
+  const { scheduler, spool } = await open()
   const world: World = {
     scheduler,
-    due,
+    spool,
     turns,
-    failNextQueries: 0,
     turn: async (id) => {
-      const at = due.findIndex((one) => one.lane === id)
-      if (at >= 0) due.splice(at, 1)
+      await spool.clear(id)
       return idle
     },
     get running() {

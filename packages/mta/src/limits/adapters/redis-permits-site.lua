@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- What every script about the permits of one site begins with. Times are those of Redis.
 --
 -- KEYS  1 held     sorted set, permit -> end of its lease (ms)

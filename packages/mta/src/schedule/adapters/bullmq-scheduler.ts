@@ -1,0 +1,237 @@
+/**
+ * The lane scheduler of many processes. Due times live in the spool's `due` set; every node takes lanes whose time has
+ * come, each at most half a second late, and gives them to BullMQ as lane jobs, which any node's worker runs. Only the
+ * end of a turn sets or removes a lane's entry, so that a wake cannot be lost and a dead worker's lanes come back.
+ */
+import { randomUUID } from 'node:crypto'
+import type { LaneId } from '../../delivery/lane.ts'
+import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
+import type { QueueKeys } from '../../redis/keys.ts'
+import type { LaneWorkerEvent, ScheduleEvent } from '../events.ts'
+import type { LaneScheduler, Turn } from '../lane-scheduler.ts'
+import { DueLanes, type EndOfTurn, type TurnName } from './bullmq-due.ts'
+import { type LaneJob, LaneJobs } from './bullmq-lane-jobs.ts'
+import { LaneTaker } from './bullmq-lane-taker.ts'
+import { RunningTurns } from './bullmq-running-turns.ts'
+import { TurnFailures } from './turn-failures.ts'
+
+export interface BullmqSchedulerOptions {
+  /** For scripts; closed by `stop`. */
+  readonly client: RedisClient
+  /** Further connections as BullMQ wants them. */
+  readonly connectForJobs: () => RedisClient
+  readonly keys: QueueKeys
+  /** UTC milliseconds. */
+  readonly now: () => number
+  /** Monotonic milliseconds. */
+  readonly monotonic: () => number
+  readonly emit: (event: ScheduleEvent | LaneWorkerEvent) => void
+  readonly limits?: Partial<BullmqSchedulerLimits>
+}
+
+export interface BullmqSchedulerLimits {
+  /** How long a taken lane stays out of the way; renewed at a third while its turn runs. */
+  readonly leaseMs: number
+  /** A worker that has not renewed its jobs' lock for this long is dead. */
+  readonly lockMs: number
+  /** Between two looks for lanes whose time has come. */
+  readonly takeEveryMs: number
+  /** Jobs wait, slots are free, and nothing is taken for this long: the worker gets new connections. */
+  readonly idleMs: number
+}
+
+/** Architecture §3; the lock is BullMQ's own default. */
+export const BULLMQ_SCHEDULER_LIMITS: BullmqSchedulerLimits = {
+  leaseMs: 60_000,
+  lockMs: 30_000,
+  takeEveryMs: 500,
+  idleMs: 10_000,
+}
+
+export interface BullmqScheduler extends LaneScheduler {
+  /** Why this node gives no turns though it should, if so; for readiness. */
+  trouble(): string | undefined
+}
+
+export function createBullmqScheduler(options: BullmqSchedulerOptions): BullmqScheduler {
+  return new SharedScheduler(options)
+}
+
+const RENEWALS_PER_LEASE = 3
+/** Between two attempts to tell the end of a turn. */
+const END_RETRY_MS = 250
+/** Every answer of a busy site asks for one more worker. */
+const ANOTHER_EVERY_MS = 250
+/** Slots of one lane; permits are the limit, this bounds what one lane can ask for. */
+const SLOTS_PER_LANE = 64
+
+class SharedScheduler implements BullmqScheduler {
+  readonly #options: BullmqSchedulerOptions
+  readonly #limits: BullmqSchedulerLimits
+  readonly #node = randomUUID()
+  readonly #due: DueLanes
+  readonly #jobs: LaneJobs
+  readonly #taker: LaneTaker
+  readonly #turns: RunningTurns
+  readonly #failures = new TurnFailures()
+  readonly #abort = new AbortController()
+  #turn: Turn | undefined
+  #slots = 0
+  #renewing: NodeJS.Timeout | undefined
+  #tokens = 0
+
+  constructor(options: BullmqSchedulerOptions) {
+    this.#options = options
+    this.#limits = { ...BULLMQ_SCHEDULER_LIMITS, ...options.limits }
+    const { client, keys, emit, monotonic } = options
+    this.#due = new DueLanes({ client, keys, node: this.#node, leaseMs: this.#limits.leaseMs })
+    this.#turns = new RunningTurns(monotonic)
+    this.#jobs = new LaneJobs({
+      connect: options.connectForJobs,
+      keys,
+      lockMs: this.#limits.lockMs,
+      work: (job) => this.#work(job),
+      onTrouble: (error) => this.#taker.unavailable(error),
+    })
+    this.#taker = new LaneTaker({
+      ...{ due: this.#due, jobs: this.#jobs, node: this.#node, emit, monotonic },
+      everyMs: this.#limits.takeEveryMs,
+      idleMs: this.#limits.idleMs,
+      busy: () => this.#turns.size >= this.#slots,
+      restart: () => this.#jobs.work(this.#slots),
+    })
+    client.on('ready', () => this.#taker.soon())
+  }
+
+  async run(turn: Turn, { slots }: { readonly slots: number }): Promise<void> {
+    this.#turn = turn
+    this.#slots = slots
+    this.#jobs.work(slots)
+    this.#renewing = setInterval(() => void this.#renew(), this.#limits.leaseMs / RENEWALS_PER_LEASE)
+    await this.#taker.start(slots)
+  }
+
+  wake(lane: LaneId, dueAt?: number, order?: 'operator'): void {
+    if (this.#abort.signal.aborted) return
+    const inMs = dueAt === undefined ? 0 : Math.max(0, Math.ceil(dueAt - this.#options.now()))
+    this.#taker.wake({ lane, inMs, byOperator: order === 'operator' })
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#abort.abort()
+    clearInterval(this.#renewing)
+    await this.#taker.stop()
+    let timer: NodeJS.Timeout | undefined
+    const grace = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs)
+    })
+    await this.#jobs.rest(grace)
+    clearTimeout(timer)
+    if (this.#turns.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#turns.size })
+    await this.#due.leave(this.#slots).catch(() => undefined)
+    this.#jobs.close()
+    this.#options.client.disconnect()
+  }
+
+  trouble(): string | undefined {
+    return this.#taker.trouble()
+  }
+
+  /** Never throws: a failed job would say nothing that the lane's entry does not say. */
+  async #work({ lane, slot }: LaneJob): Promise<void> {
+    this.#tokens += 1
+    const name: TurnName = { lane, slot, token: `${this.#node}/${this.#tokens}` }
+    const running = this.#turns.begin(name)
+    this.#taker.jobBegan()
+    try {
+      const known = await this.#due.begin(name)
+      if (known === 'backs-off') return
+      running.knownToMove = known === 'proven'
+      const end = this.#abort.signal.aborted ? putBack : await this.#run(name)
+      if (end.kind === 'more' && slot > 0) await this.#jobs.add([{ lane, slot }])
+      await this.#ended(name, { ...end, progressed: running.progressedAt !== undefined && end.kind !== 'backoff' })
+    } catch (error) {
+      // Nothing was begun or told: the lane's entry brings it back when its lease ends.
+      this.#taker.unavailable(error)
+    } finally {
+      this.#turns.end(name)
+    }
+  }
+
+  async #run(name: TurnName): Promise<Omit<EndOfTurn, 'progressed'>> {
+    const turn = this.#turn
+    if (turn === undefined) return putBack
+    const { lane, slot } = name
+    try {
+      const end = await turn(lane, {
+        slot,
+        signal: this.#abort.signal,
+        othersWaiting: () => this.#othersWaiting(name),
+        wakeAnother: () => this.#wakeAnother(name),
+        progressed: () => this.#progressed(name),
+      })
+      this.#failures.forget(lane)
+      if (end.kind === 'parked') return { kind: 'parked', inMs: Math.ceil(end.retryAfterMs) }
+      if (end.kind === 'backoff') return { kind: 'backoff', inMs: this.#untilMs(end.until) }
+      return { kind: end.kind, inMs: 0 }
+    } catch (error) {
+      const retryInMs = this.#failures.retryInMs(lane)
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#options.emit({ event: 'turn-failed', lane, detail, retryInMs })
+      return { kind: 'backoff', inMs: retryInMs }
+    }
+  }
+
+  #untilMs(utc: number): number {
+    return Math.max(0, Math.ceil(utc - this.#options.now()))
+  }
+
+  /** Until Redis has heard it, or the entry has come back by itself. */
+  async #ended(name: TurnName, end: EndOfTurn): Promise<void> {
+    const giveUpAt = this.#options.monotonic() + this.#limits.leaseMs
+    for (;;) {
+      try {
+        if (await this.#due.end(name, end)) this.#taker.soon()
+        return
+      } catch (error) {
+        this.#taker.unavailable(error)
+        if (this.#options.monotonic() > giveUpAt || this.#abort.signal.aborted) return
+        await new Promise((resolve) => setTimeout(resolve, END_RETRY_MS))
+      }
+    }
+  }
+
+  #othersWaiting(name: TurnName): boolean {
+    return this.#abort.signal.aborted || this.#taker.othersWaiting(this.#turns.moves(name))
+  }
+
+  #progressed(name: TurnName): void {
+    if (!this.#turns.progressed(name)) return
+    void this.#renewTurns([name]).then(() => this.#taker.roomForHeld())
+  }
+
+  #wakeAnother({ lane, slot }: TurnName): void {
+    if (this.#abort.signal.aborted || slot + 1 >= SLOTS_PER_LANE) return
+    if (!this.#turns.mayWakeAnother(lane, slot + 1, ANOTHER_EVERY_MS)) return
+    this.#jobs.add([{ lane, slot: slot + 1 }]).catch((error: unknown) => this.#taker.unavailable(error))
+  }
+
+  async #renew(): Promise<void> {
+    await this.#renewTurns(this.#turns.names())
+  }
+
+  async #renewTurns(names: readonly TurnName[]): Promise<void> {
+    if (names.length === 0) return
+    try {
+      const ours = await this.#due.renew(names.map((name) => ({ ...name, moves: this.#turns.moves(name) })))
+      for (const [at, { lane }] of names.entries()) {
+        if (ours[at] === false && this.#turns.has(names[at])) this.#options.emit({ event: 'turn-overtaken', lane })
+      }
+    } catch (error) {
+      this.#taker.unavailable(error)
+    }
+  }
+}
+
+/** Taken while this node stops: for another. */
+const putBack = { kind: 'more', inMs: 0 } as const
