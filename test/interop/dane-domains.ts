@@ -130,6 +130,22 @@ export const DANE_DOMAINS: readonly DaneDomain[] = [
     ends: delivered('clear', 'opportunistic', 'no-policy-found: starttls-not-supported'),
   },
   {
+    ...{ name: 'sts-only', certificate: 'trusted', tlsa: 'none', policy: ENFORCE },
+    ends: delivered('sts', 'pkix', 'sts: success'),
+  },
+  {
+    ...{ name: 'sts-only-fails', certificate: 'self-signed', tlsa: 'none', policy: ENFORCE },
+    ends: { kind: 'refused', status: '4.7.5', because: /certificate-untrusted/ },
+  },
+  {
+    ...{ name: 'sts-only-stripped', certificate: 'trusted', tlsa: 'none', policy: ENFORCE, hidesStartTls: true },
+    ends: { kind: 'refused', status: '4.7.10', because: /starttls-not-offered/ },
+  },
+  {
+    ...{ name: 'sts-only-testing', certificate: 'self-signed', tlsa: 'none', policy: TESTING },
+    ends: delivered('encrypted', 'opportunistic', 'sts: certificate-expired'),
+  },
+  {
     ...{ name: 'required', certificate: 'self-signed', tlsa: 'leaf', required: true },
     ends: delivered('dane', 'dane', 'tlsa: success'),
   },

@@ -118,10 +118,11 @@ describe('DANE, from a signed zone to a real Postfix', () => {
 
 /**
  * A host that an MTA-STS policy forbids is never asked about DANE by the relay; Postfix knows no MTA-STS. What the operator
- * requires does not change what is found.
+ * requires does not change what is found. What only a policy refuses is nothing that Postfix would find either.
  */
-function isJudgedByUs({ policy, required, ends }: DaneDomain): boolean {
-  return policy?.mx !== 'another' && !(required && ends.kind === 'not-contacted')
+function isJudgedByUs({ policy, tlsa, required, ends }: DaneDomain): boolean {
+  const isRefusedByPolicy = policy?.mode === 'enforce' && tlsa === 'none' && ends.kind === 'refused'
+  return policy?.mx !== 'another' && !isRefusedByPolicy && !(required && ends.kind === 'not-contacted')
 }
 
 function titleOf({ name, ends }: DaneDomain): string {
