@@ -30,7 +30,7 @@ const STATE_LETTERS = { queued: 'q', held: 'h', quarantined: 'x', settled: 's' }
 const STATES: ReadonlyMap<string, DeliveryState> = new Map(
   (['queued', 'held', 'quarantined', 'settled'] as const).map((state) => [STATE_LETTERS[state], state]),
 )
-/** Keys, indexes and the hash itself, as measured (test/interop/redis-spool.test.ts), besides what a message says. */
+/** Keys, indexes and the hash itself, as measured (test/interop/redis-spool-server.test.ts), besides what a message says. */
 const MESSAGE_OVERHEAD_BYTES = 768
 
 export function stateLetter(state: DeliveryState): string {
