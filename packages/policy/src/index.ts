@@ -1,4 +1,10 @@
 /** The public API of `@hermetic/policy`: what a destination demands of TLS, and whether a peer proved it. */
+export type { RedisScriptClient } from './adapters/redis-scripts.ts'
+export {
+  type SharedPolicies,
+  type SharedPoliciesOptions,
+  sharedPolicies,
+} from './adapters/redis-shared-policies.ts'
 export {
   openSqlitePolicyCache,
   type SqlitePolicyCache,

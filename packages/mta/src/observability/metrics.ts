@@ -314,6 +314,9 @@ const UPDATES: Rooms = {
   'sts-policy-purged': () => [count('hermetic_sts_purged_total')],
   'sts-refresh-defect': () => [count('hermetic_defects_total', { room: 'mta-sts' })],
   'sts-cache-failed': ({ operation }) => [count('hermetic_sts_cache_failures_total', { operation })],
+  'sts-cache-damaged': () => [count('hermetic_sts_alarms_total', { alarm: 'cache-damaged' })],
+  'sts-cache-lost': () => [count('hermetic_sts_alarms_total', { alarm: 'cache-lost' })],
+  'sts-cache-rebuilt': () => [count('hermetic_sts_alarms_total', { alarm: 'cache-rebuilt' })],
 
   'dane-looked-up': ({ result }) => [count('hermetic_dane_lookups_total', { result })],
   'dane-tlsa-vanished': () => [daneAlarm('tlsa-vanished')],

@@ -113,6 +113,22 @@ export const POLICY_LOG_EVENTS = {
     sentence: 'The cache of MTA-STS policies could not be read or written; mail that depends on it is deferred.',
     fields: { operation: 'word', detail: 'word' },
   },
+  'sts-cache-damaged': {
+    level: 'error',
+    sentence: 'A cached MTA-STS policy cannot be read, or is gone before its time; mail waits until it is purged.',
+    fields: { policyDomain: 'word', detail: 'word' },
+  },
+  'sts-cache-lost': {
+    level: 'error',
+    sentence:
+      'The shared cache of MTA-STS policies was emptied or replaced; what it does not hold is first contact again.',
+    fields: {},
+  },
+  'sts-cache-rebuilt': {
+    level: 'warn',
+    sentence: 'Indexes of the shared cache of MTA-STS policies were damaged, and made again from what it holds.',
+    fields: { policies: 'number' },
+  },
   'sts-refresh-defect': {
     level: 'error',
     sentence: 'A refresh of an MTA-STS policy ended by a defect of the relay; it stays due.',

@@ -88,5 +88,11 @@ export type StsEvent =
       readonly operation: 'get' | 'put' | 'remove' | 'due' | 'lease' | 'postpone'
       readonly detail: string
     }
+  /** What is stored for a domain cannot be read, or is gone before its time: mail to it waits until it is purged. */
+  | { readonly event: 'sts-cache-damaged'; readonly policyDomain: string; readonly detail: string }
+  /** The shared store was emptied or replaced: policies that are not in it are first contact again. */
+  | { readonly event: 'sts-cache-lost' }
+  /** Indexes of the shared store were damaged, and made again from what it holds. */
+  | { readonly event: 'sts-cache-rebuilt'; readonly policies: number }
   /** A refresh ended by a defect of ours; the policy stays due. */
   | { readonly event: 'sts-refresh-defect'; readonly policyDomain: string; readonly detail: string }

@@ -1,6 +1,7 @@
 /**
  * Port: what was protected by DANE when it was last seen, so that its loss is noticed. Nothing is decided by it: DNS
- * alone says what DANE demands today (RFC 6698 §8.2). The adapter is `adapters/sqlite-dane-memory.ts`;
+ * alone says what DANE demands today (RFC 6698 §8.2). Adapters:
+ * `adapters/sqlite-dane-memory.ts` for one process, `adapters/redis-dane-memory.ts` for many;
  * `dane-memory.contract.ts` is the full meaning of the promises below.
  */
 import type { DomainName } from '../domain-name.ts'

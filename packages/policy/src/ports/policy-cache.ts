@@ -1,6 +1,7 @@
 /**
- * Port: MTA-STS policies that outlive a process (RFC 8461 §3.3, §10.2). The adapter for one node is
- * `adapters/sqlite-policy-cache.ts`; `policy-cache.contract.ts` is the full meaning of the promises below.
+ * Port: MTA-STS policies that outlive a process (RFC 8461 §3.3, §10.2). Adapters:
+ * `adapters/sqlite-policy-cache.ts` for one process, `adapters/redis-policy-cache.ts` for many.
+ * `policy-cache.contract.ts` is the full meaning of the promises below.
  *
  * Deliberately absent: freshness (`mta-sts/freshness.ts` decides) and fetching. The store removes on its own only what
  * has expired, and policies of mode `none` beyond a bound, never an unexpired `enforce` or `testing`: only a fetched

@@ -1,0 +1,30 @@
+/**
+ * What the relays of one name share of policies in Redis: the cache, the memory of DANE, and the
+ * orders of operators. The client belongs to whoever made it.
+ */
+import type { DaneMemory } from '../ports/dane-memory.ts'
+import type { PolicyCache } from '../ports/policy-cache.ts'
+import { RedisDaneMemory } from './redis-dane-memory.ts'
+import { RedisPolicyCache, type RedisPolicyCacheOptions } from './redis-policy-cache.ts'
+import { RedisPolicyOrders } from './redis-policy-orders.ts'
+import { RedisScripts, type RedisScriptsOptions } from './redis-scripts.ts'
+
+export interface SharedPoliciesOptions extends RedisScriptsOptions, Omit<RedisPolicyCacheOptions, 'scripts'> {
+  readonly daneSubjectsMax?: number
+}
+
+export interface SharedPolicies {
+  readonly cache: PolicyCache
+  readonly daneMemory: DaneMemory
+  readonly orders: RedisPolicyOrders
+}
+
+export function sharedPolicies(options: SharedPoliciesOptions): SharedPolicies {
+  const scripts = new RedisScripts(options)
+  const { daneSubjectsMax: max } = options
+  return {
+    cache: new RedisPolicyCache({ ...options, scripts }),
+    daneMemory: new RedisDaneMemory({ scripts, ...(max === undefined ? {} : { max }) }),
+    orders: new RedisPolicyOrders(scripts),
+  }
+}
