@@ -5,7 +5,7 @@ import { configOf, problemsOf } from '../config-lab.ts'
 describe('[dane]', () => {
   test('DANE is on as soon as somebody validates, and uses what hosts behind an unsigned MX publish', () => {
     const { dane, dns } = configOf(undefined)
-    assert.deepEqual(dane, { enabled: 'auto', insecure_mx: 'use' })
+    assert.deepEqual(dane, { enabled: 'auto', insecure_mx: 'use', digests: ['sha-512', 'sha-256'] })
     assert.equal(dns.trust, 'auto')
   })
 
