@@ -24,6 +24,8 @@ export function connectRedis({ url }: RedisAddress): RedisClient {
     ...shared(),
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // Else the client forgets the commands of a broken connection, and they end by their timeout only.
+    maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
   })
   // Every outage is told by the commands that fail in it.
