@@ -57,11 +57,11 @@ export async function submitLoad(spool: Spool, tell: Tell, options: { count: num
 export async function deliverLoad(
   spool: Spool,
   tell: Tell,
-  options: { done(): boolean; workers: number },
+  options: { done(): boolean; workers: number; leaseMs?: number },
 ): Promise<void> {
   const worker = async (): Promise<void> => {
     for (;;) {
-      const claims = await spool.claim(LANE, { limit: 8, leaseMs: 60_000 })
+      const claims = await spool.claim(LANE, { limit: 8, leaseMs: options.leaseMs ?? 60_000 })
       if (claims.length === 0 && options.done() && (await isEmpty(spool))) return
       if (claims.length === 0) await pause()
       await Promise.all(claims.map((claim) => deliver(spool, tell, claim)))
