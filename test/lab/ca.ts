@@ -15,6 +15,8 @@ export interface LeafOptions {
   readonly addresses?: readonly string[]
   /** The subject's common name; the first name by default. */
   readonly commonName?: string
+  /** An empty subject: many authorities name a host only among the alternatives (RFC 5280 §4.1.2.6). */
+  readonly nameless?: boolean
   readonly validFromDays?: number
   readonly validToDays?: number
   /** Extended key usage; `serverAuth` by default. */
@@ -140,6 +142,7 @@ async function certificate(
 }
 
 function leafSubject(options: LeafOptions): string {
+  if (options.nameless === true) return ''
   return `CN=${options.commonName ?? options.names?.[0] ?? options.addresses?.[0] ?? 'unnamed'}`
 }
 

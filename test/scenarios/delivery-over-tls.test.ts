@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { covers } from '../conformance/covers.ts'
+import { selfSigned } from '../lab/ca.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
 
 const ONE_HOST = { hosts: { 'mx.example.test': {} }, mx: { 'example.test': [[10, 'mx.example.test']] } } as const
@@ -41,6 +42,16 @@ for (const tls of ['self-signed', 'expired'] as const) {
     assert.equal(world.mx('mx.example.test').connections.length, 1)
   })
 }
+
+test('a certificate with neither subject nor issuer serves as well as any, and its record has them empty', async () => {
+  const { key, certificate } = await selfSigned({ names: ['mx.example.test'], nameless: true })
+  const hosts = { 'mx.example.test': { pair: { key, cert: certificate } } }
+  await using world = await RelayWorld.start({ ...ONE_HOST, hosts })
+  await world.settled(await world.submit({ to: ['bob@example.test'] }))
+  assert.equal(world.mx('mx.example.test').messages[0]?.inTls, true)
+  const channel = world.eventsOf('attempt-finished')[0]?.channel
+  assert.deepEqual(channel?.kind === 'tls' && [channel.certificate.subject, channel.certificate.issuer], ['', ''])
+})
 
 test('a host that does not offer STARTTLS gets the message in clear when nothing demands TLS', async () => {
   await using world = await RelayWorld.start({ ...ONE_HOST, hosts: { 'mx.example.test': { tls: 'none' } } })

@@ -83,12 +83,17 @@ function certificateFacts(certificate: X509Certificate): PeerCertificate {
   return {
     der: new Uint8Array(certificate.raw),
     fingerprintSha256: certificate.fingerprint256,
-    subject: certificate.subject,
-    issuer: certificate.issuer,
+    subject: nameText(certificate.subject),
+    issuer: nameText(certificate.issuer),
     validFrom: certificate.validFromDate.getTime(),
     validTo: certificate.validToDate.getTime(),
     subjectAltName: (certificate.subjectAltName ?? '').slice(0, MAX_SHOWN_NAMES),
   }
+}
+
+/** The typings say string; of a name without attributes Node says undefined. RFC 5280 §4.1.2.6 allows such a subject. */
+function nameText(name: string | undefined): string {
+  return name ?? ''
 }
 
 // `tls.checkServerIdentity` is not used: Node skips it when PKIX fails, and some releases have let names with odd

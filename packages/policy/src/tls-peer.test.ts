@@ -132,6 +132,14 @@ describe('peer facts', () => {
     assert(chain[0].validFrom < Date.now() && Date.now() < chain[0].validTo)
   })
 
+  test('hold a certificate without a subject, and one without an issuer', async () => {
+    const leaf = await intermediate.issue({ names: ['mx.example.test'], nameless: true })
+    const { chain, pkix, name: found } = await facts(await serve(pair(leaf)))
+    assert.deepEqual([chain[0].subject, pkix.kind, found.kind], ['', 'trusted', 'matched'])
+    const bare = await selfSigned({ names: ['mx.example.test'], nameless: true })
+    assert.equal((await facts(await serve(pair(bare)))).chain[0].issuer, '')
+  })
+
   test('keep a bounded part of an endless chain', async () => {
     const more = await Promise.all(Array.from({ length: 20 }, () => createAuthority()))
     const cert = good.certificate + more.map(({ certificate }) => certificate).join('')

@@ -135,7 +135,7 @@ function sessionLines(address: string, session: SessionSection): readonly Line[]
     leaf === undefined
       ? []
       : [
-          row('certificate', `${leaf.subject}; names ${leaf.names.join(', ') || 'none'}`),
+          row('certificate', `${leaf.subject || 'no subject'}; names ${leaf.names.join(', ') || 'none'}`),
           row('', `valid from ${shortTime(leaf.validFrom)} to ${shortTime(leaf.validTo)}`),
           row('issued by', [leaf.issuer, ...above.map(({ issuer }) => issuer)].filter(isNew).join(' ← ')),
         ]
