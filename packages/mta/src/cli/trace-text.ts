@@ -62,7 +62,7 @@ export function latestText({ entries }: MessageHistory, paper: TracePaper): stri
 function headText({ id, entries }: MessageHistory, accepted: AcceptedEntry | undefined, paper: TracePaper): string {
   const rows: readonly (readonly [string, string])[] = [
     ['Id', id],
-    ...(accepted === undefined ? [['Accepted', 'before the history begins'] as const] : acceptedRows(accepted)),
+    ...(accepted === undefined ? [['Accepted', 'not in the history'] as const] : acceptedRows(accepted)),
     ['Now', stateWords(entries, paper.now)],
   ]
   return rows.map(([name, value]) => `${`${name}:`.padEnd(NAME_WIDTH)}${foreignText(value)}\n`).join('')

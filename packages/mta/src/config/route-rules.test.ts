@@ -48,6 +48,11 @@ describe('[[route]]', () => {
     ['a host with a port', '[[route]]\ndomain = "*"\nhost = "b.example:25"\n', /is not a host name or address literal/],
     ['a user name without a password', `${ROUTE}username = "shop"\n`, /username has no password/],
     ['a password without a user name', `${ROUTE}password = "secret"\n`, /password has no user name/],
+    [
+      'a password without a user name, beside a route without a login',
+      `${ROUTE}[[route]]\ndomain = "a.example"\nhost = "smtp.example.net"\npassword = "secret"\n`,
+      /route\[1\]\.password has no user name/,
+    ],
     ['a login where nothing is demanded', `${ROUTE}${LOGIN}tls = "opportunistic"\n`, /tls would send the password/],
     ['an address that is to prove itself', '[[route]]\ndomain = "*"\nhost = "[192.0.2.1]"\n', /host is an address/],
     ['one domain twice', `${ROUTE}${ROUTE}`, /route\[1\]\.domain is there twice/],

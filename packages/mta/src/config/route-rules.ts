@@ -65,7 +65,9 @@ function sameLaneFindings(route: ReadableRoute, { earlier, at }: Among): readonl
   )
   const first = earlier[other]
   if (first === undefined) return []
-  const fields = (['tls', 'password'] as const).filter((field) => shared(first, field) !== shared(route, field))
+  // Half a login has a finding of its own.
+  const common = username === undefined ? (['tls'] as const) : (['tls', 'password'] as const)
+  const fields = common.filter((field) => shared(first, field) !== shared(route, field))
   return fields.map((field) => {
     const wrong = `is not that of route ${other}, which has the same host, port and user name`
     const read = ['host', 'port', 'tls', 'username', 'password'].flatMap((name) => [at(name), ['route', other, name]])

@@ -49,7 +49,7 @@ export function nameOf(input: unknown): string {
 
 export function withArticle(noun: string): string {
   if (/^["\d]|^true/.test(noun)) return noun
-  return `${/^[aeiou]/i.test(noun) ? 'an' : 'a'} ${noun}`
+  return `${/^(?!user)[aeiou]/i.test(noun) ? 'an' : 'a'} ${noun}`
 }
 
 /** Longest part of a value that a message repeats. */
