@@ -189,6 +189,8 @@ class SharedPermits implements RedisPermits {
   }
 
   async #renewAll(): Promise<void> {
+    // A connection that only listens does not notice that its peer has gone.
+    this.#options.listener.ping().catch(() => undefined)
     await Promise.all([...this.#leases].map(([site, leases]) => this.#renew(site, [...leases.values()])))
   }
 

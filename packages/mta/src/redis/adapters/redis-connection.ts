@@ -18,6 +18,11 @@ const CONNECT_TIMEOUT_MS = 5_000
 /** No answer for this long is an unknown outcome. */
 export const COMMAND_TIMEOUT_MS = 5_000
 
+/** A peer that has gone without a word: longer than any blocking read. */
+const SILENT_MS = 10_000
+/** No answer to a command that may block. */
+const BLOCKED_TIMEOUT_MS = 15_000
+
 /** For short commands: they reject while there is no connection, and when it breaks before the answer came. */
 export function connectRedis({ url }: RedisAddress): RedisClient {
   const client = new Redis(url, {
@@ -33,9 +38,9 @@ export function connectRedis({ url }: RedisAddress): RedisClient {
   return client
 }
 
-/** For BullMQ, which keeps its own retries and blocks on reading. */
+/** For BullMQ's workers, which keep their own retries and block on reading. */
 export function connectRedisForBullmq({ url }: RedisAddress): RedisClient {
-  const client = new Redis(url, { ...shared(), maxRetriesPerRequest: null })
+  const client = new Redis(url, { ...shared(), maxRetriesPerRequest: null, commandTimeout: BLOCKED_TIMEOUT_MS })
   client.on('error', () => {})
   return client
 }
@@ -58,6 +63,7 @@ export function connected(client: RedisClient, timeoutMs: number): Promise<boole
 function shared() {
   return {
     connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENT_MS,
     retryStrategy: (times: number) => Math.min(RECONNECT_MS * times, RECONNECT_MS_MAX),
   }
 }

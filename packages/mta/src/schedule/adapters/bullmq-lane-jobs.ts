@@ -14,7 +14,9 @@ export interface LaneJob {
 }
 
 export interface LaneJobsOptions {
-  /** A new connection for BullMQ; closed with the jobs. */
+  /** For adding jobs; not closed here. */
+  readonly client: RedisClient
+  /** A new connection for a worker, which closes it. */
   readonly connect: () => RedisClient
   readonly keys: QueueKeys
   /** Without renewal a worker counts as dead after this time. */
@@ -35,20 +37,18 @@ const EVENTS_MAX = 16
 
 export class LaneJobs {
   readonly #options: LaneJobsOptions
-  readonly #client: RedisClient
   readonly #queue: Queue<LaneJob>
-  #worker: { readonly client: RedisClient; readonly jobs: Worker<LaneJob> } | undefined
+  #worker: RunningWorker | undefined
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
-    this.#client = options.connect()
     this.#queue = new Queue<LaneJob>(LANE_JOBS, {
-      connection: this.#client,
+      connection: options.client,
       prefix: options.keys.tag,
       streams: { events: { maxLen: EVENTS_MAX } },
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     })
-    this.#queue.on('error', options.onTrouble)
+    this.#queue.on('error', (error) => this.#trouble(error))
   }
 
   async add(jobs: readonly LaneJob[]): Promise<void> {
@@ -78,32 +78,36 @@ export class LaneJobs {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     })
-    jobs.on('error', this.#options.onTrouble)
+    jobs.on('error', (error) => this.#trouble(error))
     this.#worker = { client, jobs }
-    if (old !== undefined) void retire(old)
+    if (old !== undefined) void retire(old, new Promise((resolve) => setTimeout(resolve, this.#options.lockMs).unref()))
   }
 
   /** Takes no more jobs and waits for those at work; `abandon` ends the waiting. */
   async rest(abandon: Promise<void>): Promise<void> {
     const worker = this.#worker
     this.#worker = undefined
-    if (worker !== undefined) await Promise.race([retire(worker), abandon])
+    if (worker === undefined) return
+    await retire(worker, abandon)
+  }
+
+  /** System errors have a code in letters; BullMQ's own (a lost lock) are no outage, and told by the turn. */
+  #trouble(error: Error): void {
+    if ('code' in error && typeof error.code === 'string') this.#options.onTrouble(error)
   }
 
   close(): void {
     this.#queue.close().catch(() => undefined)
-    this.#client.disconnect()
   }
 }
 
-/** BullMQ closes only the connections that it made itself. */
-async function retire({
-  client,
-  jobs,
-}: {
+interface RunningWorker {
   readonly client: RedisClient
   readonly jobs: Worker<LaneJob>
-}): Promise<void> {
-  await jobs.close().catch(() => undefined)
+}
+
+/** Abandoned or not, its connection is closed: BullMQ would try to tell the end of a job as long as Redis is away. */
+async function retire({ client, jobs }: RunningWorker, abandon: Promise<void>): Promise<void> {
+  await Promise.race([jobs.close().catch(() => undefined), abandon])
   client.disconnect()
 }

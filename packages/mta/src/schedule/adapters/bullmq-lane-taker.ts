@@ -34,7 +34,7 @@ const STOP_MS = 500
 
 export class LaneTaker {
   readonly #options: LaneTakerOptions
-  #wakes = new Map<LaneId, Wake>()
+  readonly #wakes = new Map<LaneId, Wake>()
   /** Wakes of a later time that the spool may not know. */
   readonly #later = new Set<NodeJS.Timeout>()
   #slots = 0
@@ -74,7 +74,10 @@ export class LaneTaker {
   }
 
   wake(wake: Wake): void {
-    if (wake.inMs > 0) return this.#wakeLater(wake)
+    if (wake.inMs > 0) {
+      this.#wakeLater(wake)
+      return
+    }
     const known = this.#wakes.get(wake.lane)
     if (known !== undefined && (known.byOperator || !wake.byOperator)) return
     if (known === undefined && this.#wakes.size >= WAKES_MAX) return
@@ -142,15 +145,12 @@ export class LaneTaker {
     this.#takes += 1
     const wakes = [...this.#wakes.values()].slice(0, WAKES_PER_TAKE)
     for (const { lane } of wakes) this.#wakes.delete(lane)
-    const taken = await this.#ask({ id: `${this.#takes}`, slots: this.#slots, wakes })
+    const ask = { id: `${this.#takes}`, slots: this.#slots, wakes }
+    const taken = await this.#untilAnswered(() => this.#options.due.take(ask))
     if (taken === undefined) return
-    try {
-      await this.#options.jobs.add(taken.lanes.map((lane) => ({ lane, slot: 0 })))
-    } catch (error) {
-      // Their entries come back when the lease ends.
-      this.unavailable(error)
-      return
-    }
+    const jobs = taken.lanes.map((lane) => ({ lane, slot: 0 }))
+    await this.#untilAnswered(() => this.#options.jobs.add(jobs))
+    if (this.#stopped) return
     this.#available()
     this.#waiting = taken.waiting
     this.#held = taken.held
@@ -166,11 +166,11 @@ export class LaneTaker {
     this.#next = setTimeout(() => this.soon(), ms)
   }
 
-  /** The same question until it is answered: a lost answer holds lanes that nobody else would run for a minute. */
-  async #ask(ask: Parameters<DueLanes['take']>[0]): Promise<Taken | undefined> {
+  /** Again and again: a lost answer holds lanes that nobody else would run for a minute. Both may be done twice. */
+  async #untilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined> {
     for (;;) {
       try {
-        return await this.#options.due.take(ask)
+        return await ask()
       } catch (error) {
         this.unavailable(error)
         if (this.#stopped) return undefined

@@ -16,9 +16,9 @@ import { RunningTurns } from './bullmq-running-turns.ts'
 import { TurnFailures } from './turn-failures.ts'
 
 export interface BullmqSchedulerOptions {
-  /** For scripts; closed by `stop`. */
+  /** For scripts and for adding jobs; closed by `stop`. */
   readonly client: RedisClient
-  /** Further connections as BullMQ wants them. */
+  /** Connections of the worker, as BullMQ wants them. */
   readonly connectForJobs: () => RedisClient
   readonly keys: QueueKeys
   /** UTC milliseconds. */
@@ -87,8 +87,7 @@ class SharedScheduler implements BullmqScheduler {
     this.#due = new DueLanes({ client, keys, node: this.#node, leaseMs: this.#limits.leaseMs })
     this.#turns = new RunningTurns(monotonic)
     this.#jobs = new LaneJobs({
-      connect: options.connectForJobs,
-      keys,
+      ...{ client, keys, connect: options.connectForJobs },
       lockMs: this.#limits.lockMs,
       work: (job) => this.#work(job),
       onTrouble: (error) => this.#taker.unavailable(error),
@@ -148,8 +147,8 @@ class SharedScheduler implements BullmqScheduler {
       if (known === 'backs-off') return
       running.knownToMove = known === 'proven'
       const end = this.#abort.signal.aborted ? putBack : await this.#run(name)
-      if (end.kind === 'more' && slot > 0) await this.#jobs.add([{ lane, slot }])
       await this.#ended(name, { ...end, progressed: running.progressedAt !== undefined && end.kind !== 'backoff' })
+      if (end.kind === 'more' && slot > 0) await this.#jobs.add([{ lane, slot }])
     } catch (error) {
       // Nothing was begun or told: the lane's entry brings it back when its lease ends.
       this.#taker.unavailable(error)
