@@ -6,6 +6,7 @@
  *   const id = await submitTagged(world, 'requiretls')
  */
 import assert from 'node:assert/strict'
+import { defaultRetryOptions } from '../../packages/mta/src/schedule/retry-schedule.ts'
 import type { QueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import { type DaneWorldOptions, DOMAIN, startDaneWorld } from './dane-world.ts'
 import type { ReceivedMessage } from './mx-script.ts'
@@ -18,11 +19,15 @@ export const SENDER_MX = 'mx.sender.test'
 /** Of the second host of the domain, where a test has one. */
 export const MX20 = 'mx20.example.test'
 
-/** TLSA records are not published unless a test says so. */
-export function startTaggedWorld({ others = {}, ...options }: DaneWorldOptions): Promise<StsWorld> {
+/**
+ * TLSA records are not published unless a test says so. A message that a host refuses for now is not tried again within
+ * a test: tests count the commands of its one attempt.
+ */
+export function startTaggedWorld({ others = {}, delivery, ...options }: DaneWorldOptions): Promise<StsWorld> {
   return startDaneWorld({
     tlsa: 'none',
     ...options,
+    delivery: { retry: defaultRetryOptions, ...delivery },
     others: {
       ...others,
       hosts: { [SENDER_MX]: { capabilitiesInTls: LISTED }, ...others.hosts },
