@@ -247,12 +247,31 @@ describe('durability', () => {
   test('contents of another queue are not touched, nor those of a server that lost its data', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const { spool } = await lab.open()
-    await spool.accept(messageNow([1], { content: { kind: 'memory', bytes: randomBytes(50_000) } }))
     const other = await openRedisSpool(lab.options({ queue: 'other' }))
     assert.ok(!other.ok && other.error.kind === 'foreign-content')
+    await spool.accept(messageNow([1], { content: { kind: 'memory', bytes: randomBytes(50_000) } }))
     await lab.command('FLUSHALL')
     const again = await openRedisSpool(lab.options())
     assert.ok(!again.ok && again.error.kind === 'foreign-content')
+  })
+
+  test('a relay whose directory is not the one of the others does not start, a new queue starts on any', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    await lab.open()
+    const elsewhere = await openRedisSpool(lab.options({ contentDir: join(lab.directory, 'elsewhere') }))
+    assert.ok(!elsewhere.ok && elsewhere.error.kind === 'foreign-content')
+    // Nothing is kept there, so nothing can be lost.
+    await lab.command('FLUSHALL')
+    const nodes = await Promise.all([lab.open(), lab.open(), lab.open()])
+    assert.deepEqual(await nodes[0].spool.accept(messageNow()), { kind: 'accepted' })
+    await lab.open()
+  })
+
+  test('keys that a later version wrote are not touched', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    await lab.command('SET', '{hermetic:test}:spool:version', '2')
+    const opened = await openRedisSpool(lab.options())
+    assert.deepEqual(opened.ok || opened.error, { kind: 'newer-schema', found: 2, supported: 1 })
   })
 })
 

@@ -193,6 +193,19 @@ export function settleContract(open: OpenSpool): void {
     assert.equal(await spool.admin.show(second.id), undefined)
   })
 
+  test('what a late settle closed stays closed, whatever the holder says of it', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    await spool.accept(messageToMany(2))
+    const first = await claimOne(spool)
+    world.pass(LEASE_MS)
+    const second = await claimOne(spool)
+    await spool.settle(first.token, settlement('late', [delivered(0)]))
+    const now = settlement('now', [deferred(0), deferred(1)])
+    assert.deepEqual(await spool.settle(second.token, now), { kind: 'settled' })
+    assert.deepEqual(await states(spool, second.id), ['delivered', 'open'])
+  })
+
   test('a late settle that closes the last recipient ends the message, for its holder too', async (t) => {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()

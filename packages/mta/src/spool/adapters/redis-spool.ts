@@ -5,8 +5,7 @@
  * Of one process alone are the journals, in its data_dir; all processes of a queue share the server and the directory
  * of contents.
  */
-import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir, readdir } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { queueKeys } from '../../redis/keys.ts'
@@ -14,7 +13,7 @@ import { reserveBytes } from '../capacity.ts'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { ContentStore } from '../content-store.ts'
 import { diskFree } from '../disk-free.ts'
-import { DIRECTORY_MODE, errorCode, isErrno, makeDurableDirectory } from '../durable-file.ts'
+import { errorCode, makeDurableDirectory } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
 import type { SpoolHooks } from '../faults.ts'
 import { sweepOrphans } from '../orphan-sweep.ts'
@@ -29,6 +28,7 @@ import { monotonicNow, StoredSpool } from '../stored-spool.ts'
 import { UnsettledJournal } from '../unsettled-journal.ts'
 import { Watch } from '../watch.ts'
 import { type RedisCalls, RedisConnection } from './redis-connection.ts'
+import { isOwned, ownContents } from './redis-content-owner.ts'
 import { type DurabilityVerdict, durability, formatFinding } from './redis-durability.ts'
 import { FaultyStore } from './redis-faults.ts'
 import { gatherDurability, gatherMemory } from './redis-server-facts.ts'
@@ -41,7 +41,8 @@ const SWEEP_INTERVAL_MS = 60 * 60 * 1000
 const ASIDE_INTERVAL_MS = 60 * 1000
 /** A lease that nobody settled or released in this time was forgotten by its holder. */
 const FORGOTTEN_LEASE_MS = 60 * 60 * 1000
-const OWNER = 'of-'
+/** Raised when what the keys mean changes (`redis-lua/prelude.lua`). */
+const SCHEMA_VERSION = 1
 
 export interface RedisSpoolOptions {
   readonly url: string
@@ -68,6 +69,7 @@ export type RedisSpoolOpenError =
   | { readonly kind: 'unusable-directory'; readonly path: string; readonly detail: string }
   /** Its files belong to messages of another queue, or the server lost ours: nothing there is touched. */
   | { readonly kind: 'foreign-content'; readonly path: string; readonly detail: string }
+  | { readonly kind: 'newer-schema'; readonly found: number; readonly supported: number }
   | { readonly kind: 'unreachable'; readonly detail: string }
   /** The server may lose what it answers, or cannot serve at all. */
   | { readonly kind: 'not-durable'; readonly findings: readonly string[] }
@@ -116,8 +118,8 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Result
       if (error instanceof NotDurable) throw new Refused({ kind: 'not-durable', findings: error.findings })
       throw new Refused({ kind: 'unreachable', detail: String(error) })
     })
-    await ownContents(ground)
-    return ok(await build(ground))
+    const mark = await claimGround(ground)
+    return ok(await build(ground, mark))
   } catch (error) {
     ground.connection.close()
     if (error instanceof Refused) return err(error.reason)
@@ -169,23 +171,18 @@ async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
   }
 }
 
-/**
- * A directory of contents belongs to one queue, by an empty directory in it that names the queue's own random id. A
- * server that lost its data has another id: then the files may be all that is left, and the sweep must not run.
- */
-async function ownContents({ options: { contentDir: path }, connection, prefix }: Ground): Promise<void> {
-  await connection.call('SET', `${prefix}owner`, randomUUID(), 'NX')
-  const mine = `${OWNER}${String(await connection.call('GET', `${prefix}owner`))}`
-  const [other] = (await readdir(path)).filter((name) => name.startsWith(OWNER) && name !== mine)
-  if (other !== undefined) {
-    throw new Refused({ kind: 'foreign-content', path, detail: `${other} is there, this queue is ${mine}` })
-  }
-  await mkdir(join(path, mine), { mode: DIRECTORY_MODE }).catch((error: unknown) => {
-    if (!isErrno(error, 'EEXIST')) throw error
-  })
+/** Keys that a later version wrote are not touched; answers the mark of our directory of contents. */
+async function claimGround({ options, connection, prefix, hooks }: Ground): Promise<string> {
+  await connection.call('SET', `${prefix}version`, String(SCHEMA_VERSION), 'NX')
+  const found = Number(String(await connection.call('GET', `${prefix}version`)))
+  if (found > SCHEMA_VERSION) throw new Refused({ kind: 'newer-schema', found, supported: SCHEMA_VERSION })
+  const { contentDir: path, queue } = options
+  const owned = await ownContents(connection, { path, queue, key: `${prefix}owner`, hooks })
+  if (!owned.ok) throw new Refused({ kind: 'foreign-content', path, detail: owned.error })
+  return owned.value
 }
 
-async function build(ground: Ground): Promise<StoredSpool> {
+async function build(ground: Ground, mark: string): Promise<StoredSpool> {
   const { options, hooks, connection, condition, leases, mono } = ground
   const { dataDir, contentDir: root, emit } = options
   const contents = new ContentStore({ root, inlineBytesMax: INLINE_BYTES_MAX }, hooks, (error) =>
@@ -234,7 +231,7 @@ async function build(ground: Ground): Promise<StoredSpool> {
     await ground.recovery.recover()
   }
   await restoreReserve(ground)
-  keepWatch(ground, watch, { store, spool, contents })
+  keepWatch(ground, watch, { store, spool, contents, mark })
   return spool
 }
 
@@ -315,7 +312,13 @@ function keepWatch(
     store,
     spool,
     contents,
-  }: { readonly store: RedisStore; readonly spool: StoredSpool; readonly contents: ContentStore },
+    mark,
+  }: {
+    readonly store: RedisStore
+    readonly spool: StoredSpool
+    readonly contents: ContentStore
+    readonly mark: string
+  },
 ): void {
   const { now, mono, leases, options } = ground
   watch.every(WATCH_MS, async () => {
@@ -327,7 +330,9 @@ function keepWatch(
   const known = async (ids: readonly QueueId[]): Promise<ReadonlySet<QueueId>> =>
     new Set(await store.ask('known', { ids }))
   const onRemoved = (name: string): void => options.emit({ event: 'spool-orphan-removed', name })
-  const sweep = (): Promise<void> => sweepOrphans({ contents, now, known, onRemoved })
+  const sweep = async (): Promise<void> => {
+    if (await isOwned(options.contentDir, mark)) await sweepOrphans({ contents, now, known, onRemoved })
+  }
   watch.every(SWEEP_INTERVAL_MS, sweep)
   watch.once(sweep)
 }
