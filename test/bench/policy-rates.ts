@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs'
 import { parsePolicyFile, tlsRequirement } from '@hermetic/policy'
-import type { MtaStsDaemon } from '../interop/mta-sts-daemon.ts'
 import type { SocketmapClient } from '../interop/socketmap-client.ts'
 import { type BenchDomain, type OpenSource, value } from './policies-world.ts'
 import { percentile } from './statistics.ts'
@@ -89,7 +88,7 @@ export function ownCpuSeconds(): number {
 }
 
 /** proc_pid_stat(5): utime and stime, in clock ticks. */
-export function cpuSecondsOf({ pid }: MtaStsDaemon): () => number {
+export function cpuSecondsOf({ pid }: { readonly pid: number }): () => number {
   return () => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')

@@ -62,6 +62,8 @@ export class SocketmapConnection {
   #ready: Buffer[] = []
   #readyOctets = 0
   #isFull = false
+  #isPaused = false
+  #silentHalves = 0
   /** No more requests are taken: the peer has ended, spoken nonsense, or we stop. */
   #isEnding = false
   #requestTimer: NodeJS.Timeout | undefined
@@ -74,7 +76,7 @@ export class SocketmapConnection {
     this.#options = options
     const { socket, limits } = options
     this.#lifeTimer = setTimeout(() => this.finish(), limits.connectionMsMax).unref()
-    this.#idleTimer = setTimeout(() => this.finish(), limits.idleMsMax).unref()
+    this.#idleTimer = setTimeout(() => this.#lookForSilence(), limits.idleMsMax / 2).unref()
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('end', () => this.finish())
     socket.on('drain', () => {
@@ -103,8 +105,15 @@ export class SocketmapConnection {
   #take(chunk: Buffer): void {
     if (this.#isEnding) return
     this.#reader.feed(chunk)
-    this.#idleTimer.refresh()
+    this.#silentHalves = 0
     this.#proceed()
+  }
+
+  /** Half a limit at a time: to wind a clock for every request would cost as much as to answer it. */
+  #lookForSilence(): void {
+    this.#silentHalves += 1
+    if (this.#silentHalves >= 2) this.finish()
+    else this.#idleTimer.refresh()
   }
 
   /** Reads, answers and writes as much as may be now. */
@@ -119,9 +128,13 @@ export class SocketmapConnection {
       isMore &&= !this.#isFull
     }
     const isBusy = this.#isBusy()
-    if (isBusy && !this.#isEnding) socket.pause()
-    else socket.resume()
-    this.#watchRequest(isBusy)
+    const isPaused = isBusy && !this.#isEnding
+    if (isPaused !== this.#isPaused) {
+      this.#isPaused = isPaused
+      if (isPaused) socket.pause()
+      else socket.resume()
+    }
+    if (this.#reader.hasRest || this.#requestTimer !== undefined) this.#watchRequest(isBusy)
     const isDone = this.#isEnding && this.#pending.length === 0 && !this.#isFull
     if (isDone && !socket.writableEnded) socket.end(() => socket.destroy())
   }
@@ -137,8 +150,7 @@ export class SocketmapConnection {
       const next = this.#reader.next()
       if (!next.ok) this.#refuse(next.error)
       if (!next.ok || next.value === undefined) return false
-      clearTimeout(this.#requestTimer)
-      this.#requestTimer = undefined
+      if (this.#requestTimer !== undefined) this.#stopRequestTimer()
       const answer = this.#options.answers.answer(next.value)
       if (answer instanceof Promise) this.#wait(answer)
       else this.#sayInTurn(answer)
@@ -207,8 +219,7 @@ export class SocketmapConnection {
   #watchRequest(isBusy: boolean): void {
     const waits = this.#reader.hasRest && !isBusy && !this.#isEnding
     if (!waits) {
-      clearTimeout(this.#requestTimer)
-      this.#requestTimer = undefined
+      this.#stopRequestTimer()
       return
     }
     this.#requestTimer ??= setTimeout(() => {
@@ -216,6 +227,11 @@ export class SocketmapConnection {
       emit({ event: 'socketmap-connection-refused', peer, because: 'request-too-slow' })
       this.finish()
     }, this.#options.limits.requestMsMax).unref()
+  }
+
+  #stopRequestTimer(): void {
+    clearTimeout(this.#requestTimer)
+    this.#requestTimer = undefined
   }
 
   #closed(): void {
