@@ -1,6 +1,6 @@
 /**
  * One run of a spool under load, made to be killed: `spool-kill-child.ts <data_dir> <ledger> <count> [<point> <act> <skip>]…`,
- * on the Redis behind SPOOL_REDIS when that is set.
+ * on the Redis behind SPOOL_REDIS when that is set, with SPOOL_CONTENT as the directory that several runs share.
  * Facts go to the ledger file with a synchronous write, so that the kernel has each before the next step.
  */
 import { openSync, writeSync } from 'node:fs'
@@ -34,7 +34,7 @@ const opened =
         url: redis,
         queue: 'kill',
         durability: 'strict',
-        contentDir: `${dataDir}-content`,
+        contentDir: process.env['SPOOL_CONTENT'] ?? `${dataDir}-content`,
       })
 if (!opened.ok) throw new Error(JSON.stringify(opened.error))
 process.stdout.write('ready\n')

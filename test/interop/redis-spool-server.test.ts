@@ -297,6 +297,30 @@ describe('several processes', () => {
     assert.equal((await spool.admin.summary()).messages, 0)
   })
 
+  test('an order and a claim at the same time: each message is held or in delivery, never both', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    const [operator, worker] = [await lab.open(), await lab.open()]
+    const sent = Array.from({ length: 300 }, () => messageNow())
+    await Promise.all(sent.map((one) => operator.spool.accept(one)))
+    const claimed: string[] = []
+    const claiming = async (): Promise<void> => {
+      for (;;) {
+        const claims = await worker.spool.claim(lane(), { limit: 3, leaseMs: 60_000 })
+        if (claims.length === 0) return
+        claimed.push(...claims.map(({ id }) => id))
+      }
+    }
+    const ids = sent.map(({ id }) => id).reverse()
+    const [changes] = await Promise.all([
+      operator.spool.admin.change(ids, { kind: 'hold', reason: 'audit' }),
+      claiming(),
+    ])
+    const held = changes.filter(({ result }) => result === 'done').map(({ id }) => id)
+    assert.ok(held.length > 0 && claimed.length > 0, `${held.length} held, ${claimed.length} claimed`)
+    assert.deepEqual([...held, ...claimed].sort(), ids.toSorted())
+    assert.equal((await operator.spool.admin.summary()).held, held.length)
+  })
+
   test('what a process holds when it ends is free at once; when it dies, when its lease has ended', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const [a, b, c] = [await lab.open(), await lab.open(), await lab.open()]

@@ -107,6 +107,16 @@ export function claimContract(open: OpenSpool): void {
     assert.deepEqual(await spool.renew([kept.token, lost.token], LEASE_MS), new Set([kept.token]))
   })
 
+  test('a lease that has ended cannot be renewed, though nobody has taken over yet', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    await spool.accept(message())
+    const { token } = await claimOne(spool)
+    world.pass(LEASE_MS)
+    assert.deepEqual(await spool.renew([token], LEASE_MS), new Set())
+    assert.equal((await claimAll(spool)).length, 1)
+  })
+
   test('a released claim is due again at once, in its old place, without a charge', async (t) => {
     const spool = await new SpoolWorld(t, open).open()
     for (const ago of [30, 20, 10]) await spool.accept(message([1], { receivedAt: NOON - ago }))
