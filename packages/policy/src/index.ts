@@ -118,6 +118,7 @@ export {
   type UnusableRecord,
 } from './mta-sts/record-lookup.ts'
 export { createStsRefresher, type StsRefresher, type StsRefresherOptions } from './mta-sts/refresh.ts'
+export type { FetchSharing } from './mta-sts/shared-fetch.ts'
 export {
   createStsSource,
   type Refetched,

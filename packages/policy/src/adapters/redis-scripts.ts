@@ -28,7 +28,15 @@ const PRELUDED = [
   'remove',
   'trim',
 ] as const
-const PLAIN = ['dane-forget', 'dane-remember', 'dane-seen', 'order-note', 'order-take'] as const
+const PLAIN = [
+  'dane-forget',
+  'dane-remember',
+  'dane-seen',
+  'fetch-end',
+  'fetch-take',
+  'order-note',
+  'order-take',
+] as const
 
 export type RedisScriptName = (typeof PRELUDED)[number] | (typeof PLAIN)[number]
 

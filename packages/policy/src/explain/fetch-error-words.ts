@@ -54,6 +54,8 @@ export function fetchErrorWords(error: PolicyFetchError): string {
         : bounded(`its answer has the media type ${error.mediaType}`)
     case 'policy-invalid':
       return policyErrorWords(error.error)
+    case 'elsewhere':
+      return `another relay that shares our cache could not have it (${error.report.failureReasonCode})`
     default:
       return assertNever(error)
   }

@@ -16,6 +16,8 @@ export type PolicyFetchError =
   /** Undefined when there was none. */
   | { readonly kind: 'media-type'; readonly address: string; readonly mediaType: string | undefined }
   | { readonly kind: 'policy-invalid'; readonly address: string; readonly error: PolicyFileError }
+  /** Another process that shares the cache could not have it; what it saw is known to it alone. */
+  | { readonly kind: 'elsewhere'; readonly report: PolicyFetchReport }
 
 /** RFC 8460 §4.3.2.2. */
 export type PolicyFetchResultType = 'sts-policy-fetch-error' | 'sts-webpki-invalid' | 'sts-policy-invalid'
@@ -34,6 +36,8 @@ export function policyFetchReport(error: PolicyFetchError): PolicyFetchReport | 
       return undefined
     case 'webpki':
       return { resultType: 'sts-webpki-invalid', failureReasonCode: `webpki-${error.reason}` }
+    case 'elsewhere':
+      return error.report
     case 'policy-invalid':
       return { resultType: 'sts-policy-invalid', failureReasonCode: `policy-${error.error.kind}` }
     default:
@@ -41,9 +45,9 @@ export function policyFetchReport(error: PolicyFetchError): PolicyFetchReport | 
   }
 }
 
-type Unreported = 'own-limit' | 'aborted' | 'webpki' | 'policy-invalid'
+type OtherTypes = 'own-limit' | 'aborted' | 'webpki' | 'policy-invalid' | 'elsewhere'
 
-function fetchReason(error: Exclude<PolicyFetchError, { readonly kind: Unreported }>): string {
+function fetchReason(error: Exclude<PolicyFetchError, { readonly kind: OtherTypes }>): string {
   switch (error.kind) {
     case 'dns':
     case 'connect':

@@ -1,24 +1,28 @@
 /**
- * Fetches for the source: one at a time for a domain, each stored, counted and remembered for the back-off (RFC 8461
- * §3.3, §10.2). Whether to fetch is decided in `freshness.ts`, how is known in `fetch.ts`.
+ * Fetches for the source: one at a time for a domain, here and among the processes that share the cache, each stored,
+ * counted and remembered for the back-off (RFC 8461 §3.3, §10.2). Whether to fetch is decided in `freshness.ts`, how
+ * is known in `fetch.ts`.
  */
 import type { DomainName } from '../domain-name.ts'
 import { type CachedPolicy, type PolicyCache, PolicyCacheUnavailable } from '../ports/policy-cache.ts'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
-import type { Result } from '../result.ts'
+import { assertNever, type Result } from '../result.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './fetch-error.ts'
 import { BACK_OFF_MS, type BackOff, type Occasion, refreshDelayMs } from './freshness.ts'
 import type { StsMode, StsPolicy } from './policy-file.ts'
+import { type FetchSharing, sharedTurn } from './shared-fetch.ts'
 
 export interface PolicyFetchesOptions {
-  readonly cache: Pick<PolicyCache, 'put' | 'remove'>
+  readonly cache: Pick<PolicyCache, 'get' | 'put' | 'remove'>
   readonly fetch: (policyDomain: DomainName) => Promise<Result<{ readonly policy: StsPolicy }, PolicyFetchError>>
   /** UTC milliseconds. */
   readonly now: () => number
   /** Uniform in [0, 1). */
   readonly random: () => number
   readonly emit: EmitPolicyEvent
+  /** Where other processes use the same cache; absent: nobody else does. */
+  readonly sharing?: FetchSharing
 }
 
 export interface FetchOrder {
@@ -40,9 +44,12 @@ export interface FailedFetch extends BackOff {
   readonly error: PolicyFetchError
 }
 
+/** `joined`: somebody else ordered this fetch, and counts its failure. */
+type Ended = FetchEnd & { readonly joined: boolean }
+
 interface Running {
   readonly id: string
-  readonly end: Promise<FetchEnd>
+  readonly end: Promise<Ended>
 }
 
 /** A forgotten back-off costs one fetch. */
@@ -58,11 +65,10 @@ export class PolicyFetches {
     this.#options = options
   }
 
-  /** `joined`: somebody else ordered this fetch, and counts its failure. */
-  async run(order: FetchOrder): Promise<FetchEnd & { readonly joined: boolean }> {
+  async run(order: FetchOrder): Promise<Ended> {
     for (;;) {
       const running = this.#running.get(order.policyDomain)
-      if (running === undefined) return { ...(await this.#start(order)), joined: false }
+      if (running === undefined) return this.#start(order)
       const end = await running.end
       if (running.id === order.id) return { ...end, joined: true }
     }
@@ -74,10 +80,37 @@ export class PolicyFetches {
     return failed !== undefined && this.#options.now() < failed.until ? failed : undefined
   }
 
-  #start(order: FetchOrder): Promise<FetchEnd> {
-    const end = this.#fetch(order).finally(() => this.#running.delete(order.policyDomain))
+  #start(order: FetchOrder): Promise<Ended> {
+    const end = this.#fetchOnce(order).finally(() => this.#running.delete(order.policyDomain))
     this.#running.set(order.policyDomain, { id: order.id, end })
     return end
+  }
+
+  /** Once for all processes that share the cache. */
+  async #fetchOnce(order: FetchOrder): Promise<Ended> {
+    const { sharing } = this.#options
+    if (sharing === undefined) return { ...(await this.#fetch(order)), joined: false }
+    const turn = await sharedTurn({ ...this.#options, ...order }, sharing)
+    switch (turn.kind) {
+      case 'fetch': {
+        const end = await this.#fetch(order)
+        await turn.end(end.kind === 'failed' ? end.report : undefined)
+        return { ...end, joined: false }
+      }
+      case 'fetched':
+        this.#failed.delete(order.policyDomain)
+        return { ...turn, joined: true }
+      case 'failed': {
+        const { report, until } = turn
+        const failed: FailedFetch = { id: order.id, until, error: { kind: 'elsewhere', report } }
+        this.#failed.set(order.policyDomain, failed)
+        return { kind: 'failed', failed, report, joined: true }
+      }
+      case 'stopping':
+        return { kind: 'not-tried', because: 'stopping', joined: true }
+      default:
+        return assertNever(turn)
+    }
   }
 
   async #fetch(order: FetchOrder): Promise<FetchEnd> {

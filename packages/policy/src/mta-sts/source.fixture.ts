@@ -111,7 +111,8 @@ export class SourceBed {
     return opened.value
   }
 
-  #createSource(options: Partial<StsSourceOptions>): StsSource {
+  /** Asks the bed's name server, with a cache of its own. */
+  resolver(): StsSourceOptions['resolver'] {
     const resolver = createStubResolver({
       servers: [{ address: this.dns.address, port: this.dns.port }],
       trust: 'none',
@@ -120,8 +121,12 @@ export class SourceBed {
       attempts: 1,
     })
     this.#closing.push(() => resolver.close())
+    return resolver
+  }
+
+  #createSource(options: Partial<StsSourceOptions>): StsSource {
     return createStsSource({
-      resolver,
+      resolver: this.resolver(),
       cache: this.cache,
       fetch: this.fetch,
       now: () => this.now,

@@ -1,0 +1,228 @@
+/** Sources of policies that share one Redis: one fetch serves them all, and so does one failure. */
+import assert from 'node:assert/strict'
+import { after, before, describe, type TestContext, test } from 'node:test'
+import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
+import { type SharedPolicies, sharedPolicies } from '../../packages/policy/src/adapters/redis-shared-policies.ts'
+import { createStsRefresher } from '../../packages/policy/src/mta-sts/refresh.ts'
+import { DAY, policyText, SourceBed, START } from '../../packages/policy/src/mta-sts/source.fixture.ts'
+import { createStsSource, type StsSource } from '../../packages/policy/src/mta-sts/source.ts'
+import { fetchTurnsContract } from '../../packages/policy/src/ports/fetch-turns.contract.ts'
+import { PolicyCacheUnavailable } from '../../packages/policy/src/ports/policy-cache.ts'
+import type { PolicyEvent } from '../../packages/policy/src/ports/policy-events.ts'
+import { covers } from '../conformance/covers.ts'
+import { domainName } from '../lab/policy-host-world.ts'
+import { type RedisServer, startRedis } from '../lab/redis-server.ts'
+
+const A = domainName('a.test')
+const ENFORCE = { answer: { body: policyText('enforce') } }
+
+let redis: RedisServer
+before(async () => {
+  redis = await startRedis()
+})
+after(() => redis[Symbol.asyncDispose]())
+
+describe('the contract of fetch turns', () => {
+  const names = new WeakMap<TestContext, string>()
+  let count = 0
+  fetchTurnsContract(async (t, { turnMs } = {}) => {
+    const name = names.get(t) ?? `turns-${count}`
+    count += 1
+    names.set(t, name)
+    return (await shared(t, { name, ...(turnMs === undefined ? {} : { turnMs }) })).turns
+  })
+})
+
+interface SharedOptions {
+  readonly name: string
+  readonly server?: RedisServer
+  readonly turnMs?: number
+  readonly now?: () => number
+  readonly emit?: (event: PolicyEvent) => void
+}
+
+async function shared(t: TestContext, options: SharedOptions): Promise<SharedPolicies> {
+  const { server = redis, now = Date.now, emit = () => undefined } = options
+  const client = connectRedis({ url: server.socket })
+  t.after(() => client.disconnect())
+  assert.ok(await connected(client, 5_000))
+  return sharedPolicies({ ...options, client, now, emit })
+}
+
+/** One relay: a source of its own, on a connection of its own. */
+interface Relay extends SharedPolicies {
+  readonly source: StsSource
+  readonly events: readonly PolicyEvent[]
+  readonly stop: () => void
+}
+
+async function relays(t: TestContext, bed: SourceBed, count: number, server = redis): Promise<readonly Relay[]> {
+  const name = `relays-${process.hrtime.bigint()}`
+  return Promise.all(Array.from({ length: count }, () => relay(t, bed, { name, server })))
+}
+
+async function relay(t: TestContext, bed: SourceBed, options: SharedOptions): Promise<Relay> {
+  const events: PolicyEvent[] = []
+  const emit = (event: PolicyEvent) => void events.push(event)
+  const now = () => bed.now
+  const policies = await shared(t, { ...options, now, emit })
+  const stopping = new AbortController()
+  const sharing = { turns: policies.turns, signal: stopping.signal, pauseMs: 5 }
+  const resolver = bed.resolver()
+  const source = createStsSource({
+    ...{ resolver, cache: policies.cache, sharing, fetch: bed.fetch, now, emit },
+    random: () => 0.5,
+  })
+  return { ...policies, source, events, stop: () => stopping.abort() }
+}
+
+/** One round of the background refresh. */
+async function refreshRound({ cache, source }: Relay, now: () => number): Promise<void> {
+  const done = Promise.withResolvers<void>()
+  const refresh = (policyDomain: typeof A) => source.refresh(policyDomain)
+  let begun = false
+  const after = (_ms: number, run: () => void) => {
+    // The next round is planned when one has ended.
+    if (begun) done.resolve()
+    else setImmediate(run)
+    begun = true
+    return () => undefined
+  }
+  const refresher = createStsRefresher({ ...{ cache, now, refresh, after }, emit: (event) => assert.fail(event.event) })
+  refresher.start()
+  await done.promise
+  await refresher.stop()
+}
+
+function kindsOf(events: readonly PolicyEvent[]): readonly string[] {
+  return events.map(({ event }) => event)
+}
+
+test('STS-74 STS-76: first contact of ten relays at once is one fetch, and all have the policy', async (t) => {
+  covers(['STS-74', 'STS-76'], { observe: 'https' })
+  const bed = await SourceBed.start(t)
+  const host = await bed.host('a.test', ENFORCE)
+  bed.record('a.test', '1')
+  const ten = await relays(t, bed, 10)
+  const facts = await Promise.all(ten.map(({ source }) => source.policyFor(A)))
+  assert.deepEqual(
+    facts.map((one) => one.kind === 'policy' && `${one.mode} ${one.id} ${one.fetchedAt}`),
+    ten.map(() => `enforce 1 ${START}`),
+  )
+  assert.equal(host.requests.length, 1)
+  assert.deepEqual(kindsOf(ten.flatMap(({ events }) => events)), ['sts-fetch-ended'])
+})
+
+test('a changed id is fetched once, and the next change again', async (t) => {
+  const bed = await SourceBed.start(t)
+  const host = await bed.host('a.test', ENFORCE)
+  const five = await relays(t, bed, 5)
+  for (const [fetches, id] of [
+    [1, '1'],
+    [2, '2'],
+    [3, '1'],
+  ] as const) {
+    bed.record('a.test', id)
+    bed.later()
+    const facts = await Promise.all(five.map(({ source }) => source.policyFor(A)))
+    assert.deepEqual(
+      facts.map((one) => one.kind === 'policy' && one.id),
+      five.map(() => id),
+    )
+    assert.equal(host.requests.length, fetches)
+  }
+})
+
+test('a failure of one holds off all for five minutes, is told once and counted once', async (t) => {
+  const bed = await SourceBed.start(t)
+  const host = await bed.host('a.test', { answer: { status: 500 } })
+  bed.record('a.test', '1')
+  const five = await relays(t, bed, 5)
+  const facts = await Promise.all(five.map(({ source }) => source.policyFor(A)))
+  for (const one of facts) assert.ok(one.kind === 'none' && one.because.kind === 'fetch-failed')
+  assert.equal(facts.filter(({ uncounted }) => uncounted?.report.failureReasonCode === 'status-500').length, 1)
+  const again = await relay(t, bed, { name: 'another' })
+  assert.ok((await again.source.policyFor(A)).uncounted, 'relays of another name are told by their own fetch')
+  assert.equal(host.requests.length, 2)
+  assert.deepEqual(kindsOf(five.flatMap(({ events }) => events)), ['sts-fetch-ended', 'sts-policy-unobtainable'])
+  bed.record('a.test', '2')
+  bed.later()
+  host.answer = ENFORCE.answer
+  const changed = await Promise.all(five.map(({ source }) => source.policyFor(A)))
+  assert.ok(changed.every(({ kind }) => kind === 'policy'))
+  assert.equal(host.requests.length, 3)
+})
+
+test('a background refresh is done by one relay, and renews the policy of all', async (t) => {
+  const bed = await SourceBed.start(t)
+  const host = await bed.host('a.test', ENFORCE)
+  bed.record('a.test', '1')
+  const five = await relays(t, bed, 5)
+  await five[0]?.source.policyFor(A)
+  bed.now = START + DAY
+  await Promise.all(five.map((one) => refreshRound(one, () => bed.now)))
+  assert.equal(host.requests.length, 2)
+  for (const { cache } of five) assert.equal((await cache.get(A))?.fetchedAt, bed.now)
+})
+
+test('a relay that dies in the middle of a fetch holds up nobody for longer than its turn', async (t) => {
+  const bed = await SourceBed.start(t)
+  const host = await bed.host('a.test', ENFORCE)
+  bed.record('a.test', '1')
+  const name = 'dies'
+  const dead = await relay(t, bed, { name, turnMs: 50 })
+  assert.equal((await dead.turns.take({ policyDomain: A, id: '1' })).kind, 'ours')
+  const alive = await relay(t, bed, { name })
+  assert.equal((await alive.source.policyFor(A)).kind, 'policy')
+  assert.equal(host.requests.length, 1)
+})
+
+test('who waits for another relay stops at once when it is stopped', async (t) => {
+  const bed = await SourceBed.start(t)
+  bed.record('a.test', '1')
+  const name = 'stops'
+  const busy = await relay(t, bed, { name })
+  assert.equal((await busy.turns.take({ policyDomain: A, id: '1' })).kind, 'ours')
+  const waiting = await relay(t, bed, { name })
+  const facts = waiting.source.policyFor(A)
+  waiting.stop()
+  const found = await facts
+  assert.ok(found.kind === 'unavailable' && found.because === 'stopping')
+})
+
+test('without Redis mail waits: what is unavailable is not "no policy", and nothing is fetched', async (t) => {
+  await using server = await startRedis()
+  const bed = await SourceBed.start(t)
+  const host = await bed.host('a.test', ENFORCE)
+  bed.record('a.test', '1')
+  const [one] = await relays(t, bed, 1, server)
+  assert.ok(one)
+  await server.stop('SIGKILL')
+  const found = await one.source.policyFor(A)
+  assert.ok(found.kind === 'unavailable' && found.because === 'cache')
+  await assert.rejects(one.turns.take({ policyDomain: A, id: '1' }), PolicyCacheUnavailable)
+  assert.equal(host.requests.length, 0)
+})
+
+test('Redis gone in the middle of a fetch: what was fetched counts once, and the trouble is told', async (t) => {
+  await using server = await startRedis()
+  const bed = await SourceBed.start(t)
+  await bed.host('a.test', ENFORCE)
+  bed.record('a.test', '1')
+  const events: PolicyEvent[] = []
+  const policies = await shared(t, { name: 'gone', server, now: () => bed.now })
+  const source = createStsSource({
+    ...{ resolver: bed.resolver(), cache: policies.cache, now: () => bed.now, random: () => 0.5 },
+    sharing: { turns: policies.turns, signal: new AbortController().signal },
+    fetch: async (policyDomain) => {
+      await server.stop('SIGKILL')
+      return bed.fetch(policyDomain)
+    },
+    emit: (event) => events.push(event),
+  })
+  assert.equal((await source.policyFor(A)).kind, 'policy')
+  assert.deepEqual(
+    events.flatMap((one) => (one.event === 'sts-cache-failed' ? one.operation : [])),
+    ['put', 'turn'],
+  )
+})
