@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
@@ -47,6 +49,20 @@ test('in a pipe the demo prints every domain as it must come out, ends by itself
   assert.match(demo.output(), /^4 delivered, 5 wait and never left in clear; all as it must be/m)
   assert.match(demo.output(), /^ {2}vanished\.test: sts-record-trouble \(txt-missing\)$/m)
   assert.ok(!demo.output().includes(ESCAPE), 'no colours and no cursor')
+})
+
+test('a demo that nobody reads any more leaves nothing behind either', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'demo-test-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const child = spawn(process.execPath, [MAIN], { cwd: ROOT, env: { ...process.env, TMPDIR: directory } })
+  let trouble = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    trouble += chunk.toString('utf8')
+  })
+  child.stdout.destroy()
+  await once(child, 'close')
+  assert.equal(trouble, '')
+  assert.deepEqual(readdirSync(directory), [])
 })
 
 describe('while it is held', () => {

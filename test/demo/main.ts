@@ -31,6 +31,9 @@ const colours = hasColours(process.stdout, process.env)
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
 
+// Whoever watched is gone (`pnpm demo | head`): the world is taken down all the same.
+process.stdout.on('error', () => interrupted.abort())
+
 process.exitCode = await main()
 
 async function main(): Promise<number> {

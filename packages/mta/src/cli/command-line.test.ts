@@ -194,6 +194,17 @@ describe('credential', () => {
   })
 })
 
+test('output that finds a full disk is told in words; output that nobody reads is no error', async () => {
+  for (const [place, code, told] of [
+    ['> /dev/full', '1', 'hermetic: the output could not be written: the disk is full\n'],
+    ['| true', '0', ''],
+  ] as const) {
+    const command = `exec 3>&1; { "$0" "$1" describe-config; echo $? >&3; } ${place}`
+    const { stdout, stderr } = await promisify(execFile)('/bin/sh', ['-c', command, process.execPath, MAIN])
+    assert.deepEqual([stdout, stderr], [`${code}\n`, told], place)
+  }
+})
+
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 
 async function hermetic(

@@ -1,16 +1,19 @@
 /**
  * Where `./hermetic` begins: the real terminal, the arguments, the exit code.
  */
+import { describeSystemError } from '../config/system-error.ts'
 import { hasColours } from './colour.ts'
 import { runCommandLine } from './command-line.ts'
+import { EXIT } from './verb.ts'
 
 const args = process.argv.slice(2)
 
 // A reader that goes away (`hermetic queue list | head`) is not an error of ours, and a relay runs on without one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (args[0] === 'start') return
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  if (error.code === 'EPIPE') process.exit(EXIT.done)
+  process.stderr.write(`hermetic: the output could not be written: ${describeSystemError(error)}\n`)
+  process.exit(EXIT.failed)
 })
 // Nobody is left who could be told.
 process.stderr.on('error', () => undefined)
