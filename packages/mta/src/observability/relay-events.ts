@@ -18,7 +18,7 @@ export type RelayEvent =
   | { readonly event: 'node-outdated'; readonly node: string; readonly fixedIn: string; readonly detail: string }
   | { readonly event: 'admin-listening'; readonly service: 'metrics' | 'control'; readonly place: string }
   | { readonly event: 'admin-failed'; readonly service: 'metrics' | 'control'; readonly detail: string }
-  /** What data_dir remembers of DANE cannot be read or written. */
+  /** Whether DANE was on cannot be read or written. */
   | {
       readonly event: 'dnssec-memory-failed'
       readonly operation: 'read' | 'write'

@@ -35,7 +35,7 @@ export const RELAY_LOG_EVENTS = {
   },
   'dnssec-memory-failed': {
     level: 'error',
-    sentence: 'What data_dir remembers of DANE cannot be read or written; unread, DANE counts as having been on.',
+    sentence: 'Whether DANE was on cannot be read or written; unread, it counts as having been on.',
     fields: { operation: 'word', path: 'word', detail: 'word' },
   },
   'queue-ordered': {

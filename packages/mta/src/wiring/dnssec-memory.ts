@@ -1,9 +1,11 @@
 /**
- * What the data_dir remembers of DANE: a small file that is there once mail was delivered with it (architecture,
- * decision 6). It survives a power cut before the first such delivery; only `dane.enabled = false` removes it.
+ * What is remembered of DANE: that it was on (architecture, decision 6). A relay of its own keeps a small file in its
+ * data_dir, which survives a power cut before the first delivery with DANE; relays that share policies keep it with
+ * them. Only `dane.enabled = false` ends it.
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { SharedPolicies } from '@hermetic/policy'
 import type { LogEvent } from '../observability/log-events.ts'
 
 export interface DnssecMemory {
@@ -17,33 +19,67 @@ const DIRECTORY_MODE = 0o700
 const TEXT =
   'DANE is on for this data_dir: mail waits when nobody validates DNSSEC. Only dane.enabled = false ends that.\n'
 
-export async function openDnssecMemory(dataDir: string, emit: (event: LogEvent) => void): Promise<DnssecMemory> {
+/** Where it is kept; a read that fails is not "no". */
+interface MemoryStore {
+  /** For the log. */
+  readonly path: string
+  /** Others write it too, so what was read some time ago says little. */
+  readonly shared: boolean
+  read(): Promise<boolean>
+  write(dane: 'on' | 'off'): Promise<void>
+}
+
+type Emit = (event: LogEvent) => void
+
+/** Of one relay, in its data_dir. */
+export function openDnssecMemory(dataDir: string, emit: Emit): Promise<DnssecMemory> {
   const path = join(dataDir, NAME)
-  const there = await isThere(path)
-  if (there === 'unreadable') emit({ event: 'dnssec-memory-failed', operation: 'read', path, detail: 'unreadable' })
+  return openStore({ path, shared: false, read: () => isThere(path), write: (dane) => keep(dataDir, path, dane) }, emit)
+}
+
+/** Of all relays that share policies. */
+export function openSharedDnssecMemory(kept: SharedPolicies['daneEnabled'], emit: Emit): Promise<DnssecMemory> {
+  return openStore({ path: NAME, shared: true, read: () => kept.wasOn(), write: (dane) => kept.write(dane) }, emit)
+}
+
+async function openStore(store: MemoryStore, emit: Emit): Promise<DnssecMemory> {
+  const { path } = store
+  const failed = (operation: 'read' | 'write', detail: string) =>
+    emit({ event: 'dnssec-memory-failed', operation, path, detail })
+  let sure = !store.shared
   // Not knowing is not knowing of none: then it was on.
-  let remembered = there !== 'absent'
+  const remembered = await store.read().catch((error: unknown) => {
+    failed('read', String(error))
+    sure = false
+    return true
+  })
+  let known = remembered
   return {
     remembered,
     remember: async (dane) => {
-      if ((dane === 'on') === remembered && there !== 'unreadable') return
+      if (sure && (dane === 'on') === known) return
       try {
-        await (dane === 'on' ? write(dataDir, path) : remove(dataDir, path))
-        remembered = dane === 'on'
+        await store.write(dane)
+        known = dane === 'on'
       } catch (error) {
-        emit({ event: 'dnssec-memory-failed', operation: 'write', path, detail: String(error) })
+        failed('write', String(error))
       }
     },
   }
 }
 
-async function isThere(path: string): Promise<'there' | 'absent' | 'unreadable'> {
+async function isThere(path: string): Promise<boolean> {
   try {
     await readFile(path)
-    return 'there'
+    return true
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'absent' : 'unreadable'
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
   }
+}
+
+function keep(dataDir: string, path: string, dane: 'on' | 'off'): Promise<void> {
+  return dane === 'on' ? write(dataDir, path) : remove(dataDir, path)
 }
 
 async function write(dataDir: string, path: string): Promise<void> {

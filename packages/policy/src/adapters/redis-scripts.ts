@@ -30,6 +30,8 @@ const PRELUDED = [
 ] as const
 const PLAIN = [
   'dane-forget',
+  'dane-on-read',
+  'dane-on-write',
   'dane-remember',
   'dane-seen',
   'fetch-end',

@@ -5,6 +5,7 @@
 import type { DaneMemory } from '../ports/dane-memory.ts'
 import type { FetchTurns } from '../ports/fetch-turns.ts'
 import type { PolicyCache } from '../ports/policy-cache.ts'
+import { RedisDaneEnabled } from './redis-dane-enabled.ts'
 import { RedisDaneMemory } from './redis-dane-memory.ts'
 import { RedisFetchTurns } from './redis-fetch-turns.ts'
 import { RedisPolicyCache, type RedisPolicyCacheOptions } from './redis-policy-cache.ts'
@@ -20,6 +21,7 @@ export interface SharedPolicies {
   readonly cache: PolicyCache
   readonly turns: FetchTurns
   readonly daneMemory: DaneMemory
+  readonly daneEnabled: RedisDaneEnabled
   readonly orders: RedisPolicyOrders
 }
 
@@ -30,6 +32,7 @@ export function sharedPolicies(options: SharedPoliciesOptions): SharedPolicies {
     cache: new RedisPolicyCache({ ...options, scripts }),
     turns: new RedisFetchTurns({ scripts, ...(turnMs === undefined ? {} : { turnMs }) }),
     daneMemory: new RedisDaneMemory({ scripts, ...(max === undefined ? {} : { max }) }),
+    daneEnabled: new RedisDaneEnabled(scripts),
     orders: new RedisPolicyOrders(scripts),
   }
 }
