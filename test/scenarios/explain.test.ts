@@ -256,6 +256,20 @@ test('behind a route the smarthost counts, and the policy of the domain does not
   assert.match(out, /our own settings demand a proven certificate/)
 })
 
+test('behind a route mail waits for whatever keeps us from the smarthost, as in delivery', async () => {
+  await using world = await ExplainWorld.start({
+    relay: true,
+    domains: { 'good.test': {}, 'plain.test': { hosts: { 'mx.plain.test': { script: { CONNECT: '554 no' } } } } },
+    settings: (port) =>
+      `[[route]]\ndomain = "good.test"\nhost = "gone.test"\n[[route]]\ndomain = "plain.test"\nhost = "mx.plain.test"\nport = ${port}\n`,
+  })
+  for (const domain of ['good.test', 'plain.test']) {
+    const { code, out } = await world.run(['explain', domain, '--connect'])
+    assert.equal(code, 3, out)
+    assert.match(out, /^. Mail for \S+ waits: /)
+  }
+})
+
 test('what peers and DNS write cannot act on a terminal, nor in JSON', async () => {
   const evil = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eevil\u2028'
   await using world = await ExplainWorld.start({

@@ -111,7 +111,7 @@ async function gatherHosts(asked: Asked): Promise<RouteFound> {
     return { route: route({ kind: 'unanswered', afterMs: limits.lookupsMs }, hop), hosts: [], dialled: new Map() }
   }
   if (found.kind === 'nobody') {
-    const obstacle = obstacleOf(found.cause, world.destination.now())
+    const obstacle = obstacleOf(found.cause, { at: world.destination.now(), lane: id })
     return {
       route: route({ kind: 'nobody', ...obstacle }, hop),
       hosts: await namesOnly(hop, asked),
@@ -176,7 +176,10 @@ async function hostsOf(levels: readonly CandidateLevel[], found: HostsFound): Pr
   for (const { hosts, unusable } of levels) {
     for (const host of hosts) places.set(host.mxHostname, candidatePlace(host, facts))
     for (const { mxHostname, cause } of unusable) {
-      places.set(mxHostname, { kind: 'unusable', ...obstacleOf(cause, asked.world.destination.now()) })
+      places.set(mxHostname, {
+        kind: 'unusable',
+        ...obstacleOf(cause, { at: asked.world.destination.now(), lane: asked.lane }),
+      })
     }
   }
   const cut = levels.at(-1)?.last === true

@@ -68,9 +68,10 @@ async function probeOne(target: ProbeTarget, options: ProbeOptions): Promise<Ses
   if (opened.ok || judged?.verdict.kind === 'failed')
     return judged ?? { address, kind: 'not-tried', because: 'deadline' }
   const stopped = opened.error.kind === 'stopped'
-  if (judged !== undefined) return stopped ? judged : { ...judged, trouble: obstacleOf(opened.error, options.now()) }
+  if (judged !== undefined)
+    return stopped ? judged : { ...judged, trouble: obstacleOf(opened.error, { at: options.now(), lane }) }
   if (stopped) return { address, kind: 'not-tried', because: 'deadline' }
-  return { address, kind: 'no-channel', obstacle: obstacleOf(opened.error, options.now()) }
+  return { address, kind: 'no-channel', obstacle: obstacleOf(opened.error, { at: options.now(), lane }) }
 }
 
 type Judged = Pick<SessionFacts & { readonly kind: 'judged' }, 'kind' | 'channel' | 'verdict' | 'results'>

@@ -35,20 +35,27 @@ export function destinationText({ destination }: Pick<ExplainFacts, 'destination
   return destination.kind === 'domain' ? destination.name : destination.text
 }
 
-const NOBODY: Readonly<Record<string, (who: string) => string>> = {
+type Sentences = Readonly<Record<string, (who: string) => string>>
+
+const NEVER: Sentences = {
   'null-mx': (who) => `${who} takes no mail: it says so itself (null MX).`,
   'domain-not-found': (who) => `${who} does not exist.`,
   'no-address': (who) => `Mail for ${who} has nowhere to go: no host has an address.`,
   'address-refused': (who) => `Mail for ${who} goes nowhere: its hosts have no public address.`,
   'mail-loop': (who) => `Mail for ${who} would come back to this relay: it is among the hosts itself.`,
+}
+
+const NOT_NOW: Sentences = {
   'policy-unavailable': (who) => `Mail for ${who} waits: whether it has a policy cannot be said now.`,
   'dns-failure': (who) => `Mail for ${who} waits: DNS does not say where it goes.`,
 }
 
 function nobody(who: string, { cause, detail, permanence }: Obstacle): Conclusion {
-  const known = Object.hasOwn(NOBODY, cause) ? NOBODY[cause]?.(who) : undefined
-  const sentence = known ?? bounded(`Mail for ${who} has nowhere to go: ${detail}.`)
-  return { kind: permanence === 'permanent' ? 'undeliverable' : 'unknown', sentence }
+  const lasting = permanence === 'permanent'
+  const sentences = lasting ? NEVER : NOT_NOW
+  const known = Object.hasOwn(sentences, cause) ? sentences[cause]?.(who) : undefined
+  const sentence = known ?? bounded(`Mail for ${who} ${lasting ? 'has nowhere to go' : 'waits'}: ${detail}.`)
+  return { kind: lasting ? 'undeliverable' : 'unknown', sentence }
 }
 
 function ofHosts(who: string, { hosts, connected }: ExplainFacts): Conclusion {
