@@ -41,7 +41,7 @@ export class WaitingLanes {
     const { permits, monotonic } = this.#options
     if (!options.wait) return this.#another(site)
     const entry = this.#waiting.get(lane) ?? { until: 0, onFree: () => this.#called(lane) }
-    const permit = await permits.acquire(site, entry.onFree)
+    const permit = await permits.acquire(site, entry.onFree, lane)
     if (permit !== undefined) {
       this.#waiting.delete(lane)
       return permit

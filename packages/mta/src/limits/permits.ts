@@ -5,6 +5,7 @@
  * Adapters: `local-permits.ts` (one process), `redis-permits.ts` (many; a permit is then a lease that its holder
  * renews, and that ends by itself when the holder is dead or stopped). Both pass `permits.contract.ts`.
  */
+import type { LaneId } from '../delivery/lane.ts'
 import type { Pace, PaceAsk, Rate } from './rate.ts'
 
 export type SiteId = string & { readonly __brand: 'SiteId' }
@@ -12,10 +13,11 @@ export type SiteId = string & { readonly __brand: 'SiteId' }
 export interface Permits {
   /**
    * A permit at once, or undefined when the site is at its limit; then `onFree`, when given, is called once
-   * when one returns: first asked, first called. It is a call to ask again, not a permit. Never rejects: an
+   * when one returns: first asked, first called. It is a call to ask again, not a permit. Who waits for a lane says
+   * so: should its process be dead or stopped when its turn comes, another runs the lane. Never rejects: an
    * unreachable store has no permits.
    */
-  acquire(site: SiteId, onFree?: () => void): Promise<Permit | undefined>
+  acquire(site: SiteId, onFree?: () => void, lane?: LaneId): Promise<Permit | undefined>
 }
 
 export interface Permit {

@@ -2,6 +2,7 @@
  * Who of this process stands in which site's line: callbacks by their name in Redis, and one timer per site for
  * leases and calls that end without anybody telling. Knows no Redis.
  */
+import type { LaneId } from '../../delivery/lane.ts'
 import type { SiteId } from '../permits.ts'
 
 export interface PermitLinesOptions {
@@ -11,7 +12,7 @@ export interface PermitLinesOptions {
 }
 
 interface Line {
-  /** Callback → its name in Redis, `<node>/<number>`. */
+  /** Callback → its name in Redis, `<node>/<number> <lane>`. */
   readonly waiters: Map<() => void, string>
   timer: NodeJS.Timeout | undefined
 }
@@ -36,11 +37,11 @@ export class PermitLines {
   }
 
   /** The same name for the same callback, as long as it waits. Followed by `refused` or `leave`. */
-  ask(site: SiteId, onFree: () => void): string {
+  ask(site: SiteId, onFree: () => void, lane?: LaneId): string {
     const line = this.#lines.get(site) ?? { waiters: new Map(), timer: undefined }
     this.#lines.set(site, line)
     const known = line.waiters.get(onFree)
-    const name = known ?? this.#nextName()
+    const name = known ?? this.#nextName(lane)
     line.waiters.set(onFree, name)
     const place = this.#places.get(name) ?? { site, onFree, asking: true, early: false }
     place.asking = true
@@ -57,9 +58,9 @@ export class PermitLines {
     place.early = false
   }
 
-  #nextName(): string {
+  #nextName(lane: LaneId | undefined): string {
     this.#names += 1
-    return `${this.#options.node}/${this.#names}`
+    return `${this.#options.node}/${this.#names} ${lane ?? ''}`
   }
 
   leave(site: SiteId, onFree: () => void): void {

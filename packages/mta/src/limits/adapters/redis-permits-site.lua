@@ -5,9 +5,10 @@
 --       2 waiting  sorted set, waiter -> its place in line
 --       3 called   sorted set, waiter that was called -> until when the call counts (ms)
 --       4 state    hash: limit (thousandths) and round of the adaptive limit, arrival (us) of the rate, places given
+--       5 due      of the lane scheduler
 -- ARGV  1 concurrency  2 initial concurrency, 0 when the limit is fixed  3 lease (ms)  4 how long a call counts (ms)
 --       5 prefix of the channels on which nodes are called
--- Waiters are named '<node>/<number>'.
+-- Waiters are named '<node>/<number> <lane>', with nothing behind the blank when no lane waits.
 local held, waiting, called, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ceiling, initial, lease_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local call_ms, channels = tonumber(ARGV[4]), ARGV[5]
@@ -44,14 +45,17 @@ local function remember()
   redis.call('PEXPIRE', state, REMEMBERED_MS)
 end
 
--- Hands out free permits, as calls: first asked, first called. A node that no longer listens is passed over.
+-- Hands out free permits, as calls: first asked, first called. The node that waits is told; and the lane is due, so
+-- that any node may run it, should that one be dead or stopped. A dead node that waits for no lane is passed over.
 local function call_waiting()
   local free = allowed() - redis.call('ZCARD', held) - redis.call('ZCARD', called)
   while free > 0 do
     local first = redis.call('ZPOPMIN', waiting)[1]
     if first == nil then return end
-    local node = string.match(first, '^(.-)/')
-    if node and redis.call('PUBLISH', channels .. node, first) > 0 then
+    local node, lane = string.match(first, '^(.-)/%d+ (.*)$')
+    local heard = redis.call('PUBLISH', channels .. node, first) > 0
+    if lane ~= '' then redis.call('ZADD', KEYS[5], 'LT', whole(now), lane) end
+    if heard or lane ~= '' then
       redis.call('ZADD', called, whole(now + call_ms), first)
       free = free - 1
     end

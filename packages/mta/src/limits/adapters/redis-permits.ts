@@ -1,10 +1,11 @@
 /**
  * Permits of many processes: leases in Redis (60 s, renewed at a third), one set of scripts, all keys of a site in
  * one slot. Who finds no permit stands in the site's line; a permit that returns, or whose lease ends, calls the next
- * over a channel of its node, so nobody polls. A process that was stopped longer than its lease has lost its permits
+ * over a channel of its node and makes its lane due for all nodes, so nobody polls. A process that was stopped longer than its lease has lost its permits
  * and learns it from its own clock. Without Redis there are no permits.
  */
 import { randomUUID } from 'node:crypto'
+import type { LaneId } from '../../delivery/lane.ts'
 import { COMMAND_TIMEOUT_MS, connected, type RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
 import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
@@ -109,10 +110,10 @@ class SharedPermits implements RedisPermits {
     this.#lines.callAll()
   }
 
-  async acquire(site: SiteId, onFree?: () => void): Promise<Permit | undefined> {
+  async acquire(site: SiteId, onFree?: () => void, lane?: LaneId): Promise<Permit | undefined> {
     this.#tokens += 1
     const token = `${this.#node}/${this.#tokens}`
-    const waiter = onFree === undefined ? '' : this.#lines.ask(site, onFree)
+    const waiter = onFree === undefined ? '' : this.#lines.ask(site, onFree, lane)
     const askedAt = this.#options.monotonic()
     let answer: readonly number[]
     try {
@@ -258,7 +259,7 @@ class SharedPermits implements RedisPermits {
     const base = keys.permits(site)
     const { concurrency, initialConcurrency = 0 } = limits
     return runScript(client, script, {
-      keys: [`${base}:held`, `${base}:waiting`, `${base}:called`, `${base}:state`],
+      keys: [`${base}:held`, `${base}:waiting`, `${base}:called`, `${base}:state`, keys.due],
       args: [concurrency, initialConcurrency, this.#leaseMs, CALL_MS, keys.permitCalls(''), ...args],
     })
   }
