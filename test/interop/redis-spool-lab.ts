@@ -111,6 +111,8 @@ export class Wire {
   readonly #sockets = new Set<Socket>()
   #lose: { readonly text: string; readonly what: 'question' | 'answer' } | undefined
 
+  #hold: { readonly text: string; readonly gone: () => Promise<void> } | undefined
+
   private constructor(path: string, target: string) {
     this.path = path
     this.#server = createServer((client) => this.#carry(client, connect(target)))
@@ -129,6 +131,23 @@ export class Wire {
   /** Breaks the connection once: before the question with this text arrives, or before its answer comes back. */
   lose(what: 'question' | 'answer', text: string): void {
     this.#lose = { what, text }
+  }
+
+  /** Keeps the next question with this text, and what follows it, until it is let go. */
+  hold(text: string): { readonly isHeld: () => boolean; letGo(): void } {
+    let go: () => void = () => undefined
+    let isHeld = false
+    const gone = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    this.#hold = {
+      text,
+      gone: () => {
+        isHeld = true
+        return gone
+      },
+    }
+    return { isHeld: () => isHeld, letGo: go }
   }
 
   get isArmed(): boolean {
@@ -152,6 +171,16 @@ export class Wire {
         this.#lose = undefined
         if (lose.what === 'question') return client.destroy()
         doomed = true
+      }
+      const hold = this.#hold
+      if (hold !== undefined && chunk.includes(hold.text)) {
+        this.#hold = undefined
+        client.pause()
+        void hold.gone().then(() => {
+          server.write(chunk)
+          client.resume()
+        })
+        return
       }
       server.write(chunk)
     })

@@ -11,6 +11,7 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
+import { SpoolFaults } from '../../packages/mta/src/spool/faults.ts'
 import {
   claimAll,
   claimOne,
@@ -321,6 +322,23 @@ describe('several processes', () => {
     assert.equal((await operator.spool.admin.summary()).held, held.length)
   })
 
+  test('an order that was decided before a settle does not undo it', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    const wire = await Wire.between(t, lab)
+    const [operator, worker] = [await lab.open({ url: wire.path }), await lab.open()]
+    const sent = messageNow()
+    await worker.spool.accept(sent)
+    const held = wire.hold('under audit')
+    const ordering = operator.spool.admin.change([sent.id], { kind: 'hold', reason: 'under audit' })
+    await eventually('the order is on its way', () => held.isHeld())
+    const { token } = await claimOne(worker.spool)
+    await worker.spool.settle(token, settlement('a', [deferred()]))
+    held.letGo()
+    assert.deepEqual(await ordering, [{ id: sent.id, result: 'done' }])
+    const [delivery] = (await worker.spool.admin.show(sent.id))?.deliveries ?? []
+    assert.deepEqual([delivery?.state, delivery?.attempts], ['held', 1])
+  })
+
   test('what a process holds when it ends is free at once; when it dies, when its lease has ended', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const [a, b, c] = [await lab.open(), await lab.open(), await lab.open()]
@@ -344,17 +362,16 @@ describe('several processes', () => {
 
   test('an outcome in the journal of a stopped process is still its own when it comes back', async (t) => {
     const lab = await RedisSpoolLab.start(t)
-    const options = lab.options()
-    const a = await lab.open(options)
-    const b = await lab.open()
+    const faults = new SpoolFaults()
+    const options = lab.options({ hooks: { faults, probeIntervalMs: 20 } })
+    const [a, b] = [await lab.open(options), await lab.open()]
     await a.spool.accept(messageNow())
     const claim = await claimOne(a.spool)
-    await lab.command('REPLICAOF', '127.0.0.1', '1')
+    faults.arm('before-commit', { act: 'fail', times: 1_000_000 })
     assert.equal((await a.spool.settle(claim.token, settlement('a', [delivered()]))).kind, 'journalled')
     await a.spool.close()
-    await lab.command('REPLICAOF', 'NO', 'ONE')
-    await recovered(b.spool)
     assert.deepEqual(await claimAll(b.spool), [], 'nobody sends again what was delivered')
+    faults.disarm('before-commit')
     const again = await lab.open(options)
     assert.equal((await again.spool.admin.summary()).messages, 0)
   })

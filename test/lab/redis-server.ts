@@ -23,11 +23,13 @@ export interface RedisServer extends AsyncDisposable {
 export interface RedisServerOptions {
   /** Further lines of redis.conf as command line words, e.g. `['--maxmemory', '20mb']`. */
   readonly settings?: readonly string[]
+  /** Words in front of the program, e.g. a tracer that lets the program stay our own child. */
+  readonly wrap?: readonly string[]
 }
 
 const START_MS_MAX = 10_000
 
-export async function startRedis({ settings = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis({ settings = [], wrap = [] }: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'hermetic-redis-'))
   const socket = join(directory, 'redis.sock')
   let child: ChildProcess | undefined
@@ -35,7 +37,16 @@ export async function startRedis({ settings = [] }: RedisServerOptions = {}): Pr
   async function start(): Promise<void> {
     const words = ['--port', '0', '--unixsocket', socket, '--dir', directory, '--save', '']
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction']
-    const one = spawn('redis-server', [...words, ...durable, '--loglevel', 'warning', ...settings], {
+    const [program = '', ...args] = [
+      ...wrap,
+      'redis-server',
+      ...words,
+      ...durable,
+      '--loglevel',
+      'warning',
+      ...settings,
+    ]
+    const one = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     child = one

@@ -132,6 +132,18 @@ export function claimContract(open: OpenSpool): void {
     )
   })
 
+  test('a release that comes after a take-over frees nothing', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    await spool.accept(message())
+    const first = await claimOne(spool)
+    world.pass(LEASE_MS)
+    const second = await claimOne(spool)
+    await spool.release([first.token])
+    assert.deepEqual(await claimAll(spool), [])
+    assert.deepEqual(await spool.renew([second.token], LEASE_MS), new Set([second.token]))
+  })
+
   test('claims end with the run that held them', async (t) => {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()
