@@ -38,6 +38,7 @@ interface StoreOptions {
   readonly bounds?: { readonly expired: number; readonly none: number }
   readonly daneSubjectsMax?: number
   readonly deadlineMs?: number
+  readonly policiesMax?: number
 }
 
 /** One process's view of the store. */
@@ -326,6 +327,17 @@ describe('a large store', () => {
     assert.equal((await cache.list({ limit: 1_000 })).length, 301)
   })
 
+  test('there are no more policies than there may be, and those that are there can be renewed', async (t) => {
+    const { cache } = await open(t, { policiesMax: 2 })
+    const third = domain('c.test')
+    for (const one of [A, B]) await cache.put(one, cached('enforce', START))
+    await assert.rejects(cache.put(third, cached('enforce', START)), /FULL/)
+    await cache.put(A, cached('testing', START))
+    assert.equal(await cache.remove(B), true)
+    await cache.put(third, cached('enforce', START))
+    assert.ok(await cache.get(third))
+  })
+
   test('of 100,000 policies, those that are due are found without looking at the others', async (t) => {
     const { cache, client } = await open(t)
     await inBatches(100_000, (n) =>
@@ -339,6 +351,9 @@ describe('a large store', () => {
     const count = performance.now()
     assert.equal((await cache.count({ now: START, staleBefore: START }))[0]?.policies, 100_000)
     const counted = performance.now() - count
+    const lookups = performance.now()
+    for (let n = 0; n < 2_000; n += 1) assert.ok(await cache.get(domain(`d${n * 50}.test`)))
+    t.diagnostic(`a lookup takes ${((performance.now() - lookups) / 2).toFixed(0)} µs`)
     t.diagnostic(
       `due ${due.toFixed(1)} ms, count ${counted.toFixed(1)} ms, Redis ${(memory / 1e5).toFixed(0)} bytes each`,
     )

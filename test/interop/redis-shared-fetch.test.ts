@@ -6,7 +6,7 @@ import { type SharedPolicies, sharedPolicies } from '../../packages/policy/src/a
 import { createStsRefresher } from '../../packages/policy/src/mta-sts/refresh.ts'
 import { DAY, policyText, SourceBed, START } from '../../packages/policy/src/mta-sts/source.fixture.ts'
 import { createStsSource, type StsSource } from '../../packages/policy/src/mta-sts/source.ts'
-import { fetchTurnsContract } from '../../packages/policy/src/ports/fetch-turns.contract.ts'
+import { fetchLeasesContract } from '../../packages/policy/src/ports/fetch-leases.contract.ts'
 import { PolicyCacheUnavailable } from '../../packages/policy/src/ports/policy-cache.ts'
 import type { PolicyEvent } from '../../packages/policy/src/ports/policy-events.ts'
 import { covers } from '../conformance/covers.ts'
@@ -22,21 +22,21 @@ before(async () => {
 })
 after(() => redis[Symbol.asyncDispose]())
 
-describe('the contract of fetch turns', () => {
+describe('the contract of fetch leases', () => {
   const names = new WeakMap<TestContext, string>()
   let count = 0
-  fetchTurnsContract(async (t, { turnMs } = {}) => {
-    const name = names.get(t) ?? `turns-${count}`
+  fetchLeasesContract(async (t, { leaseMs } = {}) => {
+    const name = names.get(t) ?? `fetches-${count}`
     count += 1
     names.set(t, name)
-    return (await shared(t, { name, ...(turnMs === undefined ? {} : { turnMs }) })).turns
+    return (await shared(t, { name, ...(leaseMs === undefined ? {} : { leaseMs }) })).fetchLeases
   })
 })
 
 interface SharedOptions {
   readonly name: string
   readonly server?: RedisServer
-  readonly turnMs?: number
+  readonly leaseMs?: number
   readonly now?: () => number
   readonly emit?: (event: PolicyEvent) => void
 }
@@ -67,7 +67,7 @@ async function relay(t: TestContext, bed: SourceBed, options: SharedOptions): Pr
   const now = () => bed.now
   const policies = await shared(t, { ...options, now, emit })
   const stopping = new AbortController()
-  const sharing = { turns: policies.turns, signal: stopping.signal, pauseMs: 5 }
+  const sharing = { leases: policies.fetchLeases, signal: stopping.signal, pauseMs: 5 }
   const resolver = bed.resolver()
   const source = createStsSource({
     ...{ resolver, cache: policies.cache, sharing, fetch: bed.fetch, now, emit },
@@ -165,13 +165,13 @@ test('a background refresh is done by one relay, and renews the policy of all', 
   for (const { cache } of five) assert.equal((await cache.get(A))?.fetchedAt, bed.now)
 })
 
-test('a relay that dies in the middle of a fetch holds up nobody for longer than its turn', async (t) => {
+test('a relay that dies in the middle of a fetch holds up nobody for longer than its lease', async (t) => {
   const bed = await SourceBed.start(t)
   const host = await bed.host('a.test', ENFORCE)
   bed.record('a.test', '1')
   const name = 'dies'
-  const dead = await relay(t, bed, { name, turnMs: 50 })
-  assert.equal((await dead.turns.take({ policyDomain: A, id: '1' })).kind, 'ours')
+  const dead = await relay(t, bed, { name, leaseMs: 50 })
+  assert.equal((await dead.fetchLeases.take({ policyDomain: A, id: '1' })).kind, 'ours')
   const alive = await relay(t, bed, { name })
   assert.equal((await alive.source.policyFor(A)).kind, 'policy')
   assert.equal(host.requests.length, 1)
@@ -182,7 +182,7 @@ test('who waits for another relay stops at once when it is stopped', async (t) =
   bed.record('a.test', '1')
   const name = 'stops'
   const busy = await relay(t, bed, { name })
-  assert.equal((await busy.turns.take({ policyDomain: A, id: '1' })).kind, 'ours')
+  assert.equal((await busy.fetchLeases.take({ policyDomain: A, id: '1' })).kind, 'ours')
   const waiting = await relay(t, bed, { name })
   const facts = waiting.source.policyFor(A)
   waiting.stop()
@@ -200,7 +200,7 @@ test('without Redis mail waits: what is unavailable is not "no policy", and noth
   await server.stop('SIGKILL')
   const found = await one.source.policyFor(A)
   assert.ok(found.kind === 'unavailable' && found.because === 'cache')
-  await assert.rejects(one.turns.take({ policyDomain: A, id: '1' }), PolicyCacheUnavailable)
+  await assert.rejects(one.fetchLeases.take({ policyDomain: A, id: '1' }), PolicyCacheUnavailable)
   assert.equal(host.requests.length, 0)
 })
 
@@ -213,7 +213,7 @@ test('Redis gone in the middle of a fetch: what was fetched counts once, and the
   const policies = await shared(t, { name: 'gone', server, now: () => bed.now })
   const source = createStsSource({
     ...{ resolver: bed.resolver(), cache: policies.cache, now: () => bed.now, random: () => 0.5 },
-    sharing: { turns: policies.turns, signal: new AbortController().signal },
+    sharing: { leases: policies.fetchLeases, signal: new AbortController().signal },
     fetch: async (policyDomain) => {
       await server.stop('SIGKILL')
       return bed.fetch(policyDomain)
@@ -223,6 +223,6 @@ test('Redis gone in the middle of a fetch: what was fetched counts once, and the
   assert.equal((await source.policyFor(A)).kind, 'policy')
   assert.deepEqual(
     events.flatMap((one) => (one.event === 'sts-cache-failed' ? one.operation : [])),
-    ['put', 'turn'],
+    ['put', 'lease'],
   )
 })

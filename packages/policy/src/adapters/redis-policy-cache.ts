@@ -28,6 +28,7 @@ export interface RedisPolicyCacheOptions {
   readonly now: () => number
   readonly emit: EmitPolicyEvent
   readonly bounds?: Partial<SharedEvictableBounds>
+  readonly policiesMax?: number
 }
 
 /** What the store may forget: never an unexpired policy that demands something. */
@@ -36,6 +37,9 @@ export interface SharedEvictableBounds {
   readonly expired: number
   readonly none: number
 }
+
+/** Policies that must not be evicted need an end somewhere; then a put fails and is told. */
+export const SHARED_POLICIES_MAX = 1_000_000
 
 export const SHARED_EVICTABLE_BOUNDS: SharedEvictableBounds = { expired: 2_000, none: 10_000 }
 const PUTS_BETWEEN_TRIMS = 256
@@ -49,16 +53,18 @@ export class RedisPolicyCache implements PolicyCache {
   readonly #now: () => number
   readonly #emit: EmitPolicyEvent
   readonly #bounds: SharedEvictableBounds
+  readonly #max: number
   /** Of the store as this process knows it; undefined before the first look. */
   #epoch: string | undefined
   #putsUntilTrim = 0
   #rebuilding: Promise<void> | undefined
 
-  constructor({ scripts, now, emit, bounds }: RedisPolicyCacheOptions) {
+  constructor({ scripts, now, emit, bounds, policiesMax }: RedisPolicyCacheOptions) {
     this.#scripts = scripts
     this.#now = now
     this.#emit = emit
     this.#bounds = { ...SHARED_EVICTABLE_BOUNDS, ...bounds }
+    this.#max = policiesMax ?? SHARED_POLICIES_MAX
   }
 
   async get(policyDomain: DomainName): Promise<StoredPolicy | undefined> {
@@ -72,7 +78,7 @@ export class RedisPolicyCache implements PolicyCache {
   }
 
   async put(policyDomain: DomainName, entry: CachedPolicy): Promise<void> {
-    await this.#run('put', policyDomain, ...entryWords(entry))
+    await this.#run('put', this.#max, policyDomain, ...entryWords(entry))
     this.#putsUntilTrim -= 1
     if (this.#putsUntilTrim < 0) await this.#trim()
   }

@@ -35,7 +35,7 @@ const PLAIN = [
   'dane-remember',
   'dane-seen',
   'fetch-end',
-  'fetch-take',
+  'fetch-lease',
   'order-note',
   'order-take',
 ] as const

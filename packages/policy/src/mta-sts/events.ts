@@ -85,7 +85,7 @@ export type StsEvent =
   | ({ readonly event: 'sts-policy-purged' } & PolicyPurge)
   | {
       readonly event: 'sts-cache-failed'
-      readonly operation: 'get' | 'put' | 'remove' | 'due' | 'lease' | 'postpone' | 'turn'
+      readonly operation: 'get' | 'put' | 'remove' | 'due' | 'lease' | 'postpone'
       readonly detail: string
     }
   /** What is stored for a domain cannot be read, or is gone before its time: mail to it waits until it is purged. */

@@ -11,7 +11,7 @@ import { BoundedMap } from './bounded-map.ts'
 import { type PolicyFetchError, type PolicyFetchReport, policyFetchReport } from './fetch-error.ts'
 import { BACK_OFF_MS, type BackOff, type Occasion, refreshDelayMs } from './freshness.ts'
 import type { StsMode, StsPolicy } from './policy-file.ts'
-import { type FetchSharing, sharedTurn } from './shared-fetch.ts'
+import { type FetchSharing, sharedLease } from './shared-fetch.ts'
 
 export interface PolicyFetchesOptions {
   readonly cache: Pick<PolicyCache, 'get' | 'put' | 'remove'>
@@ -90,18 +90,18 @@ export class PolicyFetches {
   async #fetchOnce(order: FetchOrder): Promise<Ended> {
     const { sharing } = this.#options
     if (sharing === undefined) return { ...(await this.#fetch(order)), joined: false }
-    const turn = await sharedTurn({ ...this.#options, ...order }, sharing)
-    switch (turn.kind) {
+    const lease = await sharedLease({ ...this.#options, ...order }, sharing)
+    switch (lease.kind) {
       case 'fetch': {
         const end = await this.#fetch(order)
-        await turn.end(end.kind === 'failed' ? end.report : undefined)
+        await lease.end(end.kind === 'failed' ? end.report : undefined)
         return { ...end, joined: false }
       }
       case 'fetched':
         this.#failed.delete(order.policyDomain)
-        return { ...turn, joined: true }
+        return { ...lease, joined: true }
       case 'failed': {
-        const { report, until } = turn
+        const { report, until } = lease
         const failed: FailedFetch = { id: order.id, until, error: { kind: 'elsewhere', report } }
         this.#failed.set(order.policyDomain, failed)
         return { kind: 'failed', failed, report, joined: true }
@@ -109,7 +109,7 @@ export class PolicyFetches {
       case 'stopping':
         return { kind: 'not-tried', because: 'stopping', joined: true }
       default:
-        return assertNever(turn)
+        return assertNever(lease)
     }
   }
 

@@ -1,22 +1,22 @@
 /**
- * Adapter of `FetchTurns` in Redis, beside the shared policies: a key for each turn that ends by itself, on Redis' own
+ * Adapter of `FetchLeases` in Redis, beside the shared policies: a key for each lease that ends by itself, on Redis' own
  * clock, and one for each failure. A deadline bounds every call.
  */
 import { randomUUID } from 'node:crypto'
 import type { DomainName } from '../domain-name.ts'
 import type { PolicyFetchReport, PolicyFetchResultType } from '../mta-sts/fetch-error.ts'
-import type { FailedTurn, FetchQuestion, FetchTurn, FetchTurns } from '../ports/fetch-turns.ts'
+import type { FailedLease, FetchLease, FetchLeases, FetchQuestion } from '../ports/fetch-leases.ts'
 import { PolicyCacheUnavailable } from '../ports/policy-cache.ts'
 import { list } from './redis-policy-entry.ts'
 import type { RedisScriptName, RedisScripts } from './redis-scripts.ts'
 
-export interface RedisFetchTurnsOptions {
+export interface RedisFetchLeasesOptions {
   readonly scripts: RedisScripts
-  readonly turnMs?: number
+  readonly leaseMs?: number
 }
 
-/** A little longer than a fetch may take (RFC 8461 §3.3), so that a turn outlives only its process. */
-export const FETCH_TURN_MS = 65_000
+/** A little longer than a fetch may take (RFC 8461 §3.3), so that a lease outlives only its process. */
+export const FETCH_LEASE_MS = 65_000
 const RESULT_TYPES: readonly PolicyFetchResultType[] = [
   'sts-policy-fetch-error',
   'sts-webpki-invalid',
@@ -25,24 +25,24 @@ const RESULT_TYPES: readonly PolicyFetchResultType[] = [
 /** The words of `policyFetchReport`. */
 const REASON = /^[a-z0-9-]{1,64}$/
 
-export class RedisFetchTurns implements FetchTurns {
+export class RedisFetchLeases implements FetchLeases {
   readonly #scripts: RedisScripts
-  readonly #turnMs: number
+  readonly #leaseMs: number
 
-  constructor({ scripts, turnMs = FETCH_TURN_MS }: RedisFetchTurnsOptions) {
+  constructor({ scripts, leaseMs = FETCH_LEASE_MS }: RedisFetchLeasesOptions) {
     this.#scripts = scripts
-    this.#turnMs = turnMs
+    this.#leaseMs = leaseMs
   }
 
-  async take({ policyDomain, id }: FetchQuestion): Promise<FetchTurn> {
+  async take({ policyDomain, id }: FetchQuestion): Promise<FetchLease> {
     const token = randomUUID()
-    const [kind, ms, type, reason] = list(await this.#run('fetch-take', policyDomain, id, token, this.#turnMs))
+    const [kind, ms, type, reason] = list(await this.#run('fetch-lease', policyDomain, id, token, this.#leaseMs))
     if (kind === 'ours') return { kind, token }
     if (kind === 'theirs') return { kind }
     return { kind: 'failed', report: readReport(type, reason), retryInMs: Math.max(0, Number(ms)) }
   }
 
-  async end(policyDomain: DomainName, token: string, failed?: FailedTurn): Promise<void> {
+  async end(policyDomain: DomainName, token: string, failed?: FailedLease): Promise<void> {
     if (failed === undefined) {
       await this.#run('fetch-end', policyDomain, token)
       return

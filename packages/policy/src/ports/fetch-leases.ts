@@ -1,9 +1,9 @@
 /**
- * Port: whose turn it is to fetch a policy, where many processes share a cache (STS-74): one fetches, the others wait
+ * Port: who fetches a policy where many processes share a cache (STS-74): one has the lease, the others wait
  * for what it stores, and a failure holds all of them off for as long as it would hold off one (RFC 8461 §3.3). The
- * adapter is `adapters/redis-fetch-turns.ts`; `fetch-turns.contract.ts` is the full meaning of the promises below.
+ * adapter is `adapters/redis-fetch-leases.ts`; `fetch-leases.contract.ts` is the full meaning of the promises below.
  *
- * A turn is an economy, not a lock: it ends by itself, and two that fetch at the same time do no harm.
+ * A lease is an economy, not a lock: it ends by itself, and two that fetch at the same time do no harm.
  */
 import type { DomainName } from '../domain-name.ts'
 import type { PolicyFetchReport } from '../mta-sts/fetch-error.ts'
@@ -14,7 +14,7 @@ export interface FetchQuestion {
   readonly id: string
 }
 
-export type FetchTurn =
+export type FetchLease =
   /** To be given to `end`. */
   | { readonly kind: 'ours'; readonly token: string }
   /** Somebody else fetches. */
@@ -22,7 +22,7 @@ export type FetchTurn =
   /** Somebody fetched for this id without success; nobody is to try again before this time has passed. */
   | { readonly kind: 'failed'; readonly report: PolicyFetchReport; readonly retryInMs: number }
 
-export interface FailedTurn {
+export interface FailedLease {
   readonly id: string
   readonly report: PolicyFetchReport
   /** How long nobody is to fetch for this id. */
@@ -30,9 +30,9 @@ export interface FailedTurn {
 }
 
 /** Every method rejects with `PolicyCacheUnavailable` when the store cannot answer. */
-export interface FetchTurns {
-  take(question: FetchQuestion): Promise<FetchTurn>
+export interface FetchLeases {
+  take(question: FetchQuestion): Promise<FetchLease>
 
-  /** What was fetched is in the cache by now. A turn that ended by itself is not ended again. */
-  end(policyDomain: DomainName, token: string, failed?: FailedTurn): Promise<void>
+  /** What was fetched is in the cache by now. A lease that ended by itself is not ended again. */
+  end(policyDomain: DomainName, token: string, failed?: FailedLease): Promise<void>
 }
