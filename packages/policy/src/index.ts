@@ -36,6 +36,7 @@ export {
 export { type TlsaDigest, tlsaText, type UnusableTlsa, usableTlsa } from './dane/tlsa-record.ts'
 export { DaneWatch, type DaneWatchOptions, daneResult } from './dane/watch.ts'
 export type { DnsAbsence, DnsAnswer, DnsFailure, DnsFailureReason, DnsRecords, ExtendedDnsError } from './dns/answer.ts'
+export { isOurTrouble } from './dns/answer.ts'
 export type { CacheLimits } from './dns/answer-cache.ts'
 export { extendedErrorText, isValidationFailure } from './dns/extended-error.ts'
 export type { DnsResolver, MxRecord, TlsaRecordData } from './dns/resolver.ts'

@@ -7,6 +7,7 @@
  */
 import {
   assertNever,
+  isOurTrouble,
   type MessageTls,
   type ProofRequirement,
   refusedBy,
@@ -171,6 +172,7 @@ function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Wal
     ...mechanismOf(refusedBy(unreachable, reasons)),
     mxHostname,
     ...(message === 'requiretls' ? { requireTls: requireTlsFailure(unreachable) } : {}),
+    ...(reasons.every(isOurs) ? OURS : {}),
   } as const
   const sts = reasons.find((one) => one.kind === 'sts-mx-mismatch')
   const problem = problemOf(cause, { at: options.transactions.now() })
@@ -184,6 +186,12 @@ function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Wal
     problem,
   }
   options.emit({ event: 'candidate-skipped', ...what, results: unreachableResults(unreachable) })
+}
+
+const OURS = { ours: true } as const
+
+function isOurs(reason: UnreachableReason): boolean {
+  return reason.kind === 'tlsa-lookup-failed' && isOurTrouble(reason.failure.reason)
 }
 
 function reasonText(reason: UnreachableReason): string {

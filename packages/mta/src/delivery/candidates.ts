@@ -13,6 +13,7 @@ import {
   extendedErrorText,
   type HostAddresses,
   type HostOrigin,
+  isOurTrouble,
   type MxCandidate,
   type NextHop,
   type ResolvedCandidate,
@@ -81,15 +82,14 @@ export function candidateLevel(
 function unusableBecause(name: string, addresses: HostAddresses): DeliveryCause | undefined {
   switch (addresses.kind) {
     case 'failure':
-      return { kind: 'dns-failure', lookup: 'address', name, detail: dnsFailureText(addresses.reason) }
+      return dnsFailure('address', name, addresses.reason)
     case 'absent':
       return { kind: 'no-address', names: [name] }
     case 'addresses': {
       if (addresses.allowed.length > 0) return undefined
       const { refused, incomplete } = addresses
       // The family that could not be asked may hold an address that we may dial.
-      if (incomplete !== undefined)
-        return { kind: 'dns-failure', lookup: 'address', name, detail: dnsFailureText(incomplete.reason) }
+      if (incomplete !== undefined) return dnsFailure('address', name, incomplete.reason)
       return { kind: 'address-refused', addresses: refused.map(({ address, reason }) => `${address} (${reason})`) }
     }
     default:
@@ -97,11 +97,16 @@ function unusableBecause(name: string, addresses: HostAddresses): DeliveryCause 
   }
 }
 
+function dnsFailure(lookup: 'mx' | 'address', name: string, reason: DnsFailureReason): DeliveryCause {
+  const ours = isOurTrouble(reason) ? ({ ours: true } as const) : {}
+  return { kind: 'dns-failure', lookup, name, detail: dnsFailureText(reason), ...ours }
+}
+
 /** Why there is nobody to dial, as far as the MX answer alone says. */
 export function nextHopCause(answer: Exclude<NextHop, { readonly kind: 'hosts' }>, domain: DomainName): DeliveryCause {
   switch (answer.kind) {
     case 'failure':
-      return { kind: 'dns-failure', lookup: 'mx', name: answer.name, detail: dnsFailureText(answer.reason) }
+      return dnsFailure('mx', answer.name, answer.reason)
     case 'domain-not-found':
       return { kind: 'domain-not-found', name: answer.name }
     case 'null-mx':

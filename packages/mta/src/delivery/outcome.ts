@@ -58,10 +58,22 @@ export interface TlsPolicyCause {
   readonly requireTls?: RequireTlsFailure
   /** Of a host that was not contacted for this reason. */
   readonly mxHostname?: string
+  readonly ours?: true
+}
+
+/** We could not ask DNS at all, or nobody validates: no attempt on the mail, and nothing that the destination did. */
+export function isOurTroubleWithDns(cause: DeliveryCause): boolean {
+  return (cause.kind === 'dns-failure' || cause.kind === 'tls-policy') && cause.ours === true
 }
 
 export type DeliveryCause =
-  | { readonly kind: 'dns-failure'; readonly lookup: 'mx' | 'address'; readonly name: string; readonly detail: string }
+  | {
+      readonly kind: 'dns-failure'
+      readonly lookup: 'mx' | 'address'
+      readonly name: string
+      readonly detail: string
+      readonly ours?: true
+    }
   | { readonly kind: 'domain-not-found'; readonly name: string }
   | { readonly kind: 'null-mx'; readonly name: string }
   | { readonly kind: 'no-address'; readonly names: readonly string[] }

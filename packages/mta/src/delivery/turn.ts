@@ -19,7 +19,7 @@ import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { requireTlsLeft, wishGroups } from './message-wish.ts'
-import type { DeliveryProblem } from './outcome.ts'
+import { type DeliveryProblem, isOurTroubleWithDns } from './outcome.ts'
 import { isPolicyFailure, problemOf } from './problem.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
@@ -313,13 +313,19 @@ async function release(
   )
 }
 
+interface Trouble {
+  readonly state: TurnState
+  readonly problem: DeliveryProblem
+}
+
 /** Nobody could be talked to: the whole batch has one reason, and the lane rests when it may pass. */
-function nextHopFailed(
+async function nextHopFailed(
   pending: Set<ClaimProgress>,
   done: Done,
-  { state, problem }: { readonly state: TurnState; readonly problem: DeliveryProblem },
-): TurnEnd | undefined {
-  const { world, id, lane } = state
+  { state, problem }: Trouble,
+): Promise<TurnEnd | undefined> {
+  if (isOurTroubleWithDns(problem.cause)) return dnsOutOfReach(pending, done, { state, problem })
+  const { world, id } = state
   const messages = pending.size
   for (const progress of [...pending]) {
     progress.conclude(problem)
@@ -327,7 +333,7 @@ function nextHopFailed(
   }
   // A policy is the domain's, a login the lane's: they say nothing about the site, which others share (SMTP-62).
   if (!isPolicyFailure(problem.cause) && problem.cause.kind !== 'login-failed') state.feedback = 'failed'
-  const nextHop = lane.nextHop.kind === 'name' ? lane.nextHop.name : lane.nextHop.address
+  const nextHop = nextHopName(state)
   // What keeps REQUIRETLS messages back says nothing about others.
   const oneWish = problem.cause.kind === 'tls-policy' && problem.cause.requireTls !== undefined
   if (isPermanent(problem) || oneWish) {
@@ -338,6 +344,27 @@ function nextHopFailed(
   const backoffUntil = world.now() + laneBackoffMs({ failures, chance: world.random() })
   world.emit({ event: 'next-hop-failed', lane: id, nextHop, problem, messages, backoffUntil })
   return { kind: 'backoff', until: backoffUntil }
+}
+
+/**
+ * While nobody answers us, or validates, no message is charged with an attempt: what is not over its age stays due, so
+ * that all of it flows within a minute when DNS is back, lane by lane, and not when its retry schedule comes round.
+ */
+async function dnsOutOfReach(pending: Set<ClaimProgress>, done: Done, { state, problem }: Trouble): Promise<TurnEnd> {
+  const { world, id } = state
+  const messages = pending.size
+  for (const progress of [...pending].filter(({ claim }) => isOver(claim, world))) {
+    progress.conclude(problem)
+    done(progress)
+  }
+  await giveBack(pending, done, state)
+  const backoffUntil = world.now() + laneBackoffMs({ failures: 1, chance: world.random() })
+  world.emit({ event: 'next-hop-failed', lane: id, nextHop: nextHopName(state), problem, messages, backoffUntil })
+  return { kind: 'backoff', until: backoffUntil }
+}
+
+function nextHopName({ lane: { nextHop } }: TurnState): string {
+  return nextHop.kind === 'name' ? nextHop.name : nextHop.address
 }
 
 function attemptOptions(state: TurnState, message: MessageTls, done: Done): AttemptOptions {

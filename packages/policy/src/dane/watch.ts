@@ -4,6 +4,7 @@
  *
  * It only tells. What DANE demands is said by today's answers alone, and a memory that does not work holds up no mail.
  */
+import { isOurTrouble } from '../dns/answer.ts'
 import { isValidationFailure } from '../dns/extended-error.ts'
 import type { DomainName } from '../domain-name.ts'
 import { BoundedMap } from '../mta-sts/bounded-map.ts'
@@ -118,7 +119,8 @@ export class DaneWatch {
   }
 
   async #failed(subject: TlsaSubject, failure: DaneFailure): Promise<void> {
-    if (isOurTrouble(failure)) return
+    // Told by `dns/`, once for all hosts.
+    if (isOurTrouble(failure.reason)) return
     const lastSeenAt = await this.#options.memory.lastSeen(subject)
     if (lastSeenAt === undefined) return
     const key = failingKey(subject)
@@ -167,11 +169,6 @@ export function daneResult(facts: DaneFacts): DaneResult {
     default:
       return assertNever(facts)
   }
-}
-
-/** No server could be reached, or none validates any more: that is told by `dns/`, once for all hosts. */
-function isOurTrouble({ reason }: DaneFailure): boolean {
-  return reason.kind === 'network' || reason.kind === 'unvalidated'
 }
 
 function isBogus({ reason }: DaneFailure): boolean {

@@ -51,6 +51,11 @@ export type DnsFailureReason =
    */
   | { readonly kind: 'unvalidated'; readonly detail: string }
 
+/** We could not even ask, or nobody validates any more: that says nothing about the name that was asked for. */
+export function isOurTrouble({ kind }: DnsFailureReason): boolean {
+  return kind === 'network' || kind === 'unvalidated'
+}
+
 /** RFC 8914 §2. */
 export interface ExtendedDnsError {
   readonly infoCode: number
