@@ -31,6 +31,7 @@ export interface Relay {
   /** Undefined: Postfix is not served; 0 on a path. */
   readonly socketmapPort: number | undefined
   readonly nameServers: DeliverySide['nameServers']
+  readonly dnssec: Pick<DeliverySide['dnssec'], 'state'>
   /** Messages that waited when the relay came up. */
   readonly waiting: number
   /** Stores what has arrived, settles what has left, and closes everything. Repeated calls wait for the first. */
@@ -142,7 +143,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   }
   let stopping: Promise<void> | undefined
   return ok({
-    ...{ listeners, nameServers, waiting, socketmapPort: socketmap.value?.port },
+    ...{ listeners, nameServers, dnssec, waiting, socketmapPort: socketmap.value?.port },
     metricsPort: metricsServer.port,
     stop: (signal) => {
       stopping ??= stop(signal)

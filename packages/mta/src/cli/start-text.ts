@@ -3,6 +3,8 @@
  * sends a message when it is pasted. Pure.
  */
 import { join, relative } from 'node:path'
+import type { DnssecState } from '@hermetic/policy'
+import { dnssecText } from '../admin/dnssec-text.ts'
 import { formatSize } from '../config/quantity.ts'
 import type { Config } from '../config/schema.ts'
 import type { Relay } from '../main.ts'
@@ -13,7 +15,7 @@ import type { Login } from './first-login.ts'
 import { shellWord } from './shell-word.ts'
 
 export interface StartFacts {
-  readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'nameServers' | 'waiting'>
+  readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'nameServers' | 'dnssec' | 'waiting'>
   readonly login: Login | undefined
   readonly isTry: boolean
   readonly file: string | undefined
@@ -59,18 +61,32 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
       'delivers',
       isTry
         ? 'everything to a mailbox in this process; nothing leaves this machine'
-        : `${config.route.length === 0 ? '' : 'by [[route]], else '}to port ${config.delivery.port}, TLS whenever it is offered${policyWords(config)}`,
+        : `${config.route.length === 0 ? '' : 'by [[route]], else '}to port ${config.delivery.port}, TLS whenever it is offered${policyWords(config, relay)}`,
     ],
     ...(relay.nameServers === undefined
       ? []
       : [['asks', `${servers?.join(', ')}${asked[relay.nameServers.from]}`] satisfies Row]),
+    ...dnssecRows(relay, { validating: 'dnssec' }),
     ['metrics', `http://${config.metrics.listen.address}:${relay.metricsPort}/metrics, /healthz, /readyz`],
   ]
 }
 
-function policyWords({ delivery, mta_sts: mtaSts }: Config): string {
+function policyWords({ delivery, mta_sts: mtaSts }: Config, { dnssec }: StartFacts['relay']): string {
   if (delivery.enforcement === 'observe') return '; policies are only observed (hermetic observe summary)'
-  return mtaSts.enabled ? ', as MTA-STS policies demand' : ''
+  const dnssecState = dnssec.state()?.kind ?? 'off'
+  const demanding = [...(mtaSts.enabled ? ['MTA-STS'] : []), ...(dnssecState === 'off' ? [] : ['DANE'])]
+  return demanding.length === 0 ? '' : `, as ${demanding.join(' and ')} policies demand`
+}
+
+/** In the part of the table that the state belongs to. */
+function dnssecRows(
+  { dnssec }: StartFacts['relay'],
+  labels: Readonly<Partial<Record<DnssecState['kind'], string>>>,
+  shownAs: (text: string) => string = (text) => text,
+): readonly Row[] {
+  const state = dnssec.state()
+  const label = state && labels[state.kind]
+  return state === undefined || label === undefined ? [] : [[label, shownAs(dnssecText(state))]]
 }
 
 /** Kept in step with what the relay honours; each line says why. */
@@ -81,6 +97,7 @@ function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
     ...(config.delivery.enforcement === 'enforce'
       ? []
       : [['off', 'refusing by MTA-STS and DANE, and so REQUIRETLS: [delivery] enforcement = "observe"'] satisfies Row]),
+    ...dnssecRows(relay, { off: 'off' }),
     ['off', 'TLSRPT, DKIM: this version does not have them'],
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
@@ -88,11 +105,13 @@ function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
   ]
 }
 
-function warningRows({ node, colours }: StartFacts): readonly Row[] {
+function warningRows({ relay, node, colours }: StartFacts): readonly Row[] {
+  const warning = (text: string): string => coloured(text, 'warning', colours)
+  const lost = dnssecRows(relay, { lost: 'warning' }, warning)
   const verdict = judgeNodeVersion(node)
-  if (verdict.kind !== 'outdated' && verdict.kind !== 'unsupported') return []
+  if (verdict.kind !== 'outdated' && verdict.kind !== 'unsupported') return lost
   const text = `Node.js ${node} lacks the TLS fixes of October 2026; use ${verdict.fixedIn} or newer in production`
-  return [['warning', coloured(text, 'warning', colours)]]
+  return [...lost, ['warning', warning(text)]]
 }
 
 function sendText(config: Config, { relay, login, workingDirectory }: StartFacts): string {
