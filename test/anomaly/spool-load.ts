@@ -77,6 +77,7 @@ async function deliver(spool: Spool, tell: Tell, claim: Claim): Promise<void> {
     const content = await contentState(spool, claim.id)
     // A store that fails is no statement about the content: given back, tried again.
     if (content === 'unavailable') return await spool.release([claim.token]).catch(() => undefined)
+    if (content === 'gone') return
     if (content === 'damaged') tell('damaged', claim.id)
     tell('sent', claim.id)
   }
@@ -147,7 +148,15 @@ function contentOf(id: QueueId): Buffer {
   return Buffer.alloc(large ? LARGE_BYTES : SMALL_BYTES, `${id}\r\n`)
 }
 
-async function contentState(spool: Spool, id: QueueId): Promise<'whole' | 'damaged' | 'unavailable'> {
+async function contentState(spool: Spool, id: QueueId): Promise<'whole' | 'damaged' | 'gone' | 'unavailable'> {
+  const content = await readState(spool, id)
+  if (content !== 'damaged') return content
+  // Whoever stood still beyond the lease may find that another process has delivered the message meanwhile.
+  const entry = await spool.admin.show(id).catch(() => 'unavailable' as const)
+  return entry === undefined ? 'gone' : entry === 'unavailable' ? entry : 'damaged'
+}
+
+async function readState(spool: Spool, id: QueueId): Promise<'whole' | 'damaged' | 'unavailable'> {
   try {
     const content = await spool.open(id)
     const bytes = content.kind === 'memory' ? content.bytes : Buffer.concat(await content.open().toArray())

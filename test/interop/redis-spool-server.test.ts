@@ -360,6 +360,23 @@ describe('several processes', () => {
     assert.ok(b.events.some(({ event }) => event === 'spool-settle-merged'))
   })
 
+  test('after a time without a server leases go on for a while, so that journals come before other nodes', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    const { spool } = await lab.open()
+    const sent = messageNow()
+    await spool.accept(sent)
+    await spool.claim(lane(), { limit: 1, leaseMs: 100 })
+    await lab.command('SET', '{hermetic:test}:spool:alive', String(Date.now() - 6000))
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    assert.deepEqual(await claimAll(spool), [], 'nobody could renew it')
+    await eventually('a node sees it', async () => {
+      return (await lab.command('EXISTS', '{hermetic:test}:spool:grace')).startsWith(':1')
+    })
+    assert.deepEqual(await claimAll(spool), [])
+    await lab.command('DEL', '{hermetic:test}:spool:grace')
+    await eventually('the lease ends after all', async () => (await claimAll(spool))[0]?.id === sent.id)
+  })
+
   test('an outcome in the journal of a stopped process is still its own when it comes back', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const faults = new SpoolFaults()

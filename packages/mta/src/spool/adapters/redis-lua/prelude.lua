@@ -8,6 +8,7 @@
 --   leases     zset, score end of the lease: deliveries that are given out
 --   stopped    zset, score 0: deliveries that are held or quarantined
 --   void:<id>  refused ids; aside: messages that are claimed by name only; bytes: what all messages take
+--   alive      when a node last looked after the queue; grace: set for a while after nobody could
 -- and shared with the scheduler (`redis/keys.ts`), before `spool:`
 --   lane:<l>   zset, score due: deliveries of the lane that are queued and free, as <id>/<k>
 --   due        zset: lane, lowered to the time of whatever becomes free in it
@@ -18,6 +19,9 @@ local ASIDE, BYTES = P .. 'aside', P .. 'bytes'
 -- Leases looked at per call, so that no call is long; what is left lapses with the next.
 local LAPSED_MAX = 128
 local PARKED = 'aside'
+-- Every node calls `lapse.lua` once a second: when nobody has for so long, nobody could, nor renew or settle.
+local OUTAGE_MS, GRACE_MS = 5000, 10000
+local ALIVE, GRACE = P .. 'alive', P .. 'grace'
 
 local read = 1
 local function arg()
@@ -122,8 +126,15 @@ local function unsettledBesides(id, count, besides)
   return false
 end
 
+-- After an outage leases go on for a while, so that the outcomes in the journals of their holders come first.
+local function isOutage(now)
+  local last = redis.call('GET', ALIVE)
+  return last and now - tonumber(last) > OUTAGE_MS
+end
+
 -- Leases whose time has ended: free again, while their last holder still counts until somebody takes over.
 local function lapse(now)
+  if ARGV[1] == '' and (isOutage(now) or redis.call('EXISTS', GRACE) == 1) then return end
   for _, member in ipairs(redis.call('ZRANGE', LEASES, '-inf', now, 'BYSCORE', 'LIMIT', 0, LAPSED_MAX)) do
     local id, k = split(member)
     local raw = redis.call('HGET', message(id), 'd' .. k)
