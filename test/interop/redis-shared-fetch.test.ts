@@ -1,7 +1,11 @@
 /** Sources of policies that share one Redis: one fetch serves them all, and so does one failure. */
 import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { EventEmitter, on } from 'node:events'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
+import { redisPolicyKeys } from '../../packages/policy/src/adapters/redis-scripts.ts'
 import { type SharedPolicies, sharedPolicies } from '../../packages/policy/src/adapters/redis-shared-policies.ts'
 import { createStsRefresher } from '../../packages/policy/src/mta-sts/refresh.ts'
 import { DAY, policyText, SourceBed, START } from '../../packages/policy/src/mta-sts/source.fixture.ts'
@@ -12,6 +16,7 @@ import type { PolicyEvent } from '../../packages/policy/src/ports/policy-events.
 import { covers } from '../conformance/covers.ts'
 import { domainName } from '../lab/policy-host-world.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
+import type { FetchChildSettings, FromFetchChild } from './redis-fetch-child.ts'
 
 const A = domainName('a.test')
 const ENFORCE = { answer: { body: policyText('enforce') } }
@@ -226,3 +231,67 @@ test('Redis gone in the middle of a fetch: what was fetched counts once, and the
     ['put', 'lease'],
   )
 })
+
+describe('two processes', () => {
+  test('one fetches, the other waits and reads what it stored', async (t) => {
+    const { both, told } = await children(t)
+    const { fetching } = await begun(told)
+    fetching.send('go')
+    const ends = [await told(), await told()]
+    for (const { message } of ends) assert.deepEqual(message, { kind: 'knows', what: 'enforce 1 fresh' })
+    assert.deepEqual(new Set(ends.map(({ child }) => child)), new Set(both))
+  })
+
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    test(`${signal} in the middle of the fetch: the other fetches once the lease is over`, async (t) => {
+      const { told, endLease } = await children(t)
+      const { fetching, waiting } = await begun(told)
+      fetching.kill(signal)
+      await endLease()
+      assert.deepEqual(await told(), { child: waiting, message: { kind: 'fetching' } })
+      waiting.send('go')
+      assert.deepEqual(await told(), { child: waiting, message: { kind: 'knows', what: 'enforce 1 fresh' } })
+    })
+  }
+})
+
+/** One has the lease, the other has asked for it. Which word comes first is chance. */
+async function begun(told: () => Promise<Told>) {
+  const [one, other] = [await told(), await told()]
+  const [first, second] = one.message.kind === 'fetching' ? [one, other] : [other, one]
+  assert.deepEqual([first.message, second.message], [{ kind: 'fetching' }, { kind: 'waiting' }])
+  return { fetching: first.child, waiting: second.child }
+}
+
+interface Told {
+  readonly child: ChildProcess
+  readonly message: FromFetchChild
+}
+
+/** Two that need one policy at the same time, and what they tell in its order. */
+async function children(t: TestContext) {
+  const server = await startRedis()
+  const bed = await SourceBed.start(t)
+  bed.record('a.test', '1')
+  const { address, port } = bed.dns
+  const settings: FetchChildSettings = { redis: server.socket, dns: { address, port }, policyDomain: 'a.test' }
+  const heard = new EventEmitter()
+  const both = [0, 1].map(() => {
+    const child = fork(fileURLToPath(new URL('redis-fetch-child.ts', import.meta.url)), [JSON.stringify(settings)])
+    child.on('message', (message: FromFetchChild) => heard.emit('told', { child, message }))
+    return child
+  })
+  t.after(async () => {
+    for (const child of both) child.kill('SIGKILL')
+    await server[Symbol.asyncDispose]()
+  })
+  const all = on(heard, 'told', { signal: t.signal })
+  const told = async (): Promise<Told> => (await all.next()).value?.[0]
+  const endLease = async () => {
+    const client = connectRedis({ url: server.socket })
+    t.after(() => client.disconnect())
+    assert.ok(await connected(client, 5_000))
+    assert.equal(await client.pexpire(`${redisPolicyKeys('children')}:fetch:a.test`, 50), 1)
+  }
+  return { both, told, endLease }
+}
