@@ -10,6 +10,7 @@ export interface PreloadProblem {
   /** The number of the line, the entry of the JSON, or the list as a whole. */
   readonly at: number | string
   readonly kind:
+    | 'empty-file'
     | 'not-json'
     | 'not-an-object'
     | 'unknown-version'

@@ -41,6 +41,10 @@ describe('a list in lines', () => {
 
   test('an empty list is a list', () => assert.equal(listOf('# nobody yet\n').entries.size, 0))
 
+  test('an empty file is none, for so looks one that is being written', () => {
+    for (const text of ['', '\n \n']) assert.deepEqual(problemsOf(text), [{ at: 'list', kind: 'empty-file' }])
+  })
+
   const bad: readonly (readonly [line: string, problem: Omit<PreloadProblem, 'at'>])[] = [
     ['not_a_domain mx.example.test', { kind: 'not-a-domain', text: 'not_a_domain' }],
     ['192.0.2.1 mx.example.test', { kind: 'not-a-domain', text: '192.0.2.1' }],

@@ -28,6 +28,8 @@ const ENTRIES_MAX = 100_000
 const PROBLEMS_TOLD = 20
 
 export function parsePreloadList(text: string): Result<PreloadList, PreloadListError> {
+  // So a file looks that is just being written; a list of nobody has at least a comment.
+  if (text.trim() === '') return err({ problems: [{ at: 'list', kind: 'empty-file' }], more: 0 })
   const read = text.trimStart().startsWith('{') ? readJsonList(text) : readLines(text)
   const { entries, expiresAt, problems } = read
   const tooMany = entries.size > ENTRIES_MAX ? [{ at: 'list', kind: 'too-many-entries' } as const] : []

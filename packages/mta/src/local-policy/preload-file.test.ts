@@ -53,10 +53,12 @@ test('a list that became unusable, or is gone, is told once, and the last good o
   file.value.look()
   file.value.look()
   assert.deepEqual(take(), ['preload-list-unusable'])
-  rmSync(path)
-  file.value.look()
-  file.value.look()
-  assert.deepEqual(take(), ['preload-list-unusable'])
+  for (const spoil of [() => writeFileSync(path, ''), () => rmSync(path)]) {
+    spoil()
+    file.value.look()
+    file.value.look()
+    assert.deepEqual(take(), ['preload-list-unusable'])
+  }
   assert.equal(file.value.list.entries.size, 1)
 })
 

@@ -49,6 +49,7 @@ export function preloadErrorText(error: PreloadFileError): string {
 }
 
 const WORDS: Readonly<Record<PreloadProblem['kind'], string>> = {
+  'empty-file': 'nothing in it, not even a comment',
   'not-json': 'not JSON',
   'not-an-object': 'not an object',
   'unknown-version': 'a version of the format that is not known; write "0.1"',
