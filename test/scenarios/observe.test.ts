@@ -7,6 +7,7 @@ import { covers } from '../conformance/covers.ts'
 import { runHermetic } from '../lab/command-lab.ts'
 import { type DaneWorldOptions, DOMAIN, MX, startDaneWorld } from '../lab/dane-world.ts'
 import { domain } from '../lab/override-lab.ts'
+import { LISTED, mailsAt, startTaggedWorld, submitTagged } from '../lab/requiretls-world.ts'
 import { RouteWorld } from '../lab/route-world.ts'
 import { StsWorld } from '../lab/sts-world.ts'
 import { SmtpDialogue } from '../lab/submit.ts'
@@ -95,6 +96,18 @@ describe('what would be refused is delivered and recorded', () => {
 })
 
 describe('where observing never reaches', () => {
+  test('a REQUIRETLS message waits while the policy cannot be had, though other mail goes', async () => {
+    const sts = { policyFor: async () => UNAVAILABLE, refetch: async () => assert.fail('nothing failed') }
+    await using world = await startTaggedWorld({
+      host: { capabilitiesInTls: LISTED },
+      delivery: { ...OBSERVE, sts },
+    })
+    const id = await submitTagged(world, 'requiretls')
+    const { lastOutcome } = await world.relay.recipient(id, `bob@${DOMAIN}`)
+    assert.equal(lastOutcome?.kind === 'deferred' && lastOutcome.problem.cause.kind, 'policy-unavailable')
+    assert.deepEqual(mailsAt(world, MX), [])
+  })
+
   test('one domain that is observed leaves the others enforced, and the other way round', async () => {
     const hosts = { [MX]: { tls: 'self-signed' } } as const
     const policy = { mode: 'enforce', mx: [MX] } as const

@@ -4,10 +4,11 @@
  *
  * Each group walks the hosts by itself, for a host that is good enough for one may not be for another.
  */
-import { requireTlsOutcome } from '@hermetic/policy'
+import { type MessageTls, requireTlsOutcome } from '@hermetic/policy'
 import { nullReversePath } from '../smtp/mail-address.ts'
 import type { Claim } from '../spool/spool.ts'
 import type { ClaimProgress } from './claim-progress.ts'
+import type { Destination } from './facts.ts'
 import { requireTlsFailures } from './requiretls-problems.ts'
 
 export function wishGroups(claims: readonly Claim[]): readonly (readonly Claim[])[] {
@@ -26,6 +27,17 @@ const ORDER = {
 
 function groupOf({ envelope: { tls, reversePath } }: Claim): Group {
   return tls === 'requiretls' && reversePath === nullReversePath ? 'requiretls-notification' : tls
+}
+
+/**
+ * A domain that is only observed has hosts also while its policy cannot be had. For REQUIRETLS nothing is only observed:
+ * such a message waits, for the policy might refuse the host.
+ */
+export function destinationFor(message: MessageTls, destination: Destination): Destination {
+  if (message !== 'requiretls' || destination.kind === 'nobody') return destination
+  const { policy, policyDomain } = destination.facts
+  if (policy?.kind !== 'unavailable') return destination
+  return { kind: 'nobody', cause: { kind: 'policy-unavailable', policyDomain, because: policy.because } }
 }
 
 /** What is to be done with REQUIRETLS messages that no host took. */

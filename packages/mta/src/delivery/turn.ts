@@ -18,7 +18,7 @@ import type { Destination, FactsSource, NextHopFacts } from './facts.ts'
 import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import { requireTlsLeft, wishGroups } from './message-wish.ts'
+import { destinationFor, requireTlsLeft, wishGroups } from './message-wish.ts'
 import { type DeliveryProblem, isOurTroubleWithDns } from './outcome.ts'
 import { isPolicyFailure, problemOf } from './problem.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
@@ -205,7 +205,8 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
       return { kind: 'more' }
     }
     const lastChance = !round.policyAsked && (round.policyFirst || batch.some(({ claim }) => isOver(claim, world)))
-    const destination = await (lastChance ? world.facts.getAfresh(lane) : nextFacts(state))
+    const found = await (lastChance ? world.facts.getAfresh(lane) : nextFacts(state))
+    const destination = destinationFor(round.message, found)
     if (context.signal.aborted) continue
     if (lastChance) round.policyAsked = true
     if (round.policyAsked) for (const progress of batch) progress.policyAsked = destination.kind === 'facts'
