@@ -134,11 +134,13 @@ export function adminContract(open: OpenSpool): void {
     await order(spool, two.id, { kind: 'hold', reason: 'x' })
     const list = async (filter: Parameters<Spool['admin']['list']>[0]): Promise<readonly string[]> =>
       (await spool.admin.list(filter, { limit: 100 })).map(({ id }) => id)
-    assert.deepEqual(await list({ lane: lane(1) }), [one.id, both.id, bounce.id])
+    // Ids of one millisecond are in no order of their own.
+    const inOrder = (...entries: readonly { readonly id: string }[]) => entries.map(({ id }) => id).sort()
+    assert.deepEqual(await list({ lane: lane(1) }), inOrder(one, both, bounce))
     assert.deepEqual(await list({ lane: lane(7) }), [])
-    assert.deepEqual(await list({ domain: '[192.0.2.2]' }), [two.id, both.id])
+    assert.deepEqual(await list({ domain: '[192.0.2.2]' }), inOrder(two, both))
     assert.deepEqual(await list({ sender: '' }), [bounce.id])
-    assert.deepEqual(await list({ sender: 'sender@[192.0.2.200]', lane: lane(1) }), [one.id, both.id])
+    assert.deepEqual(await list({ sender: 'sender@[192.0.2.200]', lane: lane(1) }), inOrder(one, both))
     assert.deepEqual(await list({ state: 'held' }), [two.id])
     assert.deepEqual(await list({ state: 'held', lane: lane(1) }), [])
     assert.deepEqual(await list({ state: 'queued', domain: '[192.0.2.2]' }), [both.id])
