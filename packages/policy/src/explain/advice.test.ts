@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { DaneFacts } from '../dane/facts.ts'
+import type { DnsFailureReason } from '../dns/answer.ts'
 import { parseOwnerName } from '../domain-name.ts'
 import type { PolicyFetchError } from '../mta-sts/fetch-error.ts'
 import type { UnusableRecord } from '../mta-sts/record-lookup.ts'
@@ -466,6 +467,21 @@ rows('the TLSA records', [
     rule: 'a lookup that fails',
     facts: { hosts: [host({}, { dane: lookupFailed })] },
     codes: ['broken mx-tlsa-lookup-failed'],
+  },
+])
+
+const OURS: DnsFailureReason = { kind: 'unvalidated', detail: 'unbound ended' }
+rows('the owner cannot mend that we have no DNS', [
+  { rule: 'for the record', facts: sts({ facts: found({}, { kind: 'failed', reason: OURS }) }), codes: [] },
+  {
+    rule: 'for addresses',
+    facts: { hosts: [host({ addresses: { kind: 'failure', lookup: 'address', name: MX, reason: OURS } })] },
+    codes: [],
+  },
+  {
+    rule: 'for TLSA records',
+    facts: { hosts: [host({}, { dane: { ...lookupFailed, reason: OURS } })] },
+    codes: [],
   },
 ])
 

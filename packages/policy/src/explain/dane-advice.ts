@@ -1,5 +1,6 @@
 /** What is wrong with the TLSA records of the hosts, and with what the hosts show under them (RFC 7671, RFC 7672). Pure. */
 
+import { isOurTrouble } from '../dns/answer.ts'
 import type { ProofRequirement, UnreachableReason } from '../requirement.ts'
 import type { DaneAssessment } from '../requirement-dane.ts'
 import type { Advice } from './advice.ts'
@@ -22,6 +23,7 @@ export function daneAdvice({ hosts }: ExplainFacts): readonly Advice[] {
 function lookupAdvice({ name }: HostFacts, reason: UnreachableReason): readonly Advice[] {
   if (reason.kind !== 'tlsa-lookup-failed') return []
   const { failure } = reason
+  if (isOurTrouble(failure.reason)) return []
   return [
     {
       ...{

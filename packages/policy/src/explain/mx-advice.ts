@@ -1,4 +1,5 @@
 /** What is wrong with the hosts in DNS and on the network: addresses, aliases, silence (RFC 5321 §5.1). Pure. */
+import { isOurTrouble } from '../dns/answer.ts'
 import { assertNever } from '../result.ts'
 import type { Advice } from './advice.ts'
 import type { ExplainFacts, HostFacts, SessionFacts } from './facts.ts'
@@ -23,6 +24,7 @@ function addressAdvice({ addresses, name: subject }: HostFacts): readonly Advice
         },
       ]
     case 'failure':
+      if (isOurTrouble(addresses.reason)) return []
       return [
         {
           ...{ code: 'mx-lookup-failed', severity: 'warning', subject, rfc: ['RFC 5321 §5.1'] },

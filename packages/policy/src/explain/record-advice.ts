@@ -1,4 +1,5 @@
 /** What is wrong with the TXT record at `_mta-sts.` and the domain (RFC 8461 §3.1, §8.3). Pure. */
+import { isOurTrouble } from '../dns/answer.ts'
 import { expiresAt } from '../mta-sts/freshness.ts'
 import type { UnusableRecord } from '../mta-sts/record-lookup.ts'
 import { assertNever } from '../result.ts'
@@ -25,6 +26,7 @@ export function recordAdvice({ sts, at }: ExplainFacts): readonly Advice[] {
     case 'unusable':
       return [unusable(record.error, subject)]
     case 'failed':
+      if (isOurTrouble(record.reason)) return []
       return [
         {
           ...{ code: 'record-lookup-failed', severity: 'warning', subject, rfc: ['RFC 8461 §3.3', 'RFC 8461 §10.2'] },
