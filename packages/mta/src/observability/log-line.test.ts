@@ -47,6 +47,12 @@ const attempt: AttemptFinished = {
 }
 
 describe('log lines', () => {
+  test('what is null is left out: a program that ended with a code had no signal', () => {
+    const because = { kind: 'ended', code: 1, signal: null, lastWords: 'fatal' } as const
+    const { fields } = logLine({ event: 'unbound-not-running', because, retryInMs: 250 }, { addresses: 'full' })
+    assert.deepEqual(fields['because'], { kind: 'ended', code: 1, last_words: 'fatal' })
+  })
+
   test('the delivery record is flat and has the words of the RFCs', () => {
     assert.deepEqual(logLine(attempt, { addresses: 'full' }), {
       level: 'info',

@@ -76,7 +76,7 @@ function render(value: unknown, rendering: Rendering): LogValue {
   if (Array.isArray(value)) return value.slice(0, ITEMS_MAX).map((item) => render(item, inner))
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([, field]) => field !== undefined)
+      .filter(([, field]) => field !== undefined && field !== null)
       .slice(0, ITEMS_MAX)
       .map(([name, field]) => [snakeCase(name), render(field, inner)]),
   )
