@@ -27,14 +27,14 @@ export interface ScheduleOfTest {
 export async function openScheduler(
   url: string,
   queue: string,
-  limits: Partial<BullmqSchedulerLimits> = {},
+  { limits = {}, jobsUrl = url }: { readonly limits?: Partial<BullmqSchedulerLimits>; readonly jobsUrl?: string } = {},
 ): Promise<ScheduleOfTest> {
   const events: (ScheduleEvent | LaneWorkerEvent)[] = []
   const client = connectRedis({ url })
   await connected(client, START_MS)
   const scheduler = createBullmqScheduler({
     client,
-    connectForJobs: () => connectRedisForBullmq({ url }),
+    connectForJobs: () => connectRedisForBullmq({ url: jobsUrl }),
     keys: queueKeys(queue),
     now: () => Date.now(),
     monotonic: () => performance.now(),

@@ -93,6 +93,8 @@ class SharedPermits implements RedisPermits {
 
   async open(): Promise<void> {
     const { client, listener } = this.#options
+    // We do that ourselves; the client would leave a rejection behind when the connection breaks again meanwhile.
+    listener.options.autoResubscribe = false
     client.on('ready', () => this.#connected())
     listener.on('message', (_channel: string, waiter: string) => this.#lines.called(waiter))
     listener.on('ready', () => void this.#listen())

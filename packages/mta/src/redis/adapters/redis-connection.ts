@@ -20,8 +20,8 @@ export const COMMAND_TIMEOUT_MS = 5_000
 
 /** A peer that has gone without a word: longer than any blocking read. */
 const SILENT_MS = 10_000
-/** No answer to a command that may block. */
-const BLOCKED_TIMEOUT_MS = 15_000
+/** No answer to a command of BullMQ, whose reads block 2 s. */
+const BLOCKED_TIMEOUT_MS = 5_000
 
 /** For short commands: they reject while there is no connection, and when it breaks before the answer came. */
 export function connectRedis({ url }: RedisAddress): RedisClient {

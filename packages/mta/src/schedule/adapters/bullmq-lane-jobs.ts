@@ -31,7 +31,7 @@ const STALLED_MAX = 1_000_000
 /** After a failed command. BullMQ's 15 s are longer than we promise. */
 const RETRY_MS = 500
 /** Seconds of one blocking read. */
-const BLOCK_S = 5
+const BLOCK_S = 2
 /** We read no events. */
 const EVENTS_MAX = 16
 
