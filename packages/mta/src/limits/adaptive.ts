@@ -14,9 +14,6 @@ export interface AdaptiveLimit {
 
 export const MILLI = 1_000
 
-/** Postfix' initial_destination_concurrency. */
-export const INITIAL_CONCURRENCY = 5
-
 export function newAdaptiveLimit(initial: number): AdaptiveLimit {
   return { limitMilli: initial * MILLI, round: 0 }
 }
