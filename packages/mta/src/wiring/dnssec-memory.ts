@@ -10,8 +10,12 @@ import type { LogEvent } from '../observability/log-events.ts'
 
 export interface DnssecMemory {
   readonly remembered: boolean
+  /** Tried once before it returns. A write that fails is told, and tried again until it is done or overtaken. */
   remember(dane: 'on' | 'off'): Promise<void>
 }
+
+/** Between two tries of a write that failed: a full disk is not mended in a second. */
+const RETRY_MS = 30_000
 
 const NAME = 'dane-enabled'
 const FILE_MODE = 0o600
@@ -32,17 +36,19 @@ interface MemoryStore {
 type Emit = (event: LogEvent) => void
 
 /** Of one relay, in its data_dir. */
-export function openDnssecMemory(dataDir: string, emit: Emit): Promise<DnssecMemory> {
+export function openDnssecMemory(dataDir: string, emit: Emit, retryMs: number = RETRY_MS): Promise<DnssecMemory> {
   const path = join(dataDir, NAME)
-  return openStore({ path, shared: false, read: () => isThere(path), write: (dane) => keep(dataDir, path, dane) }, emit)
+  const write: MemoryStore['write'] = (dane) => keep(dataDir, path, dane)
+  return openStore({ path, shared: false, read: () => isThere(path), write }, emit, retryMs)
 }
 
 /** Of all relays that share policies. */
 export function openSharedDnssecMemory(kept: SharedPolicies['daneEnabled'], emit: Emit): Promise<DnssecMemory> {
-  return openStore({ path: NAME, shared: true, read: () => kept.wasOn(), write: (dane) => kept.write(dane) }, emit)
+  const store: MemoryStore = { path: NAME, shared: true, read: () => kept.wasOn(), write: (dane) => kept.write(dane) }
+  return openStore(store, emit, RETRY_MS)
 }
 
-async function openStore(store: MemoryStore, emit: Emit): Promise<DnssecMemory> {
+async function openStore(store: MemoryStore, emit: Emit, retryMs: number): Promise<DnssecMemory> {
   const { path } = store
   const failed = (operation: 'read' | 'write', detail: string) =>
     emit({ event: 'dnssec-memory-failed', operation, path, detail })
@@ -54,18 +60,22 @@ async function openStore(store: MemoryStore, emit: Emit): Promise<DnssecMemory> 
     return true
   })
   let known = remembered
-  return {
-    remembered,
-    remember: async (dane) => {
-      if (sure && (dane === 'on') === known) return
-      try {
-        await store.write(dane)
-        known = dane === 'on'
-      } catch (error) {
-        failed('write', String(error))
-      }
-    },
+  let again: NodeJS.Timeout | undefined
+  const remember: DnssecMemory['remember'] = async (dane) => {
+    clearTimeout(again)
+    if (sure && (dane === 'on') === known) return
+    try {
+      await store.write(dane)
+      known = dane === 'on'
+      sure = !store.shared
+    } catch (error) {
+      failed('write', String(error))
+      again = setTimeout(() => void remember(dane), retryMs)
+      // A relay that stops does not wait for it.
+      again.unref()
+    }
   }
+  return { remembered, remember }
 }
 
 async function isThere(path: string): Promise<boolean> {
