@@ -1,10 +1,62 @@
 /** The public API of `@hermetic/reporter`: TLSRPT, from TLS session results to submitted reports. */
 export {
-  parseTlsrptRecord,
+  type CountedSession,
+  countedFetchFailure,
+  countedSessions,
+  type PolicyFailureSeen,
+  type PolicyType,
+  type ReportedFailure,
+  type ReportedPolicy,
+  type SeenConnection,
+  type SessionSeen,
+} from './counted-session.ts'
+export {
+  type ReadFailure,
+  type ReadPolicy,
+  type ReadReport,
+  type ReadReportError,
+  readReport,
+} from './read-report.ts'
+export {
+  type IgnoredRua,
   selectTlsrptRecord,
   type TlsrptRecord,
   type TlsrptRecordError,
   tlsrptRecordName,
 } from './record.ts'
+export {
+  type FailureEntry,
+  type PolicyEntry,
+  type Reporter,
+  type ReportSubject,
+  renderReport,
+  type TlsReport,
+  tlsReport,
+} from './report.ts'
+export { type ReportMail, type ReportMessage, reportMessage } from './report-message.ts'
+export { type ReportOrigin, reportFileName, reportIdFor } from './report-name.ts'
+export type { ReportFinding } from './report-schema.ts'
+export { COMPRESSED_OCTETS_MAX, type SizedReport, sizedReport } from './report-size.ts'
+export { RESULT_TYPE_MEANING, type ResultType } from './result-type.ts'
 export { type HttpsRua, type MailtoRua, parseRua, type Rua, type RuaError } from './rua.ts'
-export { isClosed, lastClosedDay, parseUtcDay, type UtcDay, utcDayOf } from './utc-day.ts'
+export {
+  type FailedAttempts,
+  firstAttemptAt,
+  forgottenAt,
+  type NextAttempt,
+  nextAttempt,
+  REPORTS_PER_SITE_MAX,
+  type SendTime,
+  targetSite,
+} from './schedule.ts'
+export {
+  type DomainTally,
+  EMPTY_TALLY,
+  type FailureCount,
+  mergeTallies,
+  type PolicyTally,
+  type Sums,
+  tallyTotals,
+} from './tally.ts'
+export { type DayTally, type SessionOfDay, TallySum } from './tally-sum.ts'
+export { dayClosesAt, isClosed, lastClosedDay, parseUtcDay, type UtcDay, utcDayOf } from './utc-day.ts'
