@@ -1,5 +1,6 @@
 /** The TLS client against real servers on loopback: what it sends, what it finds, how it fails. */
 import assert from 'node:assert/strict'
+import { constants } from 'node:crypto'
 import { getEventListeners, once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
@@ -235,6 +236,37 @@ describe('the session', () => {
     peer.socket.end()
     await connection.ended
     assert.equal(recordTypes(connection.sent()).at(-1), 21, 'the last record is an alert')
+    peer.socket.destroy()
+  })
+
+  test('is never negotiated anew: a server cannot change the certificate that was judged, asking ends the connection', {
+    timeout: 10_000,
+  }, async () => {
+    const other = await root.issue({ names: ['other.example.test'] })
+    const asked = Promise.withResolvers<unknown>()
+    const [versions, afresh] = [
+      { maxVersion: 'TLSv1.2' },
+      constants.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION,
+    ] as const
+    const server = tls.createServer({ ...pair(good), ...versions, secureOptions: afresh }, (socket) => {
+      socket.on('error', (error) => {
+        asked.resolve(error)
+        socket.destroy()
+      })
+      socket.once('data', () => {
+        socket.setKeyCert(tls.createSecureContext(pair(other)))
+        socket.renegotiate({}, () => asked.resolve('negotiated anew'))
+        socket.write(GREETING)
+      })
+    })
+    const peer = await succeed(await listen(server.on('tlsClientError', () => undefined)))
+    const failed = new Promise((resolve) => peer.socket.once('error', resolve))
+    peer.socket.write('NOOP\r\n')
+    assert.equal(await readGreeting(peer.socket), GREETING, 'what was under way arrives')
+    // The refusal leaves with the next command.
+    peer.socket.write('NOOP\r\n')
+    assert.notEqual(await asked.promise, 'negotiated anew')
+    assert.deepEqual(tlsFailureOf(await failed), { kind: 'alert', alert: 'handshake-failure' })
     peer.socket.destroy()
   })
 

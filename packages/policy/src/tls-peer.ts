@@ -3,7 +3,9 @@
  *
  * It decides nothing about the peer (`verdict.ts` does) and sends nothing after the handshake. TLS 1.2 and 1.3 only
  * (RFC 8996), no session is resumed, no ALPN offered (TLS-19), SNI for names and never for addresses (RFC 6066 §3).
+ * The certificate that was judged is the session's for good: TLS 1.2 is not renegotiated (RFC 9325 §3.5).
  */
+import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import tls from 'node:tls'
 import type { DomainName } from './domain-name.ts'
@@ -107,6 +109,8 @@ function contextFor(ca: readonly string[] = NO_EXTRA_ROOTS, groups: TlsGroups): 
 function createContext(ca: readonly string[], groups: TlsGroups): tls.SecureContext {
   return tls.createSecureContext({
     minVersion: 'TLSv1.2',
+    // Node would follow a server into a second handshake, with another certificate that nobody judges.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...(groups === 'classic' ? { ecdhCurve: CLASSIC_GROUPS } : {}),
     ...(ca.length === 0 ? {} : { ca: [...tls.getCACertificates('default'), ...ca] }),
   })
