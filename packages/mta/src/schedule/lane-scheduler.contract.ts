@@ -281,6 +281,22 @@ function endRules(open: OpenScheduler): void {
     assert.ok((world.turns[1]?.startedAt ?? 0) >= until)
   })
 
+  test('a lane that was woken while its turn ran backs off all the same', async () => {
+    await using world = await createWorld(open)
+    let until = 0
+    world.turn = async () => {
+      if (world.runs('a') > 1) return idle
+      world.scheduler.wake(lane('a'))
+      await pause(40)
+      until = Date.now() + 200
+      return { kind: 'backoff', until }
+    }
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.runs('a') === 2)
+    assert.ok((world.turns[1]?.startedAt ?? 0) >= until)
+  })
+
   test("an operator's wake ends a back-off", async () => {
     await using world = await createWorld(open)
     world.turn = async () => (world.runs('a') === 1 ? { kind: 'backoff', until: Date.now() + 60_000 } : idle)
