@@ -1,4 +1,10 @@
 /** The public API of `@hermetic/reporter`: TLSRPT, from TLS session results to submitted reports. */
+export type { ResultStoreOpenError } from './adapters/sqlite-result-schema.ts'
+export {
+  openSqliteResultStore,
+  type SqliteResultStore,
+  type SqliteResultStoreOptions,
+} from './adapters/sqlite-result-store.ts'
 export {
   type CountedSession,
   countedFetchFailure,
@@ -10,6 +16,16 @@ export {
   type SeenConnection,
   type SessionSeen,
 } from './counted-session.ts'
+export {
+  type BatchOutcome,
+  type RenderedReport,
+  type ReportClaim,
+  type ReportNext,
+  type ReportProgress,
+  type ResultStore,
+  ResultStoreUnavailable,
+  type TargetState,
+} from './ports/result-store.ts'
 export {
   type ReadFailure,
   type ReadPolicy,

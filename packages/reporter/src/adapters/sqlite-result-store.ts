@@ -1,0 +1,223 @@
+/**
+ * Adapter of `ResultStore` for one node: `tlsrpt.db` in the data directory (WAL, synchronous=NORMAL: a killed process
+ * loses nothing that was added, a power cut at most the last batches; counts of sessions, never mail).
+ *
+ * Statements run on the calling thread, each call in one transaction. Sums are kept as the JSON of `DomainTally` and
+ * merged by `mergeTallies`, so that the bounds are the same here as everywhere.
+ */
+import { randomUUID } from 'node:crypto'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { type DomainName, ok, parseDomainName, type Result } from '@hermetic/policy'
+import {
+  type BatchOutcome,
+  type RenderedReport,
+  type ReportClaim,
+  type ReportProgress,
+  type ResultStore,
+  ResultStoreUnavailable,
+  type TargetState,
+} from '../ports/result-store.ts'
+import { type DomainTally, mergeTallies, tallyTotals } from '../tally.ts'
+import type { DayTally } from '../tally-sum.ts'
+import { parseUtcDay, type UtcDay } from '../utc-day.ts'
+import { openResultFile, type ResultStoreOpenError, storeFailureText } from './sqlite-result-schema.ts'
+
+export interface SqliteResultStoreOptions {
+  readonly dataDir: string
+  /** UTC milliseconds. */
+  readonly now: () => number
+}
+
+export interface SqliteResultStore extends ResultStore {
+  close(): void
+}
+
+/** A batch is repeated within seconds or never. */
+const BATCHES_KEPT = 1_000
+
+export function openSqliteResultStore(
+  options: SqliteResultStoreOptions,
+): Result<SqliteResultStore, ResultStoreOpenError> {
+  const file = openResultFile(options.dataDir)
+  return file.ok ? ok(new ResultFile(file.value, options)) : file
+}
+
+const STATEMENTS = {
+  storeId: 'SELECT id FROM store',
+  noteBatch: 'INSERT INTO batch (id) VALUES (?) ON CONFLICT DO NOTHING',
+  trimBatches: 'DELETE FROM batch WHERE row <= (SELECT MAX(row) FROM batch) - ?',
+  isClosed: 'SELECT 1 FROM closed_day WHERE day = ?',
+  tally: 'SELECT tally FROM report WHERE day = ? AND domain = ?',
+  putTally: `INSERT INTO report (day, domain, tally) VALUES (?, ?, ?)
+             ON CONFLICT (day, domain) DO UPDATE SET tally = excluded.tally`,
+  openDays: `SELECT DISTINCT day FROM report WHERE day < ? AND day NOT IN (SELECT day FROM closed_day) ORDER BY day`,
+  noteClosed: 'INSERT INTO closed_day (day) VALUES (?) ON CONFLICT DO NOTHING',
+  domains: 'SELECT domain FROM report WHERE day = ?',
+  setDue: 'UPDATE report SET due_at = ? WHERE day = ? AND domain = ?',
+  nextDue: 'SELECT * FROM report WHERE done = 0 AND due_at <= ? ORDER BY due_at, row LIMIT 1',
+  claim: 'UPDATE report SET token = ?, due_at = ? WHERE row = ?',
+  mark: `UPDATE report SET targets = ?4, first_attempt_at = COALESCE(first_attempt_at, ?5), due_at = ?6, done = ?7,
+           token = CASE WHEN ?8 THEN token END
+         WHERE day = ?1 AND domain = ?2 AND token = ?3 AND done = 0`,
+  keep: `UPDATE report SET report_id = ?, compressed = ?, made_at = ?
+         WHERE day = ? AND domain = ? AND compressed IS NULL`,
+  unfinished: 'SELECT COUNT(*) AS reports FROM report WHERE day < ? AND done = 0',
+  forgetReports: 'DELETE FROM report WHERE day < ?',
+  forgetDays: 'DELETE FROM closed_day WHERE day < ?',
+} as const
+
+type StatementName = keyof typeof STATEMENTS
+
+class ResultFile implements SqliteResultStore {
+  readonly #db: DatabaseSync
+  readonly #statements: Readonly<Record<StatementName, StatementSync>>
+  readonly #now: () => number
+
+  constructor(db: DatabaseSync, { now }: SqliteResultStoreOptions) {
+    this.#db = db
+    this.#now = now
+    const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, db.prepare(sql)] as const)
+    this.#statements = Object.fromEntries(prepared) as Record<StatementName, StatementSync>
+  }
+
+  async storeId(): Promise<string> {
+    return this.#transaction('storeId', () => String(this.#get('storeId')?.['id']))
+  }
+
+  async addBatch(id: string, tallies: readonly DayTally[]): Promise<BatchOutcome> {
+    return this.#transaction('addBatch', () => {
+      if (this.#run('noteBatch', id) === 0) return { repeated: true, lateSessions: 0 }
+      this.#run('trimBatches', BATCHES_KEPT)
+      const lateSessions = tallies.reduce((late, one) => late + this.#add(one), 0)
+      return { repeated: false, lateSessions }
+    })
+  }
+
+  async tally(policyDomain: DomainName, day: UtcDay): Promise<DomainTally | undefined> {
+    return this.#transaction('tally', () => readTally(this.#get('tally', day, policyDomain)))
+  }
+
+  async openDays(before: UtcDay): Promise<readonly UtcDay[]> {
+    return this.#transaction('openDays', () => this.#all('openDays', before).map((row) => readDay(row['day'])))
+  }
+
+  async closeDay(day: UtcDay, dueAt: (policyDomain: DomainName) => number): Promise<number> {
+    return this.#transaction('closeDay', () => {
+      if (this.#run('noteClosed', day) === 0) return 0
+      const domains = this.#all('domains', day).map((row) => readDomain(row['domain']))
+      for (const domain of domains) this.#run('setDue', dueAt(domain), day, domain)
+      return domains.length
+    })
+  }
+
+  async claimReport(now: number, leaseMs: number): Promise<ReportClaim | undefined> {
+    return this.#transaction('claimReport', () => {
+      const row = this.#get('nextDue', now)
+      if (row === undefined) return undefined
+      const token = randomUUID()
+      // A report that is being worked on is due again when the lease is over.
+      this.#run('claim', token, now + leaseMs, Number(row['row']))
+      return readClaim(row, token)
+    })
+  }
+
+  async mark(
+    { policyDomain, day, token }: Pick<ReportClaim, 'policyDomain' | 'day' | 'token'>,
+    { rendered, targets, firstAttemptAt, next }: ReportProgress,
+  ): Promise<boolean> {
+    const dueAt = next.kind === 'due' ? next.at : next.kind === 'working' ? this.#now() + next.leaseMs : null
+    const state = [JSON.stringify(targets), firstAttemptAt ?? null, dueAt, Number(next.kind === 'done')]
+    return this.#transaction('mark', () => {
+      if (this.#run('mark', day, policyDomain, token, ...state, Number(next.kind === 'working')) === 0) return false
+      if (rendered !== undefined) {
+        this.#run('keep', rendered.reportId, rendered.compressed, rendered.madeAt, day, policyDomain)
+      }
+      return true
+    })
+  }
+
+  async forget(before: UtcDay): Promise<number> {
+    return this.#transaction('forget', () => {
+      const unfinished = Number(this.#get('unfinished', before)?.['reports'])
+      this.#run('forgetReports', before)
+      this.#run('forgetDays', before)
+      return unfinished
+    })
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close()
+  }
+
+  /** Answers how many sessions came too late. */
+  #add({ day, policyDomain, tally }: DayTally): number {
+    if (this.#get('isClosed', day) !== undefined) {
+      const { successfulSessions, failedSessions } = tallyTotals(tally)
+      return successfulSessions + failedSessions
+    }
+    const before = readTally(this.#get('tally', day, policyDomain))
+    const sum = mergeTallies(before === undefined ? [tally] : [before, tally])
+    this.#run('putTally', day, policyDomain, JSON.stringify(sum))
+    return 0
+  }
+
+  #get(name: StatementName, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.#statements[name].get(...values)
+  }
+
+  #all(name: StatementName, ...values: readonly SQLInputValue[]): readonly Row[] {
+    return this.#statements[name].all(...values)
+  }
+
+  /** Answers how many rows it changed. */
+  #run(name: StatementName, ...values: readonly SQLInputValue[]): number {
+    return Number(this.#statements[name].run(...values).changes)
+  }
+
+  #transaction<T>(what: string, steps: () => T): T {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE')
+      const answer = steps()
+      this.#db.exec('COMMIT')
+      return answer
+    } catch (cause) {
+      if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw new ResultStoreUnavailable(`the store of results could not ${what}: ${storeFailureText(cause)}`, { cause })
+    }
+  }
+}
+
+type Row = Readonly<Record<string, unknown>>
+
+function readTally(row: Row | undefined): DomainTally | undefined {
+  return row && (JSON.parse(String(row['tally'])) as DomainTally)
+}
+
+function readClaim(row: Row, token: string): ReportClaim {
+  return {
+    policyDomain: readDomain(row['domain']),
+    day: readDay(row['day']),
+    token,
+    tally: JSON.parse(String(row['tally'])) as DomainTally,
+    rendered: readRendered(row),
+    targets: JSON.parse(String(row['targets'])) as readonly TargetState[],
+    firstAttemptAt: row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at']),
+  }
+}
+
+function readRendered({ report_id, compressed, made_at }: Row): RenderedReport | undefined {
+  if (!(compressed instanceof Uint8Array)) return undefined
+  return { reportId: String(report_id), compressed, madeAt: Number(made_at) }
+}
+
+function readDay(value: unknown): UtcDay {
+  const day = parseUtcDay(String(value))
+  if (day === undefined) throw new ResultStoreUnavailable(`not a day: ${String(value)}`)
+  return day
+}
+
+function readDomain(value: unknown): DomainName {
+  const name = parseDomainName(String(value))
+  if (!name.ok) throw new ResultStoreUnavailable(`not a domain: ${String(value)}`)
+  return name.value
+}

@@ -1,0 +1,97 @@
+/**
+ * Port: the sums of sessions by day and policy domain, and the reports that are made of them. Adapter:
+ * `adapters/sqlite-result-store.ts` for one process. `result-store.contract.ts` is the full meaning of the promises.
+ *
+ * Deliberately absent: what is counted (`counted-session.ts`), when something is sent (`schedule.ts`) and how. A sum is
+ * bounded by `mergeTallies`, whoever adds; the store never answers with half of a batch.
+ */
+import type { DomainName } from '@hermetic/policy'
+import type { DomainTally } from '../tally.ts'
+import type { DayTally } from '../tally-sum.ts'
+import type { UtcDay } from '../utc-day.ts'
+
+/** What became of a batch. */
+export interface BatchOutcome {
+  /** It had been added before; nothing was counted again. */
+  readonly repeated: boolean
+  /** Sessions of days that are closed: not counted in any report. */
+  readonly lateSessions: number
+}
+
+/** The bytes that every target gets, kept before the first of them does (RPT-102). */
+export interface RenderedReport {
+  readonly reportId: string
+  /** gzip of the JSON. */
+  readonly compressed: Uint8Array
+  /** UTC milliseconds. */
+  readonly madeAt: number
+}
+
+export interface TargetState {
+  readonly uri: string
+  readonly state: 'waiting' | 'accepted' | 'given-up'
+  readonly attempts: number
+  /** Why the last attempt failed; a word of ours. */
+  readonly reason?: string
+}
+
+/** The right to work on one report until the lease is over, or another has it. */
+export interface ReportClaim {
+  readonly policyDomain: DomainName
+  readonly day: UtcDay
+  /** Of this claim alone. */
+  readonly token: string
+  readonly tally: DomainTally
+  readonly rendered: RenderedReport | undefined
+  readonly targets: readonly TargetState[]
+  /** UTC milliseconds; undefined: nothing was tried. */
+  readonly firstAttemptAt: number | undefined
+}
+
+export interface ReportProgress {
+  /** Once it is kept it never changes. */
+  readonly rendered?: RenderedReport
+  readonly targets: readonly TargetState[]
+  readonly firstAttemptAt?: number
+  readonly next: ReportNext
+}
+
+export type ReportNext =
+  /** Goes on at once: the lease begins anew. */
+  | { readonly kind: 'working'; readonly leaseMs: number }
+  | { readonly kind: 'due'; readonly at: number }
+  | { readonly kind: 'done' }
+
+/** Every method rejects with `ResultStoreUnavailable` when the store cannot answer. */
+export interface ResultStore {
+  /** Of this store and no other; the same for as long as it lives. */
+  storeId(): Promise<string>
+
+  /** All or nothing, and once for one id. */
+  addBatch(id: string, tallies: readonly DayTally[]): Promise<BatchOutcome>
+
+  tally(policyDomain: DomainName, day: UtcDay): Promise<DomainTally | undefined>
+
+  /** Days before `before` that have sums and are not closed, the earliest first. */
+  openDays(before: UtcDay): Promise<readonly UtcDay[]>
+
+  /**
+   * From then on the sums of the day stand: each is a report, due at the time that `dueAt` says. Answers how many;
+   * closing again changes nothing.
+   */
+  closeDay(day: UtcDay, dueAt: (policyDomain: DomainName) => number): Promise<number>
+
+  /** The report that has been due longest, for one caller until the lease is over. */
+  claimReport(now: number, leaseMs: number): Promise<ReportClaim | undefined>
+
+  /** False, and nothing is kept, when the claim has passed to another. */
+  mark(claim: Pick<ReportClaim, 'policyDomain' | 'day' | 'token'>, progress: ReportProgress): Promise<boolean>
+
+  /** Deletes everything about days before `before`; answers how many reports were never done. */
+  forget(before: UtcDay): Promise<number>
+}
+
+/** The store cannot answer now. */
+export class ResultStoreUnavailable extends Error {
+  override readonly name = 'ResultStoreUnavailable'
+}
