@@ -38,8 +38,8 @@ export type TlsGroups = 'default' | 'classic'
 
 export interface TlsPeer {
   /**
-   * Paused, nothing read. An `error` listener that does nothing stays on it, so that a loss between the hand-over and
-   * the caller's first listener cannot end the process; `close` follows, and `errored` says why.
+   * Paused, nothing read. An `error` listener stays on it, so that a loss between the hand-over and the caller's first
+   * listener cannot end the process; `close` follows, and `errored` says why.
    */
   readonly socket: tls.TLSSocket
   readonly facts: PeerFacts
@@ -63,7 +63,8 @@ export async function upgradeToTls(options: TlsPeerOptions): Promise<Result<TlsP
     checkServerIdentity: () => undefined,
     ...(options.servername === undefined ? {} : { servername: options.servername }),
   })
-  secure.on('error', ignore)
+  // Of an alert after the handshake Node tells, but keeps the socket.
+  secure.on('error', (error) => secure.destroy(error))
   const failure = await handshake(secure, options)
   const facts =
     failure === undefined ? gatherPeerFacts(secure, options.certificateName ?? options.servername) : undefined
