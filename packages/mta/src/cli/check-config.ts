@@ -3,6 +3,7 @@ import { formatDuration, formatSize } from '../config/quantity.ts'
 import type { Config, RouteConfig } from '../config/schema.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { readArguments } from './arguments.ts'
+import { portDoubts } from './port-doubts.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { EXIT, type Verb } from './verb.ts'
 
@@ -31,6 +32,7 @@ Examples:
       terminal.out(`${JSON.stringify({ ...config, hostname, route }, undefined, 2)}\n`)
       return EXIT.done
     }
+    for (const doubt of portDoubts(config)) terminal.err(`warning: ${doubt}\n`)
     terminal.out(`${file ?? 'No file: the defaults'}: no problems.\n\n${summary(config)}`)
     return EXIT.done
   },
