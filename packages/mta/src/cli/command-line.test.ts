@@ -60,6 +60,7 @@ describe('the command line', () => {
     [['queue', 'list', '--limit', '0'], 'hermetic queue: --limit is a number from 1 to 1000000'],
     [['queue', 'cancel', '--all', '--domain', 'example.com'], 'hermetic queue: --all and a filter exclude each other'],
     [['queue', 'retry', '--all', '--reason', 'x'], 'hermetic queue: --reason belongs to queue hold'],
+    [['trace', 'x@example.com', '--limit', '0x10'], 'hermetic trace: --limit takes a whole number from 1 to 100'],
     [['credential'], 'hermetic credential: write one of: add, list, remove'],
     [['credential', 'remvoe', 'x'], 'hermetic credential: did you mean credential remove?'],
     [['credential', 'add'], 'hermetic credential: user name missing'],

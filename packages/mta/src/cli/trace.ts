@@ -94,8 +94,8 @@ function keysOf(word: string): readonly HistoryKey[] {
 
 function limitOf(text: string | undefined): number {
   if (text === undefined) return LIMIT_DEFAULT
-  const limit = Number(text)
-  if (!Number.isInteger(limit) || limit < 1 || limit > FOUND_MAX) {
+  const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0
+  if (limit < 1 || limit > FOUND_MAX) {
     throw new UsageError(`--limit takes a whole number from 1 to ${FOUND_MAX}`)
   }
   return limit

@@ -139,7 +139,8 @@ function versionVerdict(found: {
   readonly applicationId: number
   readonly version: number
 }): HistoryFailure | undefined {
-  if (found.applicationId !== APPLICATION_ID) return { reason: 'foreign-file', detail: 'not a delivery history' }
+  if (found.applicationId !== APPLICATION_ID)
+    return { reason: 'foreign-file', detail: `application id ${found.applicationId}` }
   if (found.version <= SCHEMA_VERSION) return undefined
   return { reason: 'newer-schema', detail: `version ${found.version}, this is for ${SCHEMA_VERSION}` }
 }
