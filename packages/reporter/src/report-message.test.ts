@@ -122,7 +122,9 @@ describe('RFC 8460 §5.3: the mail', () => {
     assert.notEqual(other.messageId, reportMessage(mail).messageId)
   })
 
-  test('names of the greatest length fit into lines', () => {
+  test('names of the greatest length fit into lines, the name of the organization included', () => {
+    const report = { ...mailOf(good).report, 'organization-name': 'x'.repeat(5_000) }
+    assert.equal(read(mailOf(good, { report })).fields.length, 11)
     const policyDomain = domain(`${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(53)}.example`)
     assert.equal(read(mailOf(good, { policyDomain })).fields.length, 11)
   })

@@ -8,6 +8,8 @@ import { isResultType, RESULT_TYPE_MEANING } from './result-type.ts'
 const WIDTH = 76
 /** Per policy; the rest is in the JSON. */
 const FAILURES_SHOWN = 10
+/** Of the organization; lines have an end. */
+const NAME_SHOWN = 200
 
 const POLICY_NAMES = {
   sts: 'MTA-STS policy of',
@@ -22,7 +24,7 @@ export interface GlancedReport {
 }
 
 export function reportText({ policyDomain, report, fileName }: GlancedReport): string {
-  const organization = report['organization-name']
+  const organization = report['organization-name'].slice(0, NAME_SHOWN)
   const day = report['date-range']['start-datetime'].slice(0, 10)
   return [
     ...wrapped(`TLS report about ${policyDomain} for ${day} (UTC), from ${organization}.`),
