@@ -126,8 +126,8 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     explain: delivery.value.explain,
     localPolicies: delivery.value.localPolicies,
     history: history.search,
-    resolver: () => resolver.state(),
-    dnssec: () => dnssec.state(),
+    ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state() },
+    policyTrouble: () => policies.trouble?.(),
   })
   if (!admin.ok) return admin
   const { control, metrics: metricsServer } = admin.value

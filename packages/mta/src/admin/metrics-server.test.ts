@@ -141,6 +141,11 @@ describe('readiness', () => {
     test(rule, () => assert.deepEqual(readiness({ ...running, dnssec }), { ready: true, reasons: [], notes: [note] }))
   }
 
+  test('policies that cannot be read are told, and keep no other mail away', () => {
+    const notes = ['mail that needs a cached policy waits: policy.db: the file is damaged']
+    assert.deepEqual(readiness({ ...running, policyCache: 'the file is damaged' }), { ready: true, reasons: [], notes })
+  })
+
   test('what the operator has switched off needs no note', () => {
     const dnssec = { kind: 'off', because: { kind: 'disabled' } } as const
     assert.deepEqual(readiness({ ...running, dnssec }), { ready: true, reasons: [], notes: [] })

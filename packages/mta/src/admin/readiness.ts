@@ -14,6 +14,8 @@ export interface ReadinessFacts {
   readonly resolver: 'answers' | 'silent' | 'not-asked-yet'
   /** Undefined when no name servers are asked. */
   readonly dnssec?: DnssecState | undefined
+  /** Why policies cannot be read or kept. */
+  readonly policyCache?: string | undefined
 }
 
 export interface Readiness {
@@ -23,7 +25,7 @@ export interface Readiness {
   readonly notes: readonly string[]
 }
 
-export function readiness({ phase, store, listeners, resolver, dnssec }: ReadinessFacts): Readiness {
+export function readiness({ phase, store, listeners, resolver, dnssec, policyCache }: ReadinessFacts): Readiness {
   const detail = store.detail === '' ? '' : ` (${store.detail})`
   const reasons = [
     ...(phase === 'running' ? [] : [`the relay is ${phase}`]),
@@ -33,7 +35,11 @@ export function readiness({ phase, store, listeners, resolver, dnssec }: Readine
     ...(resolver === 'silent' ? ['no name server answers'] : []),
     ...(dnssec?.kind === 'lost' ? [dnssecText(dnssec)] : []),
   ]
-  return { ready: reasons.length === 0, reasons, notes: isWorthANote(dnssec) ? [dnssecText(dnssec)] : [] }
+  const notes = [
+    ...(isWorthANote(dnssec) ? [dnssecText(dnssec)] : []),
+    ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
+  ]
+  return { ready: reasons.length === 0, reasons, notes }
 }
 
 /** What somebody may believe to be otherwise: DANE is off for want of a validator, or rests on a guess. */

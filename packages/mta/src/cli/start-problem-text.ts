@@ -49,9 +49,24 @@ export function describeSpoolProblem(error: SpoolOpenError): string {
   }
 }
 
+/** What goes with the file: the memory of MTA-STS and of DANE (RFC 8461 §10.2). */
+const FIRST_CONTACT =
+  'Without its policies, mail meets every domain for the first time: until they are fetched again, who forges DNS is not noticed'
+
 function describePolicyCacheProblem(error: PolicyCacheOpenError): string {
-  if (error.kind !== 'foreign-file') return describeSpoolProblem(error)
-  return `${error.path} is not a policy cache of Hermetic; nothing was changed. Name another data_dir, or move the file away`
+  switch (error.kind) {
+    case 'foreign-file':
+      return (
+        `${error.path} is not a policy cache of Hermetic; nothing was changed. ` +
+        `Name another data_dir, or move the file away. ${FIRST_CONTACT}`
+      )
+    case 'not-a-file':
+      return `${error.path} is not a file, but that is the place of the policy cache. Move it away. ${FIRST_CONTACT}`
+    case 'store-failed':
+      return `${describeSpoolProblem(error)}. Where the file is damaged, move it away. ${FIRST_CONTACT}`
+    default:
+      return describeSpoolProblem(error)
+  }
 }
 
 function words(error: unknown): string {

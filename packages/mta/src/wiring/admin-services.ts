@@ -43,6 +43,7 @@ export interface AdminParts {
   phase(): ReadinessFacts['phase']
   resolver(): ReadinessFacts['resolver']
   dnssec(): ReadinessFacts['dnssec']
+  policyTrouble(): ReadinessFacts['policyCache']
 }
 
 export function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
@@ -63,6 +64,7 @@ async function openServices(
       listeners: { wanted: config.listener.length, up: parts.listeners.length },
       resolver: parts.resolver(),
       dnssec: parts.dnssec(),
+      policyCache: parts.policyTrouble(),
     })
   let metrics: HttpService
   try {

@@ -44,7 +44,7 @@ export interface DeliverySide {
   readonly nameServers: NameServers | undefined
   readonly dnssec: Pick<DnssecSide, 'state' | 'danePossible'>
   /** For operators and gauges. */
-  readonly policies: Pick<PolicySide, 'admin' | 'count'>
+  readonly policies: Pick<PolicySide, 'admin' | 'count' | 'trouble'>
   readonly explain: Explain
   /** For the socketmap: what delivery itself goes by. */
   readonly sources: SocketmapSources

@@ -37,6 +37,8 @@ export interface PolicySide {
   readonly lookups?: PolicyLookups
   /** For gauges; absent like `source`. */
   readonly count?: () => Promise<readonly PolicyCount[]>
+  /** Why `policy.db` cannot be read or written; absent: it is not used. */
+  readonly trouble?: () => string | undefined
   /** What DANE protected when it was last seen; absent: DANE is off. */
   readonly daneMemory?: DaneMemory
   /** No more fetches: those under way end at once. */
@@ -65,8 +67,8 @@ export function startPolicySide(config: Config, parts: PolicyParts): Result<Poli
   const opened = openSqlitePolicyCache({ dataDir: config.data_dir, now: Date.now })
   if (!opened.ok) return err({ kind: 'policy-cache', error: opened.error })
   const cache = opened.value
-  const daneMemory = dane ? { daneMemory: cache.daneMemory } : {}
-  if (!config.mta_sts.enabled) return ok({ ...OFF, ...daneMemory, close: () => cache.close() })
+  const shared = { ...(dane ? { daneMemory: cache.daneMemory } : {}), trouble: () => cache.trouble() }
+  if (!config.mta_sts.enabled) return ok({ ...OFF, ...shared, close: () => cache.close() })
   const stopping = new AbortController()
   const { source, lookups } = policySource(config, { ...parts, cache, signal: stopping.signal })
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
@@ -74,7 +76,7 @@ export function startPolicySide(config: Config, parts: PolicyParts): Result<Poli
   tellPurges(cache, emit)
   refresher.start()
   return ok({
-    ...{ source, lookups, ...daneMemory },
+    ...{ source, lookups, ...shared },
     admin: createPolicyAdmin({
       ...{ cache, source, now: Date.now },
       tell: (purge) => emit({ event: 'sts-policy-purged', ...purge }),

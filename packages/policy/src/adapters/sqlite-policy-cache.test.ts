@@ -125,7 +125,23 @@ test('a damaged file is told as one, and is not taken for an empty one', async (
   for (let page = PAGE_BYTES; page < octets.length; page += PAGE_BYTES) octets.fill(0xff, page, page + PAGE_BYTES)
   writeFileSync(path, octets)
   const message = 'the policy cache could not get: the file is damaged'
-  await assert.rejects((await bed.reopen()).get(domain('a.test')), new PolicyCacheUnavailable(message))
+  const damaged = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => START })
+  assert.ok(damaged.ok)
+  t.after(() => damaged.value.close())
+  assert.equal(damaged.value.trouble(), 'the file is damaged', 'told before anybody asks for a policy')
+  await assert.rejects(damaged.value.get(domain('a.test')), new PolicyCacheUnavailable(message))
+})
+
+test('trouble that passes is told while it lasts', async (t) => {
+  const bed = bedFor(t)
+  const opened = openSqlitePolicyCache({ dataDir: bed.dataDir, now: () => START })
+  assert.ok(opened.ok)
+  t.after(() => opened.value.close())
+  const { value: cache } = opened
+  assert.equal(cache.trouble(), undefined)
+  cache.close()
+  await assert.rejects(cache.get(domain('a.test')), PolicyCacheUnavailable)
+  assert.match(cache.trouble() ?? '', /^it could not get: /)
 })
 
 test('the file is for its owner only, and has one at a time', async (t) => {
@@ -177,7 +193,7 @@ test('what is in the way of the file is named', (t) => {
   const dataDir = folder(t)
   mkdirSync(join(dataDir, 'policy.db'))
   const opened = openSqlitePolicyCache({ dataDir, now: () => START })
-  assert.equal(!opened.ok && opened.error.kind, 'unusable-directory')
+  assert.equal(!opened.ok && opened.error.kind, 'not-a-file')
 })
 
 test('a store of the first version is taken over with its policies', async (t) => {

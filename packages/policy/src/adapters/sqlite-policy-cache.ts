@@ -22,7 +22,14 @@ import {
 } from '../ports/policy-cache.ts'
 import { ok, type Result } from '../result.ts'
 import { SqliteDaneMemory } from './sqlite-dane-memory.ts'
-import { openPolicyStore, type PolicyCacheOpenError, storeFailureText } from './sqlite-policy-schema.ts'
+import {
+  DAMAGED,
+  isDamage,
+  looksDamaged,
+  openPolicyStore,
+  type PolicyCacheOpenError,
+  storeFailureText,
+} from './sqlite-policy-schema.ts'
 
 export interface SqlitePolicyCacheOptions {
   readonly dataDir: string
@@ -47,6 +54,8 @@ export interface SqlitePolicyCache extends PolicyCache {
   noteOrder(order: PolicyPurge): void
   /** What was noted, once. */
   takeOrders(): readonly PolicyPurge[]
+  /** Why policies cannot be read or kept: of damage until the file is opened anew, of the rest until it works again. */
+  trouble(): string | undefined
   close(): void
 }
 
@@ -96,6 +105,8 @@ class PolicyStore implements SqlitePolicyCache {
   readonly #bounds: EvictableBounds
   readonly #leases = new Map<DomainName, number>()
   #putsUntilTrim = 0
+  #damaged: boolean
+  readonly #failing = new Map<StatementName, string>()
 
   constructor(db: DatabaseSync, { now, monotonic, bounds, daneSubjectsMax }: SqlitePolicyCacheOptions) {
     this.daneMemory = new SqliteDaneMemory(db, { max: daneSubjectsMax })
@@ -105,6 +116,7 @@ class PolicyStore implements SqlitePolicyCache {
     this.#bounds = { ...EVICTABLE_BOUNDS, ...bounds }
     const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, db.prepare(sql)] as const)
     this.#statements = Object.fromEntries(prepared) as Record<StatementName, StatementSync>
+    this.#damaged = looksDamaged(db)
   }
 
   async get(policyDomain: DomainName): Promise<StoredPolicy | undefined> {
@@ -179,6 +191,12 @@ class PolicyStore implements SqlitePolicyCache {
       }))
   }
 
+  trouble(): string | undefined {
+    if (this.#damaged) return DAMAGED
+    const [failing] = this.#failing
+    return failing && `it could not ${failing[0]}: ${failing[1]}`
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close()
   }
@@ -192,9 +210,14 @@ class PolicyStore implements SqlitePolicyCache {
   /** Whatever goes wrong in here is about the store: the statements are fixed and so are the types of their values. */
   #run<T>(name: StatementName, step: (statement: StatementSync) => T): T {
     try {
-      return step(this.#statements[name])
+      const result = step(this.#statements[name])
+      this.#failing.delete(name)
+      return result
     } catch (cause) {
-      throw new PolicyCacheUnavailable(`the policy cache could not ${name}: ${storeFailureText(cause)}`, { cause })
+      const text = storeFailureText(cause)
+      if (isDamage(cause)) this.#damaged = true
+      this.#failing.set(name, text)
+      throw new PolicyCacheUnavailable(`the policy cache could not ${name}: ${text}`, { cause })
     }
   }
 }

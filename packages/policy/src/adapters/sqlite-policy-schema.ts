@@ -12,6 +12,8 @@ export type PolicyCacheOpenError =
   | { readonly kind: 'locked'; readonly path: string }
   | { readonly kind: 'foreign-file'; readonly path: string }
   | { readonly kind: 'newer-schema'; readonly path: string; readonly found: number; readonly supported: number }
+  /** A directory, say, has its name. */
+  | { readonly kind: 'not-a-file'; readonly path: string }
   | { readonly kind: 'unusable-directory'; readonly path: string; readonly detail: string }
   | { readonly kind: 'store-failed'; readonly path: string; readonly detail: string }
 
@@ -22,6 +24,8 @@ const PAGE_BYTES = 4096
 /** 4 GiB: policies that must not be evicted need an end somewhere; then a put fails and is told. */
 const PAGES_MAX = 1_048_576
 const CACHE_KIB = 8 * 1024
+/** 64 MiB. */
+const CHECKED_PAGES_MAX = 16_384
 const OWNER_ONLY = 0o700
 const FILE_MODE = 0o600
 const SQLITE_BUSY = 5
@@ -105,7 +109,9 @@ export function openPolicyStore(dataDir: string): Result<DatabaseSync, PolicyCac
 /** Why the file is not ours to open, told by its header alone: a foreign file is not even locked. */
 function headerVerdict(path: string): PolicyCacheOpenError | undefined {
   const found = statSync(path, { throwIfNoEntry: false })
-  if (found === undefined || found.size === 0) return undefined
+  if (found === undefined) return undefined
+  if (!found.isFile()) return { kind: 'not-a-file', path }
+  if (found.size === 0) return undefined
   const header = Buffer.alloc(100)
   const file = openSync(path, 'r')
   try {
@@ -167,7 +173,24 @@ function openError(error: unknown, path: string): PolicyCacheOpenError {
 export function storeFailureText(error: unknown): string {
   const code = sqliteCode(error)
   if (code === undefined) return codeOf(error)
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB ? 'the file is damaged' : `SQLite ${code}`
+  return isDamage(error) ? DAMAGED : `SQLite ${code}`
+}
+
+export const DAMAGED = 'the file is damaged'
+
+export function isDamage(error: unknown): boolean {
+  const code = sqliteCode(error)
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB
+}
+
+/** Reads each page once: about a millisecond a megabyte, so a large file is left to the reads that come. */
+export function looksDamaged(db: DatabaseSync): boolean {
+  try {
+    if (pragma(db, 'page_count') > CHECKED_PAGES_MAX) return false
+    return Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0] !== 'ok'
+  } catch (error) {
+    return isDamage(error)
+  }
 }
 
 /** The primary result code of an error that SQLite raised. */

@@ -56,7 +56,7 @@ const healthy: DoctorFacts = {
       hostname: 'relay.example.com',
     },
   ],
-  relay: { kind: 'running', pid: 7, ready: true, reasons: [] },
+  relay: { kind: 'running', pid: 7, ready: true, reasons: [], notes: [] },
 }
 
 test('when all is well, every check says so and nothing is to do', () => {
@@ -230,10 +230,17 @@ describe('each trouble is told by its own check', () => {
     ['no relay', { relay: { kind: 'not-running' } }, 'relay', 'not-tried', /no relay runs/],
     [
       'a relay that is not ready',
-      { relay: { kind: 'running', pid: 7, ready: false, reasons: ['a', 'b'] } },
+      { relay: { kind: 'running', pid: 7, ready: false, reasons: ['a', 'b'], notes: [] } },
       'relay',
       'fail',
       /not ready: a; b/,
+    ],
+    [
+      'a relay that works, and has something to tell',
+      { relay: { kind: 'running', pid: 7, ready: true, reasons: [], notes: ['policy.db: the file is damaged'] } },
+      'relay',
+      'warn',
+      /ready; policy\.db: the file is damaged/,
     ],
     [
       'a relay that cannot be asked',

@@ -336,6 +336,9 @@ function assessRelay(facts: RelayFacts): Finding {
     case 'unreachable':
       return { check, grade: 'fail', found: `the running relay cannot be asked: ${facts.detail}` }
     case 'running':
+      if (facts.ready && facts.notes.length > 0) {
+        return { check, grade: 'warn', found: `runs with pid ${facts.pid}, ready; ${facts.notes.join('; ')}` }
+      }
       return facts.ready
         ? { check, grade: 'ok', found: `runs with pid ${facts.pid}, ready` }
         : { check, grade: 'fail', found: `runs with pid ${facts.pid}, not ready: ${facts.reasons.join('; ')}` }

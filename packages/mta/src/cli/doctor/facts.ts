@@ -131,5 +131,11 @@ export interface CertificateFacts {
 
 export type RelayFacts =
   | { readonly kind: 'not-running' }
-  | { readonly kind: 'running'; readonly pid: number; readonly ready: boolean; readonly reasons: readonly string[] }
+  | {
+      readonly kind: 'running'
+      readonly pid: number
+      readonly ready: boolean
+      readonly reasons: readonly string[]
+      readonly notes: readonly string[]
+    }
   | { readonly kind: 'unreachable'; readonly detail: string }
