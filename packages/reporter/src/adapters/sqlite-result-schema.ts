@@ -123,5 +123,7 @@ function sqliteCode(error: unknown): number | undefined {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : String(error)
+  if (!(error instanceof Error)) return 'unknown'
+  // The message may quote what was stored.
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

@@ -88,3 +88,15 @@ test('a store that cannot answer says so, and does not say that there is nothing
     ResultStoreUnavailable,
   )
 })
+
+test('a damaged sum is no answer, and the complaint does not quote it', async (t) => {
+  const bed = bedFor(t)
+  const store = await bed.reopen()
+  await store.addBatch('1', [{ day: DAY, policyDomain: RECIPIENT, tally: EMPTY_TALLY }])
+  store.close()
+  const db = new DatabaseSync(join(bed.dataDir, 'tlsrpt.db'))
+  db.exec("UPDATE report SET tally = 'marker of 192.0.2.77'")
+  db.close()
+  const complaint = { name: 'ResultStoreUnavailable', message: 'the store of results could not tally: SyntaxError' }
+  await assert.rejects((await bed.reopen()).tally(RECIPIENT, DAY), complaint)
+})
