@@ -20,19 +20,26 @@ export type HttpPlace =
 const CONNECTIONS_MAX = 64
 const HEADER_BYTES_MAX = 8 * 1024
 const REQUEST_TIMEOUT_MS = 10_000
+/** Node looks every 30 s, which would make three of ten seconds. */
+const CHECKS_PER_TIMEOUT = 10
 const KEEP_ALIVE_MS = 5_000
 /** After this, `close` does not wait for clients. */
 const CLOSE_GRACE_MS = 1_000
 
 /** Rejects with the system's error when the place is taken or not allowed. */
-export async function serveHttp(app: Hono, place: HttpPlace): Promise<HttpService> {
+export async function serveHttp(
+  app: Hono,
+  place: HttpPlace,
+  { requestTimeoutMs = REQUEST_TIMEOUT_MS }: { readonly requestTimeoutMs?: number } = {},
+): Promise<HttpService> {
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
     serverOptions: {
       maxHeaderSize: HEADER_BYTES_MAX,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: requestTimeoutMs / CHECKS_PER_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
   }) as Server // createServer above makes exactly this kind

@@ -18,6 +18,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   ENOSPC: 'the disk is full',
   ENOTDIR: 'part of the path is not a directory',
+  EPIPE: 'the other side closed the connection',
   EPERM: 'not permitted',
   EROFS: 'the file system is read-only',
   ETIMEDOUT: 'no answer in time',
