@@ -2,16 +2,22 @@
 import { isOurTrouble } from '../dns/answer.ts'
 import { assertNever } from '../result.ts'
 import type { Advice } from './advice.ts'
-import type { ExplainFacts, HostFacts, SessionFacts } from './facts.ts'
+import type { ExplainFacts, HostFacts, Obstacle, SessionFacts } from './facts.ts'
 import { hostAlias } from './host-section.ts'
 import { bounded, dnsFailureWords } from './plain.ts'
 
 export function mxAdvice({ hosts, route }: ExplainFacts): readonly Advice[] {
   if (route.kind === 'literal') return []
-  return hosts.flatMap((host) => [...addressAdvice(host), ...aliasAdvice(host), ...sessionsAdvice(host)])
+  return hosts.flatMap((host) => [
+    ...addressAdvice(host, route.kind),
+    ...(route.kind === 'smarthost' ? [] : aliasAdvice(host)),
+    ...sessionsAdvice(host, route.kind),
+  ])
 }
 
-function addressAdvice({ addresses, name: subject }: HostFacts): readonly Advice[] {
+type RouteKind = ExplainFacts['route']['kind']
+
+function addressAdvice({ addresses, name: subject }: HostFacts, route: RouteKind): readonly Advice[] {
   switch (addresses?.kind) {
     case undefined:
       return []
@@ -20,7 +26,10 @@ function addressAdvice({ addresses, name: subject }: HostFacts): readonly Advice
         {
           ...{ code: 'mx-without-address', severity: 'warning', subject, rfc: ['RFC 5321 §5.1'] },
           text: addresses.reason === 'nxdomain' ? 'The name does not exist.' : 'The name has no A or AAAA record.',
-          remedy: 'Publish its address, or take the host out of the MX records.',
+          remedy:
+            route === 'smarthost'
+              ? 'Correct the host of the route, or have its address published.'
+              : 'Publish its address, or take the host out of the MX records.',
         },
       ]
     case 'failure':
@@ -60,21 +69,35 @@ function aliasAdvice(host: HostFacts): readonly Advice[] {
   ]
 }
 
-function sessionsAdvice({ place, name: subject }: HostFacts): readonly Advice[] {
+function sessionsAdvice({ place, name: subject }: HostFacts, route: RouteKind): readonly Advice[] {
   if (place.kind !== 'candidate') return []
   return place.sessions.flatMap((session) => {
     const obstacle = obstacleOf(session)
     if (obstacle === undefined) return []
     const advice: Advice = {
       ...{ code: 'mx-unreachable', severity: 'warning', subject, rfc: ['RFC 5321 §5.1'] },
-      text: bounded(`No session with ${session.address} from here: ${obstacle}.`),
-      remedy: 'If others cannot reach it either: open port 25, or take the address out of DNS.',
+      text: bounded(`No session with ${session.address} from here: ${obstacle.detail}.`),
+      remedy: sessionRemedy(obstacle.cause, route),
     }
     return [advice]
   })
 }
 
-function obstacleOf(session: SessionFacts): string | undefined {
-  if (session.kind === 'no-channel') return session.obstacle.detail
-  return session.kind === 'judged' ? session.trouble?.detail : undefined
+/** A host that answers is not behind a closed port. */
+function sessionRemedy(cause: string, route: RouteKind): string {
+  switch (cause) {
+    case 'reply':
+      return 'The server answers and refuses: its owner knows why, our address or name in a block list perhaps.'
+    case 'protocol-violation':
+      return 'Have the server, or what stands before it, answer in SMTP (RFC 5321 §4.2).'
+    default:
+      return route === 'smarthost'
+        ? 'Compare host, port and tls of the route with what its provider says; have the port opened on the way there.'
+        : 'If others cannot reach it either: open port 25, or take the address out of DNS.'
+  }
+}
+
+function obstacleOf(session: SessionFacts): Obstacle | undefined {
+  if (session.kind === 'no-channel') return session.obstacle
+  return session.kind === 'judged' ? session.trouble : undefined
 }
