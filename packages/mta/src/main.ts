@@ -135,21 +135,35 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
 
   const { messages: waiting } = await spool.admin.summary()
   phase = 'running'
-  const stop = async (signal: string): Promise<void> => {
-    const since = performance.now()
+  const stop = stopOnce(async (signal) => {
     phase = 'stopping'
-    emit({ event: 'relay-stopping', signal, graceMs: config.delivery.stop_grace })
-    await opening.close(() => emit({ event: 'relay-stopped', durationMs: Math.round(performance.now() - since) }))
-  }
-  let stopping: Promise<void> | undefined
+    await closeTelling(config, { signal, opening, emit })
+  })
   return ok({
     ...{ listeners, nameServers, dnssec, waiting, socketmapPort: socketmap.value?.port },
     metricsPort: metricsServer.port,
-    stop: (signal) => {
-      stopping ??= stop(signal)
-      return stopping
-    },
+    stop,
   })
+}
+
+function stopOnce(stop: Relay['stop']): Relay['stop'] {
+  let stopping: Promise<void> | undefined
+  return (signal) => {
+    stopping ??= stop(signal)
+    return stopping
+  }
+}
+
+interface Stop {
+  readonly signal: string
+  readonly opening: Opening
+  readonly emit: (event: LogEvent) => void
+}
+
+async function closeTelling(config: Config, { signal, opening, emit }: Stop): Promise<void> {
+  const since = performance.now()
+  emit({ event: 'relay-stopping', signal, graceMs: config.delivery.stop_grace })
+  await opening.close(() => emit({ event: 'relay-stopped', durationMs: Math.round(performance.now() - since) }))
 }
 
 function tellStart(config: Config, { version }: RelayOptions, emit: (event: LogEvent) => void): void {
