@@ -78,7 +78,11 @@ const rows: readonly (readonly [
   ['3: handshake fails', [{ facts: {}, channel: brokenTls }], bounce('5.7.10')],
   ['4: certificate not trusted', [{ facts: {}, channel: tls(selfSigned) }], bounce('5.7.10')],
   ['4: another name', [{ facts: {}, channel: tls(trusted, mismatched) }], bounce('5.7.10')],
-  ['4: certificate fails at one host, another does not list it', [{ facts: {}, channel: tls(expired) }, silent], bounce('5.7.30')],
+  [
+    '4: certificate fails at one host, another does not list it',
+    [{ facts: {}, channel: tls(expired) }, silent],
+    bounce('5.7.30'),
+  ],
   ['5: unsigned MX, no policy', [{ facts: unsigned }], bounce('5.7.10')],
   [
     '5: unsigned MX, no policy, usable TLSA',
