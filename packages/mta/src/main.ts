@@ -13,6 +13,7 @@ import { formatDomain } from './smtp/mail-address.ts'
 import { openSqliteSpool } from './spool/adapters/sqlite-spool.ts'
 import { type AdminServices, openAdmin } from './wiring/admin-services.ts'
 import { type DeliverySide, SET_ASIDE_AFTER_DEATHS, startDeliverySide } from './wiring/delivery-side.ts'
+import { openDkimKeys } from './wiring/dkim-keys.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
@@ -100,7 +101,10 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
   opening.closesWith(async () => (admin?.ok ? admin.value.metrics.close() : undefined))
-  const delivery = await startDeliverySide(config, { ...parts, emit })
+  const keys = openDkimKeys(config, emit)
+  if (!keys.ok) return keys
+  const beginSignature = keys.value
+  const delivery = await startDeliverySide(config, { ...parts, beginSignature, emit })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   policies = delivery.value.policies
@@ -112,7 +116,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   })
 
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
-  const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
+  const submission = await openSubmissionSide(config, { ...parts, beginSignature, scheduler, emit })
   if (!submission.ok) return submission
   listeners = submission.value
   delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { invariant } from '@hermetic/policy'
 import type { LaneId } from '../delivery/lane.ts'
 import type { RecipientOutcome } from '../delivery/outcome.ts'
+import { type BeginSignature, type SigningOutcome, signWhole } from '../signing/dkim.ts'
 import type { Envelope, Recipient } from '../smtp/envelope.ts'
 import { type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
@@ -35,6 +36,8 @@ export interface FailureDsnRequest {
   /** UTC milliseconds. */
   readonly now: number
   readonly maxAgeMs: number
+  /** Absent: notifications are not signed. */
+  readonly beginSignature?: BeginSignature
 }
 
 export interface OriginalMessage {
@@ -57,8 +60,9 @@ export function failureDsn(request: FailureDsnRequest): FailureDsn {
     if (reason === 'nothing-failed') return { kind: 'none', reason, events: [] }
     return { kind: 'none', reason, events: [{ event: 'failure-not-reported', id, recipients: failed, reason }] }
   }
-  const message = newMessage(request, decision)
-  const queued = { event: 'dsn-queued', id, dsnId: message.id, recipients: decision.failed.length } as const
+  const { message, dkim } = newMessage(request, decision)
+  const signed = dkim === undefined ? {} : { dkim }
+  const queued = { event: 'dsn-queued', id, dsnId: message.id, recipients: decision.failed.length, ...signed } as const
   if (decision.withheld === 0) return { kind: 'dsn', message, events: [queued] }
   const withheld = {
     event: 'failure-not-reported',
@@ -72,11 +76,11 @@ export function failureDsn(request: FailureDsnRequest): FailureDsn {
 function newMessage(
   request: FailureDsnRequest,
   decision: FailureDsnDecision & { readonly kind: 'notify' },
-): NewMessage {
-  const { original, hostname, postmaster, now } = request
+): { readonly message: NewMessage; readonly dkim: SigningOutcome | undefined } {
+  const { original, hostname, postmaster, now, beginSignature } = request
   const id = dsnQueueId(request.settlementId, original.receivedAt)
   const messageIdHeader = `<${id}@${hostname}>`
-  const { bytes, smtpUtf8 } = renderFailureDsn({
+  const { bytes: rendered, smtpUtf8 } = renderFailureDsn({
     ...decision,
     original,
     contentStart: request.contentStart,
@@ -85,7 +89,9 @@ function newMessage(
     postmaster,
     now,
   })
-  return {
+  const signed = beginSignature === undefined ? undefined : signWhole(beginSignature, rendered, now)
+  const bytes = signed?.bytes ?? rendered
+  const message: NewMessage = {
     id,
     envelope: {
       reversePath: nullReversePath,
@@ -104,6 +110,7 @@ function newMessage(
     content: { kind: 'memory', bytes },
     messageIdHeader,
   }
+  return { message, dkim: signed?.outcome }
 }
 
 /**

@@ -34,8 +34,8 @@ export interface RenderedDsn {
   readonly smtpUtf8: boolean
 }
 
-/** The spool keeps content up to this size inline (architecture §3). */
-export const DSN_SIZE_LIMIT = 262_144
+/** The spool keeps content up to 256 KiB inline (architecture §3); 8 KiB are left for signatures on top. */
+export const DSN_SIZE_LIMIT = 253_952
 
 export function renderFailureDsn(facts: FailureDsnFacts): RenderedDsn {
   const parts = [textPart(facts), statusPart(facts)]

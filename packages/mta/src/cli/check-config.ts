@@ -49,6 +49,9 @@ function summary(config: Config): string {
     ['data', `${config.data_dir}, ${formatSize(queue.max_bytes)} at most`],
     ...listeners,
     ...config.route.map((route) => ['routes', routeText(route)]),
+    ...config.dkim.map(({ domain, selector, subdomains }) => {
+      return ['signs', `${domain}${subdomains ? ' and below' : ''}: selector ${selector}`]
+    }),
     ['delivers', `to port ${delivery.port}, for ${formatDuration(delivery.max_age)} at most`],
     [
       'asks',

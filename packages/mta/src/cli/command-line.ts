@@ -29,6 +29,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'what becomes of mail for a domain, why, and what its owner should change',
     load: async () => (await import('./explain.ts')).explain,
   },
+  dkim: {
+    summary: 'make keys that sign mail, print their DNS records, and check what is published',
+    load: async () => (await import('./dkim.ts')).dkim,
+  },
   credential: {
     summary: 'add, list and remove logins',
     load: async () => (await import('./credential.ts')).credential,

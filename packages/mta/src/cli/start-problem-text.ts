@@ -13,6 +13,8 @@ export function describeStartProblem(problem: StartProblem): string {
       return describePolicyCacheProblem(problem.error)
     case 'preload-list':
       return `the preload list ${problem.path} cannot be used: ${preloadErrorText(problem.error)}`
+    case 'dkim-key':
+      return `the DKIM key ${problem.path} ${problem.detail}`
     case 'certificate-authorities':
     case 'certificate':
       return `${problem.path} cannot be used: ${words(problem.error)}`

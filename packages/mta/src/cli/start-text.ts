@@ -98,7 +98,10 @@ function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
       ? []
       : [['off', 'refusing by MTA-STS and DANE, and so REQUIRETLS: [delivery] enforcement = "observe"'] satisfies Row]),
     ...dnssecRows(relay, { off: 'off' }),
-    ['off', 'TLSRPT, DKIM: this version does not have them'],
+    ...(config.dkim.length > 0
+      ? []
+      : [['off', 'DKIM: there is no [[dkim]] (hermetic dkim keygen makes a key)'] satisfies Row]),
+    ['off', 'TLSRPT: this version does not have it'],
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
       : []),

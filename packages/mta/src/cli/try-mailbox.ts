@@ -80,12 +80,15 @@ class MemorySink implements ContentSink {
     this.#whenDiscarded = whenDiscarded
   }
 
+  /** Memory has room everywhere. */
+  reserve(): void {}
+
   async write(chunk: Uint8Array): Promise<void> {
     this.#chunks.push(chunk)
   }
 
-  async finish(): Promise<NewContent> {
-    return { kind: 'memory', bytes: Buffer.concat(this.#chunks) }
+  async finish(top: Uint8Array = new Uint8Array()): Promise<NewContent> {
+    return { kind: 'memory', bytes: Buffer.concat([top, ...this.#chunks]) }
   }
 
   async discard(): Promise<void> {

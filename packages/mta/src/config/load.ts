@@ -7,8 +7,10 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
+import { keyFilePath } from '../signing/key-files.ts'
 import { certificateFileProblems } from './certificate-files.ts'
 import { type ConfigPath, formatPath, isWithin } from './config-path.ts'
+import { dkimKeyFileProblems } from './dkim-key-files.ts'
 import { readEnvironment } from './environment.ts'
 import { type PathProblem, problemsOfIssues } from './issues.ts'
 import { locator } from './locate.ts'
@@ -115,7 +117,8 @@ function checked(values: unknown, { base, defaultName, now }: CheckContext): Res
   problems.push(...ruleProblems({ settings: readableSettings(values), defaultName, now, isWrong }))
   const config = parsed.success ? completed(parsed.data, { base, defaultName, now }) : undefined
   if (config !== undefined) {
-    problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...socketPathProblems(config))
+    problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...dkimKeyFileProblems(config))
+    problems.push(...socketPathProblems(config))
   }
   return config === undefined || problems.length > 0 ? err(problems) : ok(deepFreeze(config))
 }
@@ -136,6 +139,10 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
       require_auth: requiresAuth(listener),
       ...(listener.cert_file === undefined ? {} : { cert_file: absolute(listener.cert_file) }),
       ...(listener.key_file === undefined ? {} : { key_file: absolute(listener.key_file) }),
+    })),
+    dkim: read.dkim.map((key) => ({
+      ...key,
+      key_file: absolute(key.key_file ?? keyFilePath(absolute(read.data_dir), key.domain, key.selector)),
     })),
     route: read.route.map((route) => ({ ...route, port: portOf(route) })),
     trust: read.trust.ca_file === undefined ? read.trust : { ca_file: absolute(read.trust.ca_file) },

@@ -5,6 +5,7 @@
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { ConfigPath } from './config-path.ts'
 import { daneFindings } from './dane-rules.ts'
+import { dkimFindings } from './dkim-rules.ts'
 import type { Finding } from './finding.ts'
 import type { PathProblem } from './issues.ts'
 import { isLoopback, isUnspecified } from './loopback.ts'
@@ -35,6 +36,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...retryFindings(facts.settings),
     ...daneFindings(facts.settings),
     ...routeFindings(facts.settings),
+    ...dkimFindings(facts.settings),
     ...overrideFindings(facts.settings, facts.now),
     ...socketmapFindings(facts.settings),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))

@@ -9,6 +9,7 @@ import type { MailDomain } from '../smtp/mail-address.ts'
 import type { Secret } from './secret.ts'
 import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
+import { dkimKeys } from './sections/dkim.ts'
 import { history } from './sections/history.ts'
 import { credentials, listeners, submission } from './sections/listener.ts'
 import { policyOverrides } from './sections/override.ts'
@@ -28,6 +29,7 @@ export const schema = z.strictObject({
   dns,
   delivery,
   route: routes,
+  dkim: dkimKeys,
   trust,
   mta_sts: mtaSts,
   dane,
@@ -52,9 +54,12 @@ export type ListenerConfig = Frozen<Omit<ReadConfig['listener'][number], 'requir
 
 export type RouteConfig = Frozen<Omit<ReadConfig['route'][number], 'port'>> & { readonly port: number }
 
+export type DkimConfig = Frozen<Omit<ReadConfig['dkim'][number], 'key_file'>> & { readonly key_file: string }
+
 /** What the relay is started with: complete, checked, frozen; paths are absolute. */
-export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'listener' | 'route'>> & {
+export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'listener' | 'route' | 'dkim'>> & {
   readonly hostname: MailDomain
   readonly listener: readonly ListenerConfig[]
   readonly route: readonly RouteConfig[]
+  readonly dkim: readonly DkimConfig[]
 }

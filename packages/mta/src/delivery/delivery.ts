@@ -1,6 +1,7 @@
 /**
  * Delivery put together: what `main.ts` hands in, and the turn that the scheduler calls.
  */
+
 import {
   type AddressJudgement,
   type DnsResolver,
@@ -13,6 +14,7 @@ import type { BounceEvent } from '../bounce/events.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LaneScheduler, Turn } from '../schedule/lane-scheduler.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
+import type { BeginSignature } from '../signing/dkim.ts'
 import { saidOf } from '../smtp/auth.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
@@ -41,6 +43,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly hostname: string
   /** The addr-spec of our postmaster, the sender of notifications. */
   readonly postmaster: string
+  /** Of notifications; absent: they are not signed. */
+  readonly beginSignature?: BeginSignature
   readonly self: Self
   /** May this address be dialled at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
@@ -76,7 +80,16 @@ export interface DeliveryOptions extends PolicySettings {
 /** What is needed to say where the mail of a next hop goes and what it demands; `explain` has this and no queue. */
 export type DestinationOptions = Omit<
   DeliveryOptions,
-  'spool' | 'scheduler' | 'permits' | 'postmaster' | 'retry' | 'reuse' | 'leaseMs' | 'batch' | 'stopGraceMs'
+  | 'spool'
+  | 'scheduler'
+  | 'permits'
+  | 'postmaster'
+  | 'beginSignature'
+  | 'retry'
+  | 'reuse'
+  | 'leaseMs'
+  | 'batch'
+  | 'stopGraceMs'
 >
 
 export interface Delivery {
@@ -155,6 +168,7 @@ function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorl
     wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
     laneFor: (recipient) => laneFor(recipient, { port, routes }),
     retry: options.retry ?? defaultRetryOptions,
+    ...(options.beginSignature === undefined ? {} : { beginSignature: options.beginSignature }),
   }
 }
 

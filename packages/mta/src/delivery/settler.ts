@@ -10,6 +10,7 @@ import { failureDsn } from '../bounce/dsn-message.ts'
 import type { BounceEvent } from '../bounce/events.ts'
 import { RETURNED_CONTENT_LIMIT } from '../bounce/returned-content.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
+import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { Claim, ClaimToken, NewMessage, Settlement, Spool } from '../spool/spool.ts'
 import type { ClaimProgress } from './claim-progress.ts'
@@ -28,6 +29,8 @@ export interface SettlerOptions {
   /** The name that this relay goes by, and the addr-spec of its postmaster: for notifications. */
   readonly hostname: string
   readonly postmaster: string
+  /** Of notifications; absent: they are not signed. */
+  readonly beginSignature?: BeginSignature
   readonly now: () => number
   readonly random: () => number
   readonly emit: (event: DeliveryEvent | BounceEvent) => void
@@ -147,7 +150,7 @@ export class Settler {
 
   async #notice(claim: Claim, outcomes: readonly RecipientOutcome[], settlementId: string): Promise<Notice> {
     if (!outcomes.some(({ kind }) => kind === 'failed')) return { events: [] }
-    const { spool, hostname, postmaster, laneFor, now, retry } = this.#options
+    const { spool, hostname, postmaster, laneFor, now, retry, beginSignature } = this.#options
     const { id, envelope, recipients, receivedAt } = claim
     const wanted = decideFailureDsn({ envelope, recipients }, outcomes).kind === 'notify'
     const dsn = failureDsn({
@@ -160,6 +163,7 @@ export class Settler {
       laneFor,
       now: now(),
       maxAgeMs: retry.dsnMaxAgeMs,
+      ...(beginSignature === undefined ? {} : { beginSignature }),
     })
     return dsn.kind === 'dsn' ? { message: dsn.message, events: dsn.events } : { events: dsn.events }
   }

@@ -10,6 +10,7 @@ import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
 import type { LocalPolicyEvent } from '../local-policy/events.ts'
 import type { ScheduleEvent } from '../schedule/events.ts'
+import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
@@ -17,11 +18,13 @@ import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
+import { SIGNING_LOG_EVENTS } from './signing-log-events.ts'
 import { SPOOL_LOG_EVENTS } from './spool-log-events.ts'
 
 export type LogEvent =
   | RelayEvent
   | SubmissionEvent
+  | SigningEvent
   | SpoolEvent
   | ScheduleEvent
   | PolicyEvent
@@ -120,6 +123,7 @@ const submission = {
       tls: 'word',
       messageTls: 'word',
       tlsRequiredIgnored: 'word',
+      dkim: 'facts',
       latencyMs: 'number',
       spoolMs: 'number',
     },
@@ -128,6 +132,11 @@ const submission = {
     level: 'info',
     sentence: 'Content was refused after DATA; nothing was queued.',
     fields: { listener, id: 'word', address, username: 'peer', reason: 'word', reply: 'peer' },
+  },
+  'dkim-signing-failed': {
+    level: 'error',
+    sentence: 'A message could not be signed; it was answered 451 and is not queued.',
+    fields: { listener, id: 'word', address, detail: 'peer' },
   },
   'session-error': {
     level: 'error',
@@ -145,6 +154,8 @@ const submission = {
     fields: { detail: 'peer' },
   },
 } as const satisfies { readonly [N in SubmissionEvent['event']]: LogEventEntry<N> }
+
+const signing = SIGNING_LOG_EVENTS satisfies { readonly [N in SigningEvent['event']]: LogEventEntry<N> }
 
 const spool = SPOOL_LOG_EVENTS satisfies { readonly [N in SpoolEvent['event']]: LogEventEntry<N> }
 
@@ -304,7 +315,7 @@ const bounce = {
   'dsn-queued': {
     level: 'info',
     sentence: 'A failure notification to the sender was queued.',
-    fields: { id: 'word', dsnId: 'word', recipients: 'number' },
+    fields: { id: 'word', dsnId: 'word', recipients: 'number', dkim: 'facts' },
   },
   'failure-not-reported': {
     level: 'warn',
@@ -321,7 +332,7 @@ const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
 
 /** By room, in the order in which a message meets them. */
 export const LOG_EVENT_ROOMS = {
-  ...{ relay, submission, spool, schedule, policy },
+  ...{ relay, submission, signing, spool, schedule, policy },
   'local policy': localPolicy,
   ...{ delivery, bounce, history },
 } as const
@@ -329,6 +340,7 @@ export const LOG_EVENT_ROOMS = {
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...relay,
   ...submission,
+  ...signing,
   ...spool,
   ...schedule,
   ...policy,

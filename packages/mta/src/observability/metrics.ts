@@ -10,6 +10,7 @@ import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
 import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
 import type { LogEvent } from './log-events.ts'
 import { POLICY_METRICS, sessionCount } from './policy-metrics.ts'
+import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 
 export interface MetricEntry {
@@ -72,6 +73,8 @@ export const METRICS = {
     labels: ['listener'],
     buckets: [0.001, ...SESSION_SECONDS],
   },
+
+  ...SIGNING_METRICS,
 
   hermetic_delivery_attempts_total: {
     type: 'counter',
@@ -243,11 +246,12 @@ const UPDATES: Rooms = {
   authenticated: ({ listener }) => [count('hermetic_logins_total', { listener, result: 'accepted' })],
   'auth-failed': ({ listener, reason }) => [count('hermetic_logins_total', { listener, result: reason })],
   'command-refused': ({ listener, command }) => [count('hermetic_commands_refused_total', { listener, command })],
-  'message-accepted': ({ listener, size, recipients, latencyMs }) => [
+  'message-accepted': ({ listener, size, recipients, latencyMs, dkim }) => [
     count('hermetic_messages_accepted_total', { listener }),
     count('hermetic_accepted_bytes_total', { listener }, size),
     count('hermetic_accepted_recipients_total', { listener }, recipients),
     observe('hermetic_accept_seconds', latencyMs, { listener }),
+    ...signed(dkim),
   ],
   'message-refused': ({ listener }) => [count('hermetic_messages_refused_total', { listener })],
   'session-error': () => [count('hermetic_session_defects_total')],
@@ -357,12 +361,13 @@ const UPDATES: Rooms = {
   'suspect-tried': ({ end }) => [count('hermetic_suspects_tried_total', { end })],
   'delivery-defect': () => [count('hermetic_defects_total', { room: 'delivery' })],
 
-  'dsn-queued': () => [count('hermetic_dsns_total')],
+  'dsn-queued': ({ dkim }) => [count('hermetic_dsns_total'), ...signed(dkim)],
   'failure-not-reported': ({ recipients, reason }) => [
     count('hermetic_failures_not_reported_total', { reason }, recipients),
   ],
 
   ...LOCAL_POLICY_UPDATES,
+  ...SIGNING_UPDATES,
   ...SOCKETMAP_UPDATES,
 
   'history-written': historyKept,

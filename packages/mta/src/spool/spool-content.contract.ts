@@ -49,6 +49,22 @@ export function contentContract(open: OpenSpool, { inlineBytesMax }: { readonly 
     })
   }
 
+  for (const size of [0, 5000, inlineBytesMax - 100, inlineBytesMax, LARGE]) {
+    test(`what goes on top at the end of ${size} octets comes back with them, hashed as one`, async (t) => {
+      const world = new SpoolWorld(t, open)
+      const spool = await world.open()
+      const [top, rest] = [randomBytes(700), randomBytes(size)]
+      const sent = message([1])
+      const sink = spool.stage(sent.id)
+      sink.reserve(top.length)
+      for (let at = 0; at < size; at += 60_000) await sink.write(rest.subarray(at, at + 60_000))
+      const content = await sink.finish(top)
+      assert.deepEqual(await spool.accept({ ...sent, content }), { kind: 'accepted' })
+      const again = await world.open()
+      assert.ok((await read(await again.open(sent.id))).equals(Buffer.concat([top, rest])))
+    })
+  }
+
   test('large content given in memory is kept like staged content', async (t) => {
     const spool = await new SpoolWorld(t, open).open()
     const bytes = randomBytes(LARGE)

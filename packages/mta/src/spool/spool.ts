@@ -61,10 +61,15 @@ export type NewContent =
 
 /** Receives content; bounded by backpressure: await `write` before the next. */
 export interface ContentSink {
+  /**
+   * Keeps room on top for octets that are known only at the end, as a signature over all of the content is. Before
+   * the first write, and then `finish` must bring exactly as many.
+   */
+  reserve(octets: number): void
   /** The chunk belongs to the sink from now on: it must not change. */
   write(chunk: Uint8Array): Promise<void>
   /** After this every byte is where `accept` finds it. */
-  finish(): Promise<NewContent>
+  finish(top?: Uint8Array): Promise<NewContent>
   /** Also after `finish`, when the message is not handed to `accept` after all. */
   discard(): Promise<void>
 }

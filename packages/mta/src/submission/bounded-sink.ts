@@ -7,9 +7,10 @@ import type { ContentSink } from '../spool/spool.ts'
 
 export function boundedSink(sink: ContentSink, answerMs: number): ContentSink {
   return {
+    reserve: (octets) => sink.reserve(octets),
     write: (chunk) => inTime(sink.write(chunk), answerMs),
-    finish: async () => {
-      const finishing = sink.finish()
+    finish: async (top) => {
+      const finishing = sink.finish(top)
       try {
         return await inTime(finishing, answerMs)
       } catch (error) {

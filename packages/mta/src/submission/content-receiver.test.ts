@@ -20,8 +20,9 @@ function gather(): Gathered {
   let discarded = false
   return {
     sink: {
+      reserve: () => undefined,
       write: async (chunk) => void chunks.push(chunk),
-      finish: async () => ({ kind: 'memory', bytes: Buffer.concat(chunks) }),
+      finish: async (top = new Uint8Array()) => ({ kind: 'memory', bytes: Buffer.concat([top, ...chunks]) }),
       discard: async () => {
         discarded = true
       },
@@ -66,6 +67,7 @@ async function receive(
     at += size
   }
   const outcome = await receiver.finish()
+  assert(outcome.kind !== 'not-signed')
   if (outcome.kind === 'refused') {
     assert(gathered.discarded())
     return outcome.problem

@@ -6,6 +6,7 @@
  * for `finish`. Knows no SMTP replies and no recipients.
  */
 import { isAscii } from 'node:buffer'
+import type { BeginSignature, MessageSignature, SigningFacts, SigningOutcome } from '../signing/dkim.ts'
 import type { ContentSink, NewContent } from '../spool/spool.ts'
 import { LineEndRepair } from './line-end-repair.ts'
 import { LineScanner } from './line-scanner.ts'
@@ -19,6 +20,8 @@ export interface ContentProfile {
   readonly repairLineEnds: boolean
   readonly messageBytesMax: number
   readonly headerBytesMax: number
+  /** Absent: nothing is signed here. */
+  readonly signing?: { readonly begin: BeginSignature; readonly facts: SigningFacts }
 }
 
 export type ContentOutcome =
@@ -29,12 +32,16 @@ export type ContentOutcome =
       readonly size: number
       readonly facts: HeaderFacts
       readonly eightBitBody: boolean
+      readonly dkim?: SigningOutcome
     }
   | { readonly kind: 'refused'; readonly problem: ContentProblem }
+  /** Nothing is wrong with the message, but unsigned it is not taken (DKIM-15). */
+  | { readonly kind: 'not-signed'; readonly error: unknown }
 
 /** What is gathered before the sink is asked to take it; one write for nearly every message. */
 const BLOCK_OCTETS = 128 * 1024
 const HEADER_END = '\r\n\r\n'
+const EMPTY_LINE_OCTETS = 2
 
 export class ContentReceiver {
   readonly #profile: ContentProfile
@@ -48,6 +55,8 @@ export class ContentReceiver {
   #headerOctets = 0
   #eightBitBody = false
   #facts: HeaderFacts | undefined
+  #signature: MessageSignature | undefined
+  #dkim: SigningOutcome | undefined
   #block: Buffer[] = []
   #blockOctets = 0
   #size = 0
@@ -84,9 +93,17 @@ export class ContentReceiver {
     if (this.#problem !== undefined || facts === undefined) {
       return { kind: 'refused', problem: this.#problem ?? 'malformed-header' }
     }
+    let signatures: Buffer | undefined
+    try {
+      signatures = await this.#signature?.finish()
+    } catch (error) {
+      await this.#refuse('malformed-header')
+      return { kind: 'not-signed', error }
+    }
     await this.#flush()
-    const content = await this.#sink.finish()
-    return { kind: 'complete', content, size: this.#size, facts, eightBitBody: this.#eightBitBody }
+    const content = await this.#sink.finish(signatures)
+    const dkim = this.#dkim === undefined ? {} : { dkim: this.#dkim }
+    return { kind: 'complete', content, size: this.#size, facts, eightBitBody: this.#eightBitBody, ...dkim }
   }
 
   /** The client went away, or the session ends. */
@@ -113,16 +130,34 @@ export class ContentReceiver {
     if (end > this.#profile.headerBytesMax) return 'header-too-large'
     const clean = cleanHeader(received.subarray(0, end), this.#profile.hygiene)
     if (!clean.ok) return clean.error
-    this.#facts = clean.value.facts
+    const { kept, added, facts } = clean.value
+    this.#facts = facts
+    this.#beginSignature(Buffer.concat([...kept, Buffer.from(added)]))
     this.#keep(Buffer.from(this.#profile.trace))
-    for (const range of clean.value.kept) this.#keep(range)
-    if (clean.value.added !== '') this.#keep(Buffer.from(clean.value.added))
-    if (end < received.length) this.#keepBody(received.subarray(end))
+    for (const range of kept) this.#keep(range)
+    if (added !== '') this.#keep(Buffer.from(added))
+    if (end === received.length) return undefined
+    const body = end + EMPTY_LINE_OCTETS
+    this.#keep(received.subarray(end, body))
+    if (body < received.length) this.#keepBody(received.subarray(body))
     return undefined
+  }
+
+  /** The trace field stays outside of it (DKIM-06). */
+  #beginSignature(header: Buffer): void {
+    const { signing } = this.#profile
+    if (signing === undefined) return
+    const begun = signing.begin(header, signing.facts)
+    this.#dkim = begun.kind === 'unsigned' ? begun : begun.signature.outcome
+    if (begun.kind === 'unsigned') return
+    this.#signature = begun.signature
+    this.#sink.reserve(begun.signature.octets)
+    this.#size += begun.signature.octets
   }
 
   #keepBody(octets: Buffer): undefined {
     this.#eightBitBody ||= !isAscii(octets)
+    this.#signature?.body(octets)
     this.#keep(octets)
   }
 

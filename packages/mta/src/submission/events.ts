@@ -3,6 +3,7 @@
  * recipients are not told. `observability/` renders the union.
  */
 import type { MessageTls } from '@hermetic/policy'
+import type { SigningOutcome } from '../signing/dkim.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { FieldIgnored } from './message-tag.ts'
 
@@ -60,6 +61,8 @@ export type SubmissionEvent =
       readonly messageTls: MessageTls
       /** There is a field `TLS-Required`, and it was not followed. */
       readonly tlsRequiredIgnored?: FieldIgnored
+      /** Absent where no key is configured, and on relay listeners. */
+      readonly dkim?: SigningOutcome
       /** From DATA to the answer of the spool. */
       readonly latencyMs: number
       /** The part of it that the spool's commit took. */
@@ -73,6 +76,14 @@ export type SubmissionEvent =
       readonly username?: string
       readonly reason: string
       readonly reply: string
+    }
+  /** The message was answered 451: unsigned it is not taken. */
+  | {
+      readonly event: 'dkim-signing-failed'
+      readonly listener: string
+      readonly id: QueueId
+      readonly address: string
+      readonly detail: string
     }
   | { readonly event: 'session-error'; readonly listener: string; readonly address: string; readonly detail: string }
   | { readonly event: 'credentials-loaded'; readonly count: number }

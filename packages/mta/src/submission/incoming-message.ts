@@ -3,17 +3,19 @@
  * the spool answered `accepted`, that is after a commit that a power cut cannot undo (RFC 5321 §6.1, SMTP-52).
  */
 import { assertNever } from '@hermetic/policy'
+import type { BeginSignature, SigningOutcome } from '../signing/dkim.ts'
 import type { Envelope, Origin, Recipient } from '../smtp/envelope.ts'
 import { formatAddress, type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { AcceptOutcome, ContentSink, NewContent } from '../spool/spool.ts'
 import { boundedSink } from './bounded-sink.ts'
-import { type ContentOutcome, ContentReceiver } from './content-receiver.ts'
+import { type ContentOutcome, type ContentProfile, ContentReceiver } from './content-receiver.ts'
 import type { SubmissionLimits } from './limits.ts'
 import { type MailTransaction, needsUtf8 } from './mail-transaction.ts'
 import type { HeaderFacts } from './message-hygiene.ts'
 import { type MessageTag, messageTag } from './message-tag.ts'
 import { contentRefusal, queuedReply, type Reply, replies } from './replies.ts'
+import { maySendAs, type SenderRight } from './sender-rights.ts'
 import { receivedField, type TraceFacts } from './trace.ts'
 
 /** A message that passed every check and whose content is where the spool finds it. */
@@ -40,6 +42,10 @@ export interface IncomingOptions {
   readonly trace: Omit<TraceFacts, 'id' | 'receivedAt' | 'forwardPath' | 'smtpUtf8'>
   readonly limits: Pick<SubmissionLimits, 'messageBytesMax' | 'headerBytesMax' | 'receivedFieldsMax' | 'stagingStepMs'>
   readonly receivedAt: number
+  /** Undefined: nothing is signed. */
+  readonly beginSignature: BeginSignature | undefined
+  /** Undefined: the client may send as anybody. */
+  readonly senderRights: readonly SenderRight[] | undefined
 }
 
 export type IncomingEnd =
@@ -49,8 +55,10 @@ export type IncomingEnd =
       readonly message: ReceivedMessage
       readonly tag: MessageTag
       readonly spoolMs: number
+      readonly dkim?: SigningOutcome
     }
   | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string }
+  | { readonly kind: 'not-signed'; readonly error: unknown }
 
 export class IncomingMessage {
   readonly #options: IncomingOptions
@@ -84,6 +92,7 @@ export class IncomingMessage {
         repairLineEnds,
         messageBytesMax: limits.messageBytesMax,
         headerBytesMax: limits.headerBytesMax,
+        ...signingOf(options),
       },
       boundedSink(sink, limits.stagingStepMs),
     )
@@ -99,6 +108,7 @@ export class IncomingMessage {
     if (outcome.kind === 'refused') {
       return { kind: 'refused', reply: contentRefusal(outcome.problem), reason: outcome.problem }
     }
+    if (outcome.kind === 'not-signed') return outcome
     const tag = this.#tag(outcome.facts)
     const message = this.#message(outcome, tag)
     const startedAt = now()
@@ -106,7 +116,10 @@ export class IncomingMessage {
     switch (answer.kind) {
       case 'accepted':
       case 'already-done':
-        return { kind: 'accepted', reply: queuedReply(this.id), message, tag, spoolMs: now() - startedAt }
+        return {
+          ...{ kind: 'accepted', reply: queuedReply(this.id), message, tag, spoolMs: now() - startedAt },
+          ...(outcome.dkim === undefined ? {} : { dkim: outcome.dkim }),
+        }
       case 'full':
         return { kind: 'refused', reply: replies.intakeFull, reason: 'queue-full' }
       case 'unavailable':
@@ -156,4 +169,16 @@ export class IncomingMessage {
       ...(facts.messageId === undefined ? {} : { messageIdHeader: facts.messageId }),
     }
   }
+}
+
+/** RFC 5321 §6.4: a relay listener changes no message. */
+function signingOf({
+  role,
+  receivedAt,
+  beginSignature,
+  senderRights,
+}: IncomingOptions): Pick<ContentProfile, 'signing'> {
+  if (role === 'relay' || beginSignature === undefined) return {}
+  const mayAuthor = (author: MailAddress): boolean => senderRights === undefined || maySendAs(author, senderRights)
+  return { signing: { begin: beginSignature, facts: { signedAt: receivedAt, mayAuthor } } }
 }

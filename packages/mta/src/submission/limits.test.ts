@@ -304,6 +304,7 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
       'the sink rejects a write',
       {
         stage: () => ({
+          reserve: () => undefined,
           write: () => Promise.reject(new Error('boom')),
           finish: () => Promise.reject(new Error('boom')),
           discard: () => Promise.resolve(),
@@ -314,6 +315,7 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
       'the sink rejects to finish and to discard',
       {
         stage: () => ({
+          reserve: () => undefined,
           write: () => Promise.resolve(),
           finish: () => Promise.reject(new Error('boom')),
           discard: () => Promise.reject(new Error('boom')),
@@ -334,8 +336,8 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
 
   const never = (): Promise<never> => new Promise(() => undefined)
   for (const [rule, stage] of [
-    ['takes no octets', { write: never, finish: never, discard: never }],
-    ['does not finish', { write: () => Promise.resolve(), finish: never, discard: never }],
+    ['takes no octets', { reserve: () => undefined, write: never, finish: never, discard: never }],
+    ['does not finish', { reserve: () => undefined, write: () => Promise.resolve(), finish: never, discard: never }],
   ] as const) {
     test(`SUB-15: a client of a store that ${rule} gets 451 in time, and the session lives`, async () => {
       covers('SUB-15', { observe: 'smtp' })
@@ -356,6 +358,7 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
     const fixture = await startFixture({
       limits: { stagingStepMs: 30 },
       stage: () => ({
+        reserve: () => undefined,
         write: () => Promise.resolve(),
         finish: () =>
           new Promise((resolve) => {

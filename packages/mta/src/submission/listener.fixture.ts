@@ -186,8 +186,9 @@ export async function submit(
 function memorySink(onDiscard: () => void): ContentSink {
   const chunks: Uint8Array[] = []
   return {
+    reserve: () => undefined,
     write: async (chunk) => void chunks.push(chunk),
-    finish: async () => ({ kind: 'memory', bytes: Buffer.concat(chunks) }),
+    finish: async (top = new Uint8Array()) => ({ kind: 'memory', bytes: Buffer.concat([top, ...chunks]) }),
     discard: async () => onDiscard(),
   }
 }

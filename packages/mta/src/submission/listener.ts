@@ -2,6 +2,8 @@
  * Opens one listener: where it listens, who may relay there, which TLS it speaks. `main.ts` calls this for each
  * `[[listener]]`; nothing in here knows the settings file.
  */
+
+import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { AuthFailures } from './auth-failures.ts'
 import { networkList } from './networks.ts'
@@ -38,6 +40,8 @@ export interface ListenerParts
   readonly authFailures?: AuthFailures
   /** Nothing by default. */
   readonly advertise?: Partial<SessionRules['advertise']>
+  /** Nothing is signed by default. */
+  readonly beginSignature?: BeginSignature | undefined
   /** Everybody by default. */
   readonly mayRelaxTls?: SessionRules['mayRelaxTls']
   readonly now?: () => number
@@ -104,5 +108,6 @@ function sessionRules(parts: ListenerParts): SessionRules {
     isAllowedNetwork: networkList(listener.allowNetworks),
     ...{ hostname, postmaster, limits, advertise, mayRelaxTls, credentials, authFailures },
     ...{ stage, accept, spoolHealth, emit, now, wallClock },
+    beginSignature: parts.beginSignature,
   }
 }

@@ -25,7 +25,10 @@ export interface MessageFacts {
   readonly tls: string
 }
 
-const FAILED: IncomingEnd = { kind: 'refused', reply: replies.internal, reason: 'internal-error' }
+/** What a client is answered. */
+type Told = Exclude<IncomingEnd, { readonly kind: 'not-signed' }>
+
+const FAILED: Told = { kind: 'refused', reply: replies.internal, reason: 'internal-error' }
 
 export class MessageIntake {
   readonly #rules: Pick<SessionRules, 'accept' | 'stage' | 'now'>
@@ -65,7 +68,8 @@ export class MessageIntake {
     const underWay = this.#underWay
     this.#underWay = undefined
     if (underWay === undefined) return { accepted: false, reply: replies.internal }
-    const end = underWay.failed ? await this.#giveUp(underWay) : await this.#finish(underWay)
+    const finished = underWay.failed ? await this.#giveUp(underWay) : await this.#finish(underWay)
+    const end = finished.kind === 'not-signed' ? this.#notSigned(finished.error, underWay) : finished
     this.#tell(end, underWay)
     return { accepted: end.kind === 'accepted', reply: end.reply }
   }
@@ -78,8 +82,7 @@ export class MessageIntake {
   }
 
   tellError(error: unknown): void {
-    const detail = error instanceof Error ? `${error.name}: ${error.message}` : 'not an Error'
-    this.#emit({ event: 'session-error', detail: quotedPeerText(detail) })
+    this.#emit({ event: 'session-error', detail: errorText(error) })
   }
 
   async #finish(underWay: UnderWay): Promise<IncomingEnd> {
@@ -91,12 +94,17 @@ export class MessageIntake {
     }
   }
 
-  async #giveUp(underWay: UnderWay): Promise<IncomingEnd> {
+  async #giveUp(underWay: UnderWay): Promise<Told> {
     await underWay.message.abort().catch((error) => this.tellError(error))
     return FAILED
   }
 
-  #tell(end: IncomingEnd, { message: { id }, about, startedAt }: UnderWay): void {
+  #notSigned(error: unknown, { message: { id } }: UnderWay): Told {
+    this.#emit({ event: 'dkim-signing-failed', id, detail: errorText(error) })
+    return { kind: 'refused', reply: replies.notSigned, reason: 'not-signed' }
+  }
+
+  #tell(end: Told, { message: { id }, about, startedAt }: UnderWay): void {
     const username = about.username === undefined ? {} : { username: quotedPeerText(about.username) }
     if (end.kind === 'refused') {
       this.#emit({ event: 'message-refused', id, ...username, reason: end.reason, reply: replyText(end.reply) })
@@ -113,9 +121,14 @@ export class MessageIntake {
       size: envelope.size,
       tls: about.tls,
       messageTls: end.tag.tls,
+      ...(end.dkim === undefined ? {} : { dkim: end.dkim }),
       ...(end.tag.fieldIgnored === undefined ? {} : { tlsRequiredIgnored: end.tag.fieldIgnored }),
       latencyMs: this.#rules.now() - startedAt,
       spoolMs: end.spoolMs,
     })
   }
+}
+
+function errorText(error: unknown): string {
+  return quotedPeerText(error instanceof Error ? `${error.name}: ${error.message}` : 'not an Error')
 }

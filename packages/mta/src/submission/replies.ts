@@ -70,6 +70,7 @@ export const replies = {
   intakeFull: reply(452, '4.3.1', 'Queue storage is full, try again later'),
   intakeFailing: reply(452, '4.3.0', 'Queue storage is not available, try again later'),
   notStored: reply(451, '4.3.0', 'The message could not be stored, try again later'),
+  notSigned: reply(451, '4.7.0', 'The message could not be signed, try again later'),
   internal: reply(451, '4.3.0', 'Internal error, try again later'),
   tooLarge: reply(552, '5.3.4', 'Message exceeds the maximum message size'),
 

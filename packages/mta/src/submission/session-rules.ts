@@ -1,4 +1,6 @@
 /** What the sessions of one listener share, and the connection under each of them. Types only. */
+
+import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { ContentSink, SpoolHealth } from '../spool/spool.ts'
@@ -23,6 +25,8 @@ export interface SessionRules extends AuthenticationRules {
   readonly mayRelaxTls: (addresses: readonly MailAddress[]) => boolean
   /** Submission only: a bare LF in content becomes CRLF instead of a refusal (SMUG-07). */
   readonly repairLineEnds: boolean
+  /** Undefined: nothing is signed. */
+  readonly beginSignature: BeginSignature | undefined
   readonly stage: (id: QueueId) => ContentSink
   readonly accept: AcceptMessage
   readonly spoolHealth: () => Pick<SpoolHealth, 'intake'>

@@ -252,7 +252,7 @@ export class Session implements WireTarget {
   }
 
   #messageOptions(transaction: MailTransaction): IncomingOptions {
-    const { kind, hostname, limits, repairLineEnds, mayRelaxTls, wallClock } = this.#rules
+    const { kind, hostname, limits, repairLineEnds, mayRelaxTls, beginSignature, wallClock } = this.#rules
     const { account } = this.#authentication
     const address = this.#address
     const tls = this.#channel.tls()
@@ -273,8 +273,7 @@ export class Session implements WireTarget {
         hostname,
         ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
       },
-      ...{ limits, mayRelaxTls },
-      receivedAt: wallClock(),
+      ...{ limits, mayRelaxTls, receivedAt: wallClock(), beginSignature, senderRights: account?.senderRights },
     }
   }
 

@@ -11,6 +11,7 @@ import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
+import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -55,6 +56,7 @@ export interface DeliverySide {
 
 export interface DeliveryParts extends DnssecParts {
   readonly spool: Spool & { readonly suspects: CrashSuspects }
+  readonly beginSignature: BeginSignature | undefined
   readonly emit: (event: LogEvent) => void
 }
 
@@ -64,7 +66,7 @@ export function startDeliverySide(config: Config, parts: DeliveryParts): Promise
 
 async function startParts(
   config: Config,
-  { spool, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
+  { spool, beginSignature, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
@@ -93,6 +95,7 @@ async function startParts(
     permits: createLocalPermits({ perSite: config.delivery.concurrency_per_site }),
     postmaster: formatAddress(postmasterOf(config)),
     retry: retryOptions(config),
+    ...(beginSignature === undefined ? {} : { beginSignature }),
     reuse: reuseLimits(config),
     stopGraceMs: config.delivery.stop_grace,
   }

@@ -10,6 +10,7 @@ export type StartProblem =
   | { readonly kind: 'spool'; readonly error: SpoolOpenError }
   | { readonly kind: 'policy-cache'; readonly error: PolicyCacheOpenError }
   | { readonly kind: 'preload-list'; readonly path: string; readonly error: PreloadFileError }
+  | { readonly kind: 'dkim-key'; readonly path: string; readonly detail: string }
   | { readonly kind: 'certificate-authorities'; readonly path: string; readonly error: unknown }
   | { readonly kind: 'certificate'; readonly path: string; readonly error: unknown }
   | {

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts'
 import { laneFor } from '../delivery/route.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
+import type { BeginSignature } from '../signing/dkim.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { Spool } from '../spool/spool.ts'
 import { messageAcceptor } from '../submission/accept.ts'
@@ -26,12 +27,13 @@ export interface SubmissionParts {
   readonly spool: Spool
   readonly scheduler: LaneScheduler
   readonly credentials?: readonly CredentialRecord[]
+  readonly beginSignature: BeginSignature | undefined
   readonly emit: (event: LogEvent) => void
 }
 
 export async function openSubmissionSide(
   config: Config,
-  { spool, scheduler, credentials: ofProcess = [], emit }: SubmissionParts,
+  { spool, scheduler, credentials: ofProcess = [], beginSignature, emit }: SubmissionParts,
 ): Promise<Result<readonly OpenListener[], StartProblem>> {
   const hostname = formatDomain(config.hostname)
   const credentials = await openCredentials({
@@ -41,7 +43,7 @@ export async function openSubmissionSide(
   })
   const routing = { port: config.delivery.port, routes: configuredRoutes(config) }
   return openListeners(config, {
-    ...{ hostname, credentials, emit },
+    ...{ hostname, credentials, beginSignature, emit },
     postmaster: postmasterOf(config),
     limits: submissionLimits(config),
     authFailures: new AuthFailures(),

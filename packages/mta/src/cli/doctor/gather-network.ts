@@ -106,7 +106,7 @@ function together(lookups: readonly LookupFacts<string>[]): LookupFacts<string> 
   return lookups.find(({ kind }) => kind === 'failed') ?? { kind: 'absent' }
 }
 
-function failureWords(reason: DnsFailureReason): string {
+export function failureWords(reason: DnsFailureReason): string {
   switch (reason.kind) {
     case 'timeout':
       return 'no answer in time'
