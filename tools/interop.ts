@@ -14,6 +14,7 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['Net::SSLeay of Perl', 'libnet-ssleay-perl', () => isPerlModule('Net::SSLeay')],
   ['strace', 'strace', () => isProgram('strace')],
   ['python3', 'python3', () => isProgram('python3')],
+  ['dkim of Python', 'python3-dkim', () => isPythonModule('dkim')],
   ['openssl', 'openssl', () => isProgram('openssl')],
   ['named', 'bind9', () => isProgram('named')],
   ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],
@@ -59,6 +60,11 @@ function isProgram(name: string): boolean {
 
 function isPerlModule(name: string): boolean {
   return spawnSync('perl', [`-M${name}`, '-e', '1'], { stdio: 'ignore' }).status === 0
+}
+
+/** Debian's, which is not always the first python3 of a machine. */
+function isPythonModule(name: string): boolean {
+  return spawnSync('/usr/bin/python3', ['-c', `import ${name}`], { stdio: 'ignore' }).status === 0
 }
 
 function isExecutable(file: string): boolean {

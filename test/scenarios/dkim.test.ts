@@ -26,7 +26,7 @@ async function start({
   readonly script?: MxScript
   readonly more?: string
 } = {}): Promise<World> {
-  const stack = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const keys = stack.use(new DkimKeys(['example.test', 'relay.example.test']))
   const mx = stack.use(await ScriptedMx.start({ script }))
   const records = {
@@ -37,7 +37,8 @@ async function start({
   const listeners = `${LISTENER}${NETWORKS}${RELAY_LISTENER}${REPAIRING}`
   const settings = `postmaster = "postmaster@relay.example.test"\n${listeners}${keys.settings}[delivery]\nport = ${mx.port}\n${more}`
   const whole = stack.use(await WholeRelay.start({ settings, records }))
-  return { keys, mx, whole, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  const opened = stack.move()
+  return { keys, mx, whole, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
 interface Sent {
@@ -100,11 +101,11 @@ test('a large message is signed while it is written to its file', async () => {
 test('a message that was deferred comes again with the same signature', async () => {
   let tries = 0
   const DOT = () => (tries++ === 0 ? '451 4.3.0 later' : undefined)
-  await using world = await start({ script: { DOT }, more: 'retry_quick = "0s"\nretry_interval = "1s"\n' })
+  await using world = await start({ script: { DOT }, more: 'retry_quick = ["1s"]\nretry_interval = "1s"\n' })
   assert.match(await send(world, { content: message('hello\r\n') }), /^250 /)
   await world.mx.received(2)
   const [first, second] = world.mx.messages
-  assert.ok(first !== undefined && second?.content.equals(first.content))
+  assert.ok(first !== undefined && second !== undefined && second.content.equals(first.content))
   assert.deepEqual(await world.keys.verify(second.content), BOTH)
 })
 
