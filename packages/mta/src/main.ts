@@ -9,6 +9,7 @@ import { err, ok, type Result } from '@hermetic/policy'
 import type { Config } from './config/schema.ts'
 import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
+import type { BeginSignature } from './signing/dkim.ts'
 import { formatDomain } from './smtp/mail-address.ts'
 import { openSqliteSpool } from './spool/adapters/sqlite-spool.ts'
 import { type AdminServices, openAdmin } from './wiring/admin-services.ts'
@@ -68,6 +69,8 @@ async function openedOnSpool(
   const { emit } = telling
   opening.closesWith(() => telling.flush())
   tellStart(config, parts, emit)
+  const keys = openDkimKeys(config, emit)
+  if (!keys.ok) return keys
   const spool = await openSqliteSpool({
     dataDir: config.data_dir,
     maxBytes: config.queue.max_bytes,
@@ -80,12 +83,13 @@ async function openedOnSpool(
   opening.closesWith(() => history?.close())
   opening.closesWith(() => spool.value.close())
   history = openHistorySide(config, { spool: spool.value, telling })
-  return opened(config, { ...parts, spool: history.spool, history })
+  return opened(config, { ...parts, spool: history.spool, history, beginSignature: keys.value })
 }
 
 interface OpenedParts extends RelayOptions {
   readonly spool: HistorySide['spool']
   readonly history: HistorySide
+  readonly beginSignature: BeginSignature | undefined
   readonly telling: Telling
   readonly opening: Opening
 }
@@ -101,10 +105,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
   opening.closesWith(async () => (admin?.ok ? admin.value.metrics.close() : undefined))
-  const keys = openDkimKeys(config, emit)
-  if (!keys.ok) return keys
-  const beginSignature = keys.value
-  const delivery = await startDeliverySide(config, { ...parts, beginSignature, emit })
+  const delivery = await startDeliverySide(config, { ...parts, emit })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   policies = delivery.value.policies
@@ -116,7 +117,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   })
 
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
-  const submission = await openSubmissionSide(config, { ...parts, beginSignature, scheduler, emit })
+  const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
   if (!submission.ok) return submission
   listeners = submission.value
   delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))

@@ -37,7 +37,7 @@ export interface FailureDsnRequest {
   readonly now: number
   readonly maxAgeMs: number
   /** Absent: notifications are not signed. */
-  readonly beginSignature?: BeginSignature
+  readonly beginSignature?: BeginSignature | undefined
 }
 
 export interface OriginalMessage {

@@ -44,7 +44,7 @@ export interface DeliveryOptions extends PolicySettings {
   /** The addr-spec of our postmaster, the sender of notifications. */
   readonly postmaster: string
   /** Of notifications; absent: they are not signed. */
-  readonly beginSignature?: BeginSignature
+  readonly beginSignature?: BeginSignature | undefined
   readonly self: Self
   /** May this address be dialled at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
@@ -168,7 +168,7 @@ function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorl
     wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
     laneFor: (recipient) => laneFor(recipient, { port, routes }),
     retry: options.retry ?? defaultRetryOptions,
-    ...(options.beginSignature === undefined ? {} : { beginSignature: options.beginSignature }),
+    beginSignature: options.beginSignature,
   }
 }
 

@@ -30,7 +30,7 @@ export interface SettlerOptions {
   readonly hostname: string
   readonly postmaster: string
   /** Of notifications; absent: they are not signed. */
-  readonly beginSignature?: BeginSignature
+  readonly beginSignature?: BeginSignature | undefined
   readonly now: () => number
   readonly random: () => number
   readonly emit: (event: DeliveryEvent | BounceEvent) => void
@@ -163,7 +163,7 @@ export class Settler {
       laneFor,
       now: now(),
       maxAgeMs: retry.dsnMaxAgeMs,
-      ...(beginSignature === undefined ? {} : { beginSignature }),
+      beginSignature,
     })
     return dsn.kind === 'dsn' ? { message: dsn.message, events: dsn.events } : { events: dsn.events }
   }

@@ -9,7 +9,7 @@ import { attemptResult } from './delivery-record.ts'
 import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
 import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
 import type { LogEvent } from './log-events.ts'
-import { POLICY_METRICS, sessionCount } from './policy-metrics.ts'
+import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 
@@ -380,13 +380,6 @@ export function metricUpdates(event: LogEvent): readonly MetricUpdate[] {
   // The table has one entry for each name, made for just that event; the compiler cannot follow a union through it.
   const updates = UPDATES[event.event] as (event: LogEvent) => readonly MetricUpdate[]
   return updates(event)
-}
-
-function dnssecGauges({ validating, lost }: { readonly validating: number; readonly lost: number }): MetricUpdate[] {
-  return [
-    { kind: 'set', name: 'hermetic_dnssec_validating', to: validating },
-    { kind: 'set', name: 'hermetic_dnssec_lost', to: lost },
-  ]
 }
 
 function daneAlarm(alarm: string): MetricUpdate {

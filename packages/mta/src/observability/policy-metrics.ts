@@ -127,3 +127,10 @@ function sessionOutcome({ outcome }: SessionResult): string {
   const [{ resultType, failureReasonCode }] = outcome.details
   return failureReasonCode === 'sts-mx-mismatch' ? failureReasonCode : resultType
 }
+
+export function dnssecGauges({ validating, lost }: { readonly validating: number; readonly lost: number }) {
+  return [
+    { kind: 'set', name: 'hermetic_dnssec_validating', to: validating },
+    { kind: 'set', name: 'hermetic_dnssec_lost', to: lost },
+  ] as const
+}

@@ -91,11 +91,10 @@ async function startParts(
   })
   const options: DeliveryOptions = {
     ...destinations.options,
-    ...{ spool, scheduler },
+    ...{ spool, scheduler, beginSignature },
     permits: createLocalPermits({ perSite: config.delivery.concurrency_per_site }),
     postmaster: formatAddress(postmasterOf(config)),
     retry: retryOptions(config),
-    ...(beginSignature === undefined ? {} : { beginSignature }),
     reuse: reuseLimits(config),
     stopGraceMs: config.delivery.stop_grace,
   }
