@@ -4,10 +4,9 @@ import { parseDuration } from '../config/quantity.ts'
 import { ObservedTally } from '../history/observed.ts'
 import { readArguments } from './arguments.ts'
 import { observedJson, observedText, type Survey } from './observe-text.ts'
-import { openHistory } from './open-history.ts'
+import { withHistory } from './open-history.ts'
 import { openLocalPolicy } from './open-local-policy.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
-import { tryHint } from './try-directory.ts'
 import { EXIT, type Terminal, UsageError, type Verb } from './verb.ts'
 
 const OPTIONS = {
@@ -45,25 +44,12 @@ Examples:
     if (!reach.ok || reach.value === 0) throw new UsageError('--since takes a time with its unit, e.g. 90m, 24h or 7d')
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
-    const opened = await openHistory(settings.config)
-    if (opened === undefined) {
-      terminal.err(
-        settings.config.history.retention === 0
-          ? 'No delivery history is kept: [history] retention is 0.\n'
-          : `There is no delivery history in ${settings.config.data_dir} yet: the relay has not run here.\n`,
-      )
-      terminal.err(tryHint(settings.config, 'observe summary'))
-      return EXIT.failed
-    }
-    if (opened.by === 'file') terminal.err('No relay runs; reading the file directly.\n')
-    try {
-      const survey = await surveyed(opened.history, terminal.now() - reach.value)
+    return withHistory(settings.config, { words: 'observe summary', terminal }, async (history) => {
+      const survey = await surveyed(history, terminal.now() - reach.value)
       const { report } = await openLocalPolicy(settings.config, terminal.now)
       show({ ...survey, policies: report }, { json: values.json, terminal })
       return EXIT.done
-    } finally {
-      await opened.close()
-    }
+    })
   },
 }
 

@@ -11,6 +11,8 @@ import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
 import { SqliteHistory } from '../history/adapters/sqlite-history.ts'
 import { HISTORY_NAME } from '../history/adapters/sqlite-history-schema.ts'
+import { tryHint } from './try-directory.ts'
+import { EXIT, type Terminal } from './verb.ts'
 
 export interface OpenedHistory {
   readonly history: HistorySearch & ObservedSearch
@@ -25,6 +27,36 @@ export async function openHistory(config: Pick<Config, 'data_dir' | 'history'>):
   if (relay !== undefined) return { history: relay.history, by: 'relay', close: async () => undefined }
   const history = historyFile(config)
   return history && { history, by: 'file', close: () => history.close() }
+}
+
+export interface HistoryVerb {
+  /** As the user would write it. */
+  readonly words: string
+  readonly terminal: Terminal
+}
+
+/** What a verb does with the history, and its exit code; without a history the user is told why. */
+export async function withHistory(
+  config: Config,
+  { words, terminal }: HistoryVerb,
+  use: (history: OpenedHistory['history']) => Promise<number>,
+): Promise<number> {
+  const opened = await openHistory(config)
+  if (opened === undefined) {
+    terminal.err(
+      config.history.retention === 0
+        ? 'No delivery history is kept: [history] retention is 0.\n'
+        : `There is no delivery history in ${config.data_dir} yet: the relay has not run here.\n`,
+    )
+    terminal.err(tryHint(config, words))
+    return EXIT.failed
+  }
+  if (opened.by === 'file') terminal.err('No relay runs; reading the file directly.\n')
+  try {
+    return await use(opened.history)
+  } finally {
+    await opened.close()
+  }
 }
 
 /** Of a relay that does not run. */

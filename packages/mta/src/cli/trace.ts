@@ -5,12 +5,11 @@ import { formatAddress } from '../smtp/mail-address.ts'
 import { parseQueueId } from '../spool/queue-id.ts'
 import { parseMailbox } from '../submission/address.ts'
 import { readArguments } from './arguments.ts'
-import { openHistory } from './open-history.ts'
+import { withHistory } from './open-history.ts'
 import { isoTime } from './queue-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { formatAge } from './table.ts'
 import { traceJson, traceText } from './trace-text.ts'
-import { tryHint } from './try-directory.ts'
 import { EXIT, type Terminal, UsageError, type Verb } from './verb.ts'
 
 const OPTIONS = {
@@ -54,22 +53,9 @@ Examples:
     const order: Order = { wanted, keys: keysOf(wanted), limit: limitOf(values.limit), json: values.json }
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
-    const opened = await openHistory(settings.config)
-    if (opened === undefined) {
-      terminal.err(
-        settings.config.history.retention === 0
-          ? 'No delivery history is kept: [history] retention is 0.\n'
-          : `There is no delivery history in ${settings.config.data_dir} yet: the relay has not run here.\n`,
-      )
-      terminal.err(tryHint(settings.config, 'trace …'))
-      return EXIT.failed
-    }
-    if (opened.by === 'file') terminal.err('No relay runs; reading the file directly.\n')
-    try {
-      return show(order, await found(order, opened.history), terminal)
-    } finally {
-      await opened.close()
-    }
+    return withHistory(settings.config, { words: 'trace …', terminal }, async (history) =>
+      show(order, await found(order, history), terminal),
+    )
   },
 }
 
