@@ -12,6 +12,7 @@ import { PolicyHost, type PolicyRequest } from '../lab/policy-host.ts'
 import { policyText } from '../lab/sts-world.ts'
 import { SmtpDialogue } from '../lab/submit.ts'
 import { DANE_DOMAINS, type DaneHost, daneHost, domainOf, hostOf, zonesOf } from './dane-domains.ts'
+import { policySettings } from './policy-settings.ts'
 import { PostfixMx } from './postfix-mx.ts'
 import { freePort, hermetic, RelayInstance } from './relay-instance.ts'
 import { SignedZones } from './signed-zones.ts'
@@ -73,7 +74,7 @@ export class DanePostfixLab implements AsyncDisposable {
     const records: LogLine[] = []
     const relay = await RelayInstance.start({
       dir: `${dir}/relay`,
-      settings: relaySettings({ listen, dns: unbound.port, port, rootsFile, policies: policies.port }),
+      settings: `${policySettings({ listen, dns: unbound.port, mx: port, rootsFile, policies: policies.port, trust: 'ad' })}${overrides()}`,
       readyPort: listen,
       onLine: (line) => records.push(JSON.parse(line) as LogLine),
     })
@@ -190,35 +191,9 @@ function policyHost({ key, chain }: { readonly key: string; readonly chain: stri
   return PolicyHost.start({ tls: { key, cert: chain }, answer })
 }
 
-function relaySettings(of: {
-  readonly listen: number
-  readonly dns: number
-  readonly port: number
-  readonly rootsFile: string
-  readonly policies: number
-}): string {
-  return `
-[[listener]]
-kind = "relay"
-address = "127.0.0.1"
-port = ${of.listen}
-tls = "none"
-allow_networks = ["127.0.0.0/8"]
-[dns]
-servers = ["127.0.0.1:${of.dns}"]
-trust = "ad"
-[delivery]
-port = ${of.port}
-[trust]
-ca_file = "${of.rootsFile}"
-[mta_sts]
-https_port = ${of.policies}
-[egress]
-smtp_networks = ["127.0.0.0/8"]
-https_networks = ["127.0.0.0/8"]
-[metrics]
-listen = "127.0.0.1:0"
-${DANE_DOMAINS.filter(({ required }) => required)
-  .map((domain) => `[[policy_override]]\ndomain = "${domainOf(domain)}"\nrequire = "dane"\n`)
-  .join('')}`
+/** The domains whose owner we hold to DANE. */
+function overrides(): string {
+  return DANE_DOMAINS.filter(({ required }) => required)
+    .map((domain) => `[[policy_override]]\ndomain = "${domainOf(domain)}"\nrequire = "dane"\n`)
+    .join('')
 }

@@ -14,6 +14,7 @@ import { type Authority, createAuthority, type IssuedCertificate, selfSigned } f
 import { type DnsServer, type NameRecords, startDnsServer, zone } from '../lab/dns-server.ts'
 import { PolicyHost, type PolicyRequest } from '../lab/policy-host.ts'
 import { policyText } from '../lab/sts-world.ts'
+import { policySettings } from './policy-settings.ts'
 import { type FurtherListener, PostfixMx } from './postfix-mx.ts'
 import { freePort, hermetic, RelayInstance } from './relay-instance.ts'
 
@@ -84,7 +85,10 @@ describe('an enforced policy, and a real Postfix behind it', () => {
     port = await freePort()
     relay = await RelayInstance.start({
       dir: `${dir}/relay`,
-      settings: relaySettings({ dir, listen: port, dns: dns.port, mx: mxPort, policies: policies.port }),
+      settings: policySettings({
+        ...{ listen: port, dns: dns.port, mx: mxPort, policies: policies.port },
+        ...{ rootsFile: `${dir}/roots.pem`, trust: 'none' },
+      }),
       readyPort: port,
       onLine: (line) => records.push(JSON.parse(line) as Record<string, unknown>),
     })
@@ -218,35 +222,4 @@ async function submit(port: number, domain: string): Promise<void> {
   const to = `bob@${domain}`
   const args = ['--server', '127.0.0.1', '--port', String(port), '--from', 'app@origin.test', '--to', to]
   await promisify(execFile)('swaks', [...args, '--h-Subject', domain, '--body', 'hello'])
-}
-
-function relaySettings(of: {
-  readonly dir: string
-  readonly listen: number
-  readonly dns: number
-  readonly mx: number
-  readonly policies: number
-}): string {
-  return `
-[[listener]]
-kind = "relay"
-address = "127.0.0.1"
-port = ${of.listen}
-tls = "none"
-allow_networks = ["127.0.0.0/8"]
-[dns]
-servers = ["127.0.0.1:${of.dns}"]
-trust = "none"
-[delivery]
-port = ${of.mx}
-[trust]
-ca_file = "${of.dir}/roots.pem"
-[mta_sts]
-https_port = ${of.policies}
-[egress]
-smtp_networks = ["127.0.0.0/8"]
-https_networks = ["127.0.0.0/8"]
-[metrics]
-listen = "127.0.0.1:0"
-`
 }
