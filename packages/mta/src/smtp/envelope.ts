@@ -19,6 +19,10 @@ export interface Envelope {
   readonly size: number
   /** Who submitted it, for logs and limits. */
   readonly origin: Origin
+  /** RFC 6710 §3: −9 to 9, as authorised at submission; absent: 0. */
+  readonly priority?: number
+  /** A name that operators gave to mail of one kind, for views and metrics. */
+  readonly tag?: string
 }
 
 export interface DsnEnvelope {
