@@ -14,6 +14,7 @@ import { formatDuration } from './quantity.ts'
 import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
 import { socketmapFindings } from './socketmap-rules.ts'
+import { tlsrptFindings } from './tlsrpt-rules.ts'
 
 export interface RuleFacts {
   readonly settings: ReadableConfig
@@ -38,6 +39,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...routeFindings(facts.settings),
     ...dkimFindings(facts.settings),
     ...overrideFindings(facts.settings, facts.now),
+    ...tlsrptFindings(facts.settings),
     ...socketmapFindings(facts.settings),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))
 }

@@ -17,6 +17,7 @@ import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
 import { routes } from './sections/route.ts'
 import { socketmap } from './sections/socketmap.ts'
+import { tlsrpt } from './sections/tlsrpt.ts'
 
 export const schema = z.strictObject({
   hostname,
@@ -35,6 +36,7 @@ export const schema = z.strictObject({
   dane,
   policy_override: policyOverrides,
   egress,
+  tlsrpt,
   socketmap,
   history,
   metrics,
