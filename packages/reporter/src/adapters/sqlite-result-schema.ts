@@ -48,8 +48,18 @@ const SCHEMA_1 = `
   CREATE INDEX report_due ON report (due_at) WHERE done = 0 AND due_at IS NOT NULL;
 `
 
+/** How often a site was addressed on a day (RPT-12). */
+const SCHEMA_2 = `
+  CREATE TABLE admission (
+    day TEXT NOT NULL,
+    site TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (day, site)
+  ) STRICT, WITHOUT ROWID;
+`
+
 /** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1]
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2]
 
 export function openResultFile(dataDir: string): Result<DatabaseSync, ResultStoreOpenError> {
   const path = join(dataDir, 'tlsrpt.db')

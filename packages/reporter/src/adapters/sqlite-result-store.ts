@@ -12,7 +12,9 @@ import {
   type BatchOutcome,
   type RenderedReport,
   type ReportClaim,
+  type ReportPage,
   type ReportProgress,
+  type ReportState,
   type ResultStore,
   ResultStoreUnavailable,
   type TargetState,
@@ -55,6 +57,14 @@ const STATEMENTS = {
   domains: 'SELECT domain FROM report WHERE day = ?',
   setDue: 'UPDATE report SET due_at = ? WHERE day = ? AND domain = ?',
   nextDue: 'SELECT * FROM report WHERE done = 0 AND due_at <= ? ORDER BY due_at, row LIMIT 1',
+  nextDueOfDay: 'SELECT * FROM report WHERE done = 0 AND due_at <= ? AND day = ? ORDER BY due_at, row LIMIT 1',
+  expedite: 'UPDATE report SET due_at = ?1 WHERE day = ?2 AND done = 0 AND token IS NULL AND due_at > ?1',
+  dueOfDay: 'SELECT COUNT(*) AS reports FROM report WHERE day = ? AND done = 0 AND token IS NULL AND due_at <= ?',
+  admit: `INSERT INTO admission (day, site, attempts) SELECT ?1, ?2, 1 WHERE ?3 > 0
+          ON CONFLICT (day, site) DO UPDATE SET attempts = attempts + 1 WHERE attempts < ?3`,
+  days: 'SELECT DISTINCT day FROM report ORDER BY day',
+  reports: `SELECT day, domain, due_at, token, report_id, targets, first_attempt_at, done FROM report
+            WHERE day = ? AND domain > ? ORDER BY domain LIMIT ?`,
   claim: 'UPDATE report SET token = ?, due_at = ? WHERE row = ?',
   mark: `UPDATE report SET targets = ?4, first_attempt_at = COALESCE(first_attempt_at, ?5), due_at = ?6, done = ?7,
            token = CASE WHEN ?8 THEN token END
@@ -64,6 +74,7 @@ const STATEMENTS = {
   unfinished: 'SELECT COUNT(*) AS reports FROM report WHERE day < ? AND done = 0',
   forgetReports: 'DELETE FROM report WHERE day < ?',
   forgetDays: 'DELETE FROM closed_day WHERE day < ?',
+  forgetAdmissions: 'DELETE FROM admission WHERE day < ?',
 } as const
 
 type StatementName = keyof typeof STATEMENTS
@@ -110,15 +121,34 @@ class ResultFile implements SqliteResultStore {
     })
   }
 
-  async claimReport(now: number, leaseMs: number): Promise<ReportClaim | undefined> {
+  async claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | undefined> {
     return this.#transaction('claimReport', () => {
-      const row = this.#get('nextDue', now)
+      const row = day === undefined ? this.#get('nextDue', now) : this.#get('nextDueOfDay', now, day)
       if (row === undefined) return undefined
       const token = randomUUID()
       // A report that is being worked on is due again when the lease is over.
       this.#run('claim', token, now + leaseMs, Number(row['row']))
       return readClaim(row, token)
     })
+  }
+
+  async expedite(day: UtcDay, at: number): Promise<number> {
+    return this.#transaction('expedite', () => {
+      this.#run('expedite', at, day)
+      return Number(this.#get('dueOfDay', day, at)?.['reports'])
+    })
+  }
+
+  async admit(site: DomainName, day: UtcDay, max: number): Promise<boolean> {
+    return this.#transaction('admit', () => this.#run('admit', day, site, max) > 0)
+  }
+
+  async days(): Promise<readonly UtcDay[]> {
+    return this.#transaction('days', () => this.#all('days').map((row) => readDay(row['day'])))
+  }
+
+  async reports(day: UtcDay, { limit, after }: ReportPage): Promise<readonly ReportState[]> {
+    return this.#transaction('reports', () => this.#all('reports', day, after ?? '', limit).map(readState))
   }
 
   async mark(
@@ -141,6 +171,7 @@ class ResultFile implements SqliteResultStore {
       const unfinished = Number(this.#get('unfinished', before)?.['reports'])
       this.#run('forgetReports', before)
       this.#run('forgetDays', before)
+      this.#run('forgetAdmissions', before)
       return unfinished
     })
   }
@@ -200,6 +231,19 @@ function readClaim(row: Row, token: string): ReportClaim {
     token,
     tally: JSON.parse(String(row['tally'])) as DomainTally,
     rendered: readRendered(row),
+    targets: JSON.parse(String(row['targets'])) as readonly TargetState[],
+    firstAttemptAt: row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at']),
+  }
+}
+
+function readState(row: Row): ReportState {
+  return {
+    policyDomain: readDomain(row['domain']),
+    day: readDay(row['day']),
+    dueAt: row['due_at'] === null ? undefined : Number(row['due_at']),
+    claimed: row['token'] !== null,
+    done: row['done'] === 1,
+    reportId: row['report_id'] === null ? undefined : String(row['report_id']),
     targets: JSON.parse(String(row['targets'])) as readonly TargetState[],
     firstAttemptAt: row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at']),
   }

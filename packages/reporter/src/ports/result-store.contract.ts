@@ -163,6 +163,83 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
     assert.deepEqual(await store.tally(A, NEXT_DAY), GOOD)
   })
 
+  test('a claim may ask for one day only', async (t) => {
+    const store = await bedFor(t).reopen()
+    await store.addBatch('1', [of(GOOD), of(BAD, B, NEXT_DAY)])
+    for (const one of [DAY, NEXT_DAY]) await store.closeDay(one, () => 100)
+    assert.equal(await store.claimReport(99, 1, NEXT_DAY), undefined)
+    assert.equal((await store.claimReport(100, 1_000, NEXT_DAY))?.policyDomain, B)
+    assert.equal(await store.claimReport(100, 1_000, NEXT_DAY), undefined)
+    assert.equal((await claimed(store, 100)).policyDomain, A)
+  })
+
+  test('what is left of a closed day can be made due earlier, and what is claimed or done stays as it is', async (t) => {
+    const store = await bedFor(t).reopen()
+    const [C, D] = [domain('c.test'), domain('d.test')]
+    await store.addBatch('1', [of(GOOD), of(GOOD, B), of(GOOD, C), of(GOOD, D), of(GOOD, A, NEXT_DAY)])
+    assert.equal(await store.expedite(DAY, 1), 0, 'an open day has no reports')
+    const dueAt = new Map<DomainName, number>([
+      [A, 10],
+      [B, 20],
+      [C, 5_000],
+      [D, 15],
+    ])
+    await store.closeDay(DAY, (name) => dueAt.get(name) ?? 0)
+    const done = await claimed(store, 10)
+    await store.mark(done, { targets: [], next: { kind: 'done' } })
+    const working = await claimed(store, 15, 1_000)
+    assert.deepEqual([done.policyDomain, working.policyDomain], [A, D])
+    assert.equal(await store.expedite(DAY, 30), 2)
+    assert.deepEqual(
+      (await store.reports(DAY, { limit: 9 })).map(({ dueAt: at }) => at),
+      [undefined, 20, 30, 1_015],
+    )
+    assert.equal((await claimed(store, 30)).policyDomain, B)
+    assert.equal((await claimed(store, 30)).policyDomain, C)
+    assert.equal(await store.claimReport(1_014, 1), undefined)
+  })
+
+  test('a site is admitted so many times a day, counted for all and across reopening', async (t) => {
+    const bed = bedFor(t)
+    const store = await bed.reopen()
+    const same = await Promise.all([1, 2, 3].map(() => store.admit(A, DAY, 2)))
+    assert.deepEqual(same.toSorted(), [false, true, true])
+    const again = await bed.reopen()
+    assert.equal(await again.admit(A, DAY, 2), false)
+    assert.equal(await again.admit(A, DAY, 3), true, 'what was refused was not counted')
+    assert.equal(await again.admit(B, DAY, 1), true)
+    assert.equal(await again.admit(A, NEXT_DAY, 1), true)
+    await again.forget(NEXT_DAY)
+    assert.equal(await again.admit(A, DAY, 1), true, 'forgotten with its day')
+    assert.equal(await again.admit(A, NEXT_DAY, 1), false)
+  })
+
+  test('operators see days and reports, page by page, before a day is closed and after', async (t) => {
+    const store = await bedFor(t).reopen()
+    assert.deepEqual(await store.days(), [])
+    await store.addBatch('1', [of(GOOD, B), of(GOOD), of(BAD, A, NEXT_DAY)])
+    assert.deepEqual(await store.days(), [DAY, NEXT_DAY])
+    const open = { day: DAY, dueAt: undefined, claimed: false, done: false, reportId: undefined, targets: [] }
+    const nothing = { ...open, firstAttemptAt: undefined }
+    assert.deepEqual(await store.reports(DAY, { limit: 9 }), [
+      { ...nothing, policyDomain: A },
+      { ...nothing, policyDomain: B },
+    ])
+    await store.closeDay(DAY, (name) => (name === A ? 40 : 50))
+    const claim = await claimed(store, 60, 1_000)
+    const targets = [{ uri: 'mailto:x@a.test', state: 'waiting', attempts: 1, nextAt: 70, reason: 'dns' }] as const
+    const [first] = await store.reports(DAY, { limit: 1 })
+    assert.deepEqual(first, { ...nothing, policyDomain: A, dueAt: 1_060, claimed: true })
+    await store.mark(claim, { rendered: RENDERED, targets, firstAttemptAt: 60, next: { kind: 'due', at: 70 } })
+    assert.deepEqual(await store.reports(DAY, { limit: 1 }), [
+      { ...nothing, policyDomain: A, dueAt: 70, reportId: RENDERED.reportId, targets, firstAttemptAt: 60 },
+    ])
+    assert.deepEqual(await store.reports(DAY, { limit: 9, after: A }), [{ ...nothing, policyDomain: B, dueAt: 50 }])
+    await store.mark(await claimed(store, 60), { targets: [], next: { kind: 'done' } })
+    assert.deepEqual(await store.reports(DAY, { limit: 9, after: A }), [{ ...nothing, policyDomain: B, done: true }])
+    assert.deepEqual(await store.days(), [DAY, NEXT_DAY])
+  })
+
   test('the id of a store is its own, and stays', async (t) => {
     const bed = bedFor(t)
     const id = await (await bed.reopen()).storeId()

@@ -27,11 +27,15 @@ export interface RenderedReport {
   readonly madeAt: number
 }
 
+/** One `rua` of one report: each has its own attempts and its own end. */
 export interface TargetState {
   readonly uri: string
-  readonly state: 'waiting' | 'accepted' | 'given-up'
+  /** `queued`: our own mail queue has it, durably. */
+  readonly state: 'waiting' | 'queued' | 'accepted' | 'given-up'
   readonly attempts: number
-  /** Why the last attempt failed; a word of ours. */
+  /** While it waits: not before. UTC milliseconds. */
+  readonly nextAt?: number
+  /** Why the last attempt failed, or why there is no more; a word of ours. */
   readonly reason?: string
 }
 
@@ -48,6 +52,11 @@ export interface ReportClaim {
   readonly firstAttemptAt: number | undefined
 }
 
+export interface ReportPage {
+  readonly limit: number
+  readonly after?: DomainName | undefined
+}
+
 export interface ReportProgress {
   /** Once it is kept it never changes. */
   readonly rendered?: RenderedReport
@@ -61,6 +70,19 @@ export type ReportNext =
   | { readonly kind: 'working'; readonly leaseMs: number }
   | { readonly kind: 'due'; readonly at: number }
   | { readonly kind: 'done' }
+
+/** A report as operators see it: also of a day that is not closed yet. */
+export interface ReportState {
+  readonly policyDomain: DomainName
+  readonly day: UtcDay
+  /** UTC milliseconds; undefined before the day is closed, and when it is done. While claimed: the end of the lease. */
+  readonly dueAt: number | undefined
+  readonly claimed: boolean
+  readonly done: boolean
+  readonly reportId: string | undefined
+  readonly targets: readonly TargetState[]
+  readonly firstAttemptAt: number | undefined
+}
 
 /** Every method rejects with `ResultStoreUnavailable` when the store cannot answer. */
 export interface ResultStore {
@@ -81,11 +103,26 @@ export interface ResultStore {
    */
   closeDay(day: UtcDay, dueAt: (policyDomain: DomainName) => number): Promise<number>
 
-  /** The report that has been due longest, for one caller until the lease is over. */
-  claimReport(now: number, leaseMs: number): Promise<ReportClaim | undefined>
+  /** The report that has been due longest, of that day only if one is named; for one caller until the lease is over. */
+  claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | undefined>
+
+  /**
+   * What is left to do of a closed day is due at `at` if it was due later; what is claimed stays as it is. Answers how
+   * many are due at `at` or before.
+   */
+  expedite(day: UtcDay, at: number): Promise<number>
 
   /** False, and nothing is kept, when the claim has passed to another. */
   mark(claim: Pick<ReportClaim, 'policyDomain' | 'day' | 'token'>, progress: ReportProgress): Promise<boolean>
+
+  /** Counts one attempt at a site on a day unless there were `max` of them: then false, and nothing is counted. */
+  admit(site: DomainName, day: UtcDay, max: number): Promise<boolean>
+
+  /** Days that have sums, closed or not, the earliest first. */
+  days(): Promise<readonly UtcDay[]>
+
+  /** Reports of one day in the order of their domains, behind `after`. */
+  reports(day: UtcDay, page: ReportPage): Promise<readonly ReportState[]>
 
   /** Deletes everything about days before `before`; answers how many reports were never done. */
   forget(before: UtcDay): Promise<number>
