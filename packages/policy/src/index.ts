@@ -67,7 +67,13 @@ export {
   type RefusalReason,
 } from './egress/address-guard.ts'
 export { addressBytes, type Cidr, type CidrError, cidrContains, parseCidr } from './egress/cidr.ts'
-export { GuardedHttps, type GuardedHttpsOptions, type HttpsDocument } from './egress/guarded-https.ts'
+export {
+  GuardedHttps,
+  type GuardedHttpsOptions,
+  type HttpsDocument,
+  type HttpsReply,
+  type PostRequest,
+} from './egress/guarded-https.ts'
 export type { HttpsFailure } from './egress/https-failure.ts'
 export { TARGET_LIMIT_SIZES, type TargetLimitSizes, TargetLimits } from './egress/target-limits.ts'
 export type { Advice, Severity } from './explain/advice.ts'
@@ -219,7 +225,7 @@ export { type AnswerOptions, createSocketmapAnswers, type SocketmapAnswers } fro
 export type { SocketmapAnswerKind, SocketmapEvent } from './socketmap/events.ts'
 export { placeText, type SocketmapPlace, type SocketmapServer, startSocketmapServer } from './socketmap/server.ts'
 export { BUILT_IN_ZONES, type SocketmapZone, ZONE_DEFAULTS } from './socketmap/zone.ts'
-export { endedWithoutAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
+export { endedWithoutAlert, receivedAlert, type TlsFailure, tlsFailureOf } from './tls-failure.ts'
 export { type TlsGroups, type TlsPeer, type TlsPeerOptions, upgradeToTls } from './tls-peer.ts'
 export {
   type Channel,

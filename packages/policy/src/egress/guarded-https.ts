@@ -1,5 +1,5 @@
 /**
- * The one HTTPS client for hosts whose names strangers chose (architecture, decision 8): policy hosts, and later the
+ * The one HTTPS client for hosts whose names strangers chose (architecture, decision 8): policy hosts, and the
  * endpoints of reports.
  *
  * A name is looked up once, every address judged by the guard, and exactly those that passed are dialled, one after
@@ -9,10 +9,10 @@
 import type { DnsResolver } from '../dns/resolver.ts'
 import type { DomainName } from '../domain-name.ts'
 import { type HostAddress, type HostAddresses, resolveAddresses } from '../next-hop/addresses.ts'
-import { assertNever, err, ok, type Result } from '../result.ts'
+import { assertNever, err, invariant, ok, type Result } from '../result.ts'
 import type { AddressJudgement } from './address-guard.ts'
 import { Deadline } from './deadline.ts'
-import type { ResponseHead } from './http-exchange.ts'
+import type { HttpsContent, ResponseHead } from './http-exchange.ts'
 import { type AttemptEnd, type AttemptSettings, attemptAt, type HttpsAnswer } from './https-attempt.ts'
 import { type HttpsFailure, mostTelling } from './https-failure.ts'
 import { TargetLimits } from './target-limits.ts'
@@ -40,6 +40,25 @@ export interface HttpsDocument extends HttpsAnswer {
   readonly passedOver: readonly HttpsFailure[]
 }
 
+export interface PostRequest {
+  readonly host: DomainName
+  readonly port: number
+  readonly path: string
+  readonly content: HttpsContent
+  /** Also to a host whose certificate does not prove it (RFC 8460 §3, RPT-94). */
+  readonly acceptUnproven?: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What the host answered; its fields and its body are not read. */
+export interface HttpsReply {
+  readonly kind: 'replied'
+  readonly status: number
+  readonly address: string
+}
+
+type AnyRequest<E> = GetRequest<E> & Partial<Pick<PostRequest, 'content' | 'acceptUnproven'>>
+
 /** RFC 8461 §3.3 suggests one minute for everything. */
 const DEADLINE_MS = 60_000
 /** Leaves time for further addresses when the first one swallows packets. */
@@ -57,7 +76,19 @@ export class GuardedHttps {
   }
 
   /** Never rejects for anything that DNS, the network or the host can cause. */
-  async get<E>(request: GetRequest<E>): Promise<Result<HttpsDocument, HttpsFailure | E>> {
+  get<E>(request: GetRequest<E>): Promise<Result<HttpsDocument, HttpsFailure | E>> {
+    return this.#request(request)
+  }
+
+  /** Like `get`. Whatever status came back is an answer; once something was sent, no other address gets it. */
+  async post(request: PostRequest): Promise<Result<HttpsReply, HttpsFailure>> {
+    const judgeHead = ({ status }: ResponseHead, address: string): HttpsReply => ({ kind: 'replied', status, address })
+    const result = await this.#request<HttpsReply>({ ...request, bodyBytesMax: 0, judgeHead })
+    invariant(!result.ok, 'a reply is judged by its head')
+    return result.error.kind === 'replied' ? ok(result.error) : err(result.error)
+  }
+
+  async #request<E>(request: AnyRequest<E>): Promise<Result<HttpsDocument, HttpsFailure | E>> {
     using deadline = new Deadline(this.#options.deadlineMs ?? DEADLINE_MS, request.signal)
     const found = await deadline.orOver(this.#resolve(request))
     if (found === undefined) return err(deadline.failure('dns'))
@@ -74,13 +105,13 @@ export class GuardedHttps {
     return err(mostTelling(passedOver))
   }
 
-  #resolve<E>({ host, port }: GetRequest<E>): Promise<HostAddresses> {
+  #resolve<E>({ host, port }: AnyRequest<E>): Promise<HostAddresses> {
     const { resolver, guard, preferFamily = 6 } = this.#options
     return resolveAddresses({ resolver, host, guard: (address) => guard(address, port), preferFamily })
   }
 
   async #attemptInTurn<E>(
-    request: GetRequest<E>,
+    request: AnyRequest<E>,
     address: string,
     deadline: Deadline,
   ): Promise<Result<HttpsAnswer, AttemptEnd<E>>> {

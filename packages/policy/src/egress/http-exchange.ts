@@ -15,12 +15,20 @@ export interface ExchangeOptions<E> {
   /** As in the Host field: with the port unless it is 443. */
   readonly authority: string
   readonly path: string
+  /** Sent by POST; absent: GET. */
+  readonly content?: HttpsContent | undefined
   readonly bodyBytesMax: number
   /** Looks at status and fields before the body is read; what it returns ends the exchange. */
   readonly judgeHead: (head: ResponseHead) => E | undefined
   readonly signal: AbortSignal
   /** The head has come and the body is awaited. */
   readonly onBody: () => void
+}
+
+export interface HttpsContent {
+  /** Content-Type, as it is sent. */
+  readonly type: string
+  readonly bytes: Uint8Array
 }
 
 export interface ResponseHead {
@@ -41,11 +49,11 @@ const HEAD_BYTES_MAX = 16 * 1024
 const USER_AGENT = 'Hermetic'
 
 export function exchange<E>(options: ExchangeOptions<E>): Promise<Result<Uint8Array, ExchangeFailure | E>> {
-  const { socket, signal } = options
+  const { socket, signal, content } = options
   return new Promise((resolve) => {
     const request = http.request({
       createConnection: () => socket,
-      method: 'GET',
+      method: content === undefined ? 'GET' : 'POST',
       path: options.path,
       setHost: false,
       headers: {
@@ -53,6 +61,7 @@ export function exchange<E>(options: ExchangeOptions<E>): Promise<Result<Uint8Ar
         'User-Agent': USER_AGENT,
         'Accept-Encoding': 'identity',
         Connection: 'close',
+        ...(content !== undefined && { 'Content-Type': content.type, 'Content-Length': content.bytes.length }),
       },
       maxHeaderSize: HEAD_BYTES_MAX,
       insecureHTTPParser: false,
@@ -73,7 +82,7 @@ export function exchange<E>(options: ExchangeOptions<E>): Promise<Result<Uint8Ar
       request.off('close', onClose)
       readResponse(response, options, settle)
     })
-    request.end()
+    request.end(content?.bytes)
     if (signal.aborted) onAbort()
   })
 }

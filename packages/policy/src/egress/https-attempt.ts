@@ -1,8 +1,8 @@
 /**
  * One try at one judged address: connect, TLS, proof of the name, one request (RFC 9110 §4.3.4).
  *
- * Nothing is asked before the certificate has proven the host: chain, dates, and a dNSName (RFC 9525 §6.3). No
- * credentials, client certificate, session resumption or ALPN. Knows no DNS and no limits.
+ * Nothing is asked before the certificate has proven the host: chain, dates, and a dNSName (RFC 9525 §6.3), unless
+ * the caller can do without (RFC 8460 §3 lets a report go to an endpoint that is not proven). No credentials, client certificate, session resumption or ALPN. Knows no DNS and no limits.
  */
 import type { DomainName } from '../domain-name.ts'
 import type { PeerFacts } from '../peer-facts.ts'
@@ -11,7 +11,7 @@ import { endedWithoutAlert } from '../tls-failure.ts'
 import { type TlsGroups, type TlsPeer, upgradeToTls } from '../tls-peer.ts'
 import type { Deadline } from './deadline.ts'
 import { dial, hangUp } from './dial.ts'
-import { type ExchangeFailure, exchange, type ResponseHead } from './http-exchange.ts'
+import { type ExchangeFailure, exchange, type HttpsContent, type ResponseHead } from './http-exchange.ts'
 import type { HttpsFailure, HttpsPhase } from './https-failure.ts'
 
 export interface AttemptSettings {
@@ -26,6 +26,9 @@ export interface HttpsAttempt<E> extends AttemptSettings {
   readonly host: DomainName
   readonly port: number
   readonly path: string
+  readonly content?: HttpsContent | undefined
+  /** Also a host whose certificate does not prove it. */
+  readonly acceptUnproven?: boolean | undefined
   readonly bodyBytesMax: number
   readonly judgeHead: (head: ResponseHead, address: string) => E | undefined
   readonly deadline: Deadline
@@ -56,6 +59,7 @@ export async function attemptAt<E>(attempt: HttpsAttempt<E>): Promise<Result<Htt
     socket,
     authority: attempt.port === HTTPS_PORT ? attempt.host : `${attempt.host}:${attempt.port}`,
     path: attempt.path,
+    content: attempt.content,
     bodyBytesMax: attempt.bodyBytesMax,
     judgeHead: (head) => {
       const refused = judgeHead(head, address)
@@ -70,7 +74,9 @@ export async function attemptAt<E>(attempt: HttpsAttempt<E>): Promise<Result<Htt
   if (body.ok) return ok({ body: body.value, address, peer: facts })
   if ('refused' in body.error) return err({ kind: 'final', failure: body.error.refused })
   const failure = exchangeFailure(body.error, { attempt, phase })
-  return err({ kind: failure.kind === 'truncated' || failure.kind === 'timeout' ? 'next' : 'final', failure })
+  // What was sent may have arrived: no other address gets it as well.
+  const another = attempt.content === undefined && (failure.kind === 'truncated' || failure.kind === 'timeout')
+  return err({ kind: another ? 'next' : 'final', failure })
 }
 
 function exchangeFailure<E>(
@@ -99,7 +105,7 @@ async function provenPeer<E>(attempt: HttpsAttempt<E>): Promise<Result<TlsPeer, 
   const peer = again ? await connect(attempt, 'classic') : first
   if (!peer.ok) return peer
   const doubt = webpkiDoubt(peer.value.facts)
-  if (doubt === undefined) return peer
+  if (doubt === undefined || attempt.acceptUnproven === true) return peer
   await hangUp(peer.value.socket)
   return err({ kind: 'webpki', address: attempt.address, ...doubt, peer: peer.value.facts })
 }
