@@ -14,6 +14,7 @@ import {
   type SpooledDelivery,
   type SpooledRecipient,
   settleDelivery,
+  toReport,
 } from './message-state.ts'
 import type { QueueAction, RecipientState, Settlement } from './spool.ts'
 
@@ -74,7 +75,7 @@ describe('a recipient after an outcome', () => {
     ['open', 'failed', 'failed', 'open'],
     ['open', 'deferred', 'open', 'open'],
     ['open', 'ambiguous', 'open', 'open'],
-    ...(['delivered', 'failed', 'cancelled'] as const).flatMap((state) =>
+    ...(['delivered', 'failed', 'cancelled', 'to-report'] as const).flatMap((state) =>
       (['delivered', 'failed', 'deferred', 'ambiguous'] as const).map((kind) => [state, kind, state, state] as const),
     ),
   ]
@@ -86,7 +87,7 @@ describe('a recipient after an outcome', () => {
     test(`${before} + ${kind} = ${byHolder}; said too late = ${late}`, () => {
       const spooled = delivery([recipient(0, before)])
       assert.equal(settleDelivery(spooled, settlement([outcome[kind](0)])).deliveries[0].recipients[0]?.state, byHolder)
-      const merged = mergeLateSettle(spooled, [outcome[kind](0)])
+      const merged = mergeLateSettle(spooled, settlement([outcome[kind](0)]))
       assert.equal(merged.deliveries[0].recipients[0]?.state, late)
       assert.equal(merged.closed, before !== late ? 1 : 0)
       assert.equal(merged.ignored, before === late ? 1 : 0)
@@ -236,6 +237,73 @@ describe('a settled delivery', () => {
   })
 })
 
+describe('what a sender is to be told later', () => {
+  const NOTICE = 'notice' as LaneId
+  const told = (...recipients: readonly number[]) => ({ notices: [{ lane: NOTICE, dueAt: 77, recipients }] })
+  const asTold = (kind: keyof typeof outcome): SpooledDelivery => ({
+    ...delivery([{ ...recipient(0, 'to-report'), lastOutcome: outcome[kind](0) }]),
+    lane: NOTICE,
+  })
+
+  test('is a delivery of its own, with copies of the recipients as they are now', () => {
+    const before = delivery([recipient(0), recipient(1), recipient(2)])
+    const { deliveries } = settleDelivery(before, settlement([failed(0), deferred(1), delivered(2)], told(0, 1)))
+    assert.deepEqual(
+      deliveries.map(({ lane, state, dueAt, recipients }) => [lane, state, dueAt, recipients.map((r) => r.state)]),
+      [
+        [LANE, 'queued', 100, ['failed', 'open', 'delivered']],
+        [NOTICE, 'queued', 77, ['to-report', 'to-report']],
+      ],
+    )
+    assert.deepEqual(
+      toReport(deliveries[1]?.recipients ?? []).map(({ index, lastOutcome }) => [index, lastOutcome.kind]),
+      [
+        [0, 'failed'],
+        [1, 'deferred'],
+      ],
+    )
+  })
+  test('is there also when nothing else is open', () => {
+    const { deliveries } = settleDelivery(delivery([recipient(0)]), settlement([failed(0)], told(0)))
+    assert.deepEqual(
+      deliveries.map(({ state }) => state),
+      ['settled', 'queued'],
+    )
+  })
+  test('never names a recipient of whom nothing is known', () => {
+    const { deliveries } = settleDelivery(delivery([recipient(0), recipient(1)]), settlement([failed(0)], told(0, 1)))
+    assert.deepEqual(
+      deliveries[1]?.recipients.map(({ index }) => index),
+      [0],
+    )
+  })
+  test('said too late, is kept when all that was said counts', () => {
+    const both = delivery([recipient(0), recipient(1)])
+    assert.equal(mergeLateSettle(both, settlement([delivered(0)], told(0))).deliveries.length, 2)
+    assert.equal(mergeLateSettle(both, settlement([delivered(0), failed(1)], told(0, 1))).deliveries.length, 1)
+  })
+  test('is done by a settlement without outcomes, and set aside by a quarantine', () => {
+    assert.equal(settleDelivery(asTold('failed'), settlement([])).deliveries[0].state, 'settled')
+    const [aside] = settleDelivery(asTold('failed'), settlement([], { quarantine: 'defect' })).deliveries
+    assert.deepEqual([aside.state, aside.reason], ['quarantined', 'defect'])
+    assert.equal(mergeLateSettle(asTold('failed'), settlement([])).deliveries[0].state, 'queued')
+  })
+  for (const [kind, owed] of [
+    ['failed', true],
+    ['delivered', true],
+    ['deferred', false],
+    ['ambiguous', false],
+  ] as const) {
+    test(`that a recipient is ${kind} ${owed ? 'is told' : 'is not told'} of a message that is taken back or held`, () => {
+      assert.equal(orderDelivery(asTold(kind), { kind: 'cancel' }, 7)?.state, owed ? undefined : 'settled')
+      assert.equal(orderDelivery(asTold(kind), { kind: 'hold', reason: 'x' }, 7)?.state, owed ? undefined : 'held')
+      assert.equal(orderDelivery(asTold(kind), { kind: 'retry' }, 7)?.dueAt, 7)
+      const aside: SpooledDelivery = { ...asTold(kind), state: 'quarantined' }
+      assert.equal(orderDelivery(aside, { kind: 'cancel' }, 7)?.state, 'settled')
+    })
+  }
+})
+
 describe('whatever is settled, by whomever', () => {
   const states = fc.constantFrom<RecipientState>('open', 'delivered', 'failed', 'cancelled')
   const deliveries = fc
@@ -254,7 +322,7 @@ describe('whatever is settled, by whomever', () => {
   test('every recipient is kept exactly once and a closed one never reopens', () => {
     fc.assert(
       fc.property(deliveries, outcomes, holds, fc.boolean(), (before, said, more, late) => {
-        const after = late ? mergeLateSettle(before, said) : settleDelivery(before, settlement(said, more))
+        const after = late ? mergeLateSettle(before, settlement(said)) : settleDelivery(before, settlement(said, more))
         const indices = after.deliveries.flatMap((d) => d.recipients).map((r) => r.index)
         assert.deepEqual(
           [...indices].sort(),
@@ -268,7 +336,7 @@ describe('whatever is settled, by whomever', () => {
   test('`delivered` said first closes an open recipient, late or not', () => {
     fc.assert(
       fc.property(deliveries, outcomes, fc.boolean(), (before, said, late) => {
-        const after = late ? mergeLateSettle(before, said) : settleDelivery(before, settlement(said))
+        const after = late ? mergeLateSettle(before, settlement(said)) : settleDelivery(before, settlement(said))
         const states = stateOf(after.deliveries)
         for (const r of before.recipients) {
           const decisive = said.find(

@@ -3,12 +3,20 @@
  * tables of the spool. Pure; storage is in `adapters/`, retry times and notices are decided by others.
  *
  * Recipients: open → delivered | failed | cancelled, and never back. Deliveries: queued, held, quarantined,
- * settled; being in delivery is a lease in memory, not a state, so that no crash can leave it behind.
+ * settled; being in delivery is a lease in memory, not a state, so that no crash can leave it behind. A delivery whose
+ * recipients are to be reported waits like any other, keeps its message, and is settled by a settlement without outcomes.
  */
 import type { LaneId } from '../delivery/lane.ts'
 import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
 import type { Recipient } from '../smtp/envelope.ts'
-import type { OpenRecipient, QueueAction, RecipientState, Settlement } from './spool.ts'
+import type {
+  NoticeToCome,
+  OpenRecipient,
+  QueueAction,
+  RecipientState,
+  RecipientToReport,
+  Settlement,
+} from './spool.ts'
 
 export type DeliveryState = 'queued' | 'held' | 'quarantined' | 'settled'
 
@@ -45,6 +53,7 @@ export const RECIPIENT_TRANSITIONS = {
     delivered: TERMINAL,
     failed: TERMINAL,
     cancelled: TERMINAL,
+    'to-report': TERMINAL,
   },
   // A late `failed` must not bounce what the new holder is delivering; a late `delivered` is a fact either way.
   late: {
@@ -52,6 +61,7 @@ export const RECIPIENT_TRANSITIONS = {
     delivered: TERMINAL,
     failed: TERMINAL,
     cancelled: TERMINAL,
+    'to-report': TERMINAL,
   },
 } as const satisfies Record<Settler, Record<RecipientState, Record<OutcomeKind, RecipientState | 'same'>>>
 
@@ -74,7 +84,9 @@ export interface SettledDelivery {
 
 /** What the outcomes of one attempt make of its delivery. */
 export function settleDelivery(delivery: SpooledDelivery, settlement: Settlement): SettledDelivery {
+  if (isNotice(delivery)) return settleNotice(delivery, settlement)
   const { recipients, closed, ignored } = applyOutcomes(delivery.recipients, settlement.outcomes, 'holder')
+  const toReport = noticesOf(recipients, settlement.notices)
   const attempts = delivery.attempts + (settlement.outcomes.length > 0 ? 1 : 0)
   const delayNoticeAt = settlement.marks.delayNoticeAt ?? delivery.delayNoticeAt
   const base = { attempts, ...(delayNoticeAt === undefined ? {} : { delayNoticeAt }) }
@@ -83,17 +95,51 @@ export function settleDelivery(delivery: SpooledDelivery, settlement: Settlement
   const [first, ...rest] = waitingGroups(delivery, recipients, settlement)
   if (first === undefined) {
     const { lane, dueAt } = delivery
-    return { deliveries: [{ ...base, lane, dueAt, state: 'settled', recipients: done }], closed, ignored }
+    return { deliveries: [{ ...base, lane, dueAt, state: 'settled', recipients: done }, ...toReport], closed, ignored }
   }
   const kept: SpooledDelivery = { ...base, ...first, recipients: [...done, ...first.recipients].sort(byIndex) }
-  return { deliveries: [kept, ...rest.map((group) => ({ ...base, ...group }))], closed, ignored }
+  return { deliveries: [kept, ...rest.map((group) => ({ ...base, ...group })), ...toReport], closed, ignored }
+}
+
+function isNotice({ recipients }: SpooledDelivery): boolean {
+  return recipients.some(({ state }) => state === 'to-report')
+}
+
+/** The sender is told, or the notice could not be made. */
+function settleNotice(delivery: SpooledDelivery, { quarantine }: Settlement): SettledDelivery {
+  const next = stateAfter(undefined, quarantine)
+  const settled = quarantine === undefined ? ({ state: 'settled' } as const) : next
+  return { deliveries: [{ ...delivery, ...settled }], closed: 0, ignored: 0 }
+}
+
+/** Copies of the recipients as they are after the outcomes. */
+function noticesOf(
+  recipients: readonly SpooledRecipient[],
+  notices: readonly NoticeToCome[] = [],
+): readonly SpooledDelivery[] {
+  return notices.map(({ lane, dueAt, recipients: indexes }) => ({
+    lane,
+    dueAt,
+    state: 'queued',
+    attempts: 0,
+    recipients: recipients
+      .filter(({ index, lastOutcome }) => lastOutcome !== undefined && indexes.includes(index))
+      .map((recipient) => ({ ...recipient, state: 'to-report' })),
+  }))
 }
 
 /** What outcomes said after the lease was taken over change: only `delivered` counts. */
-export function mergeLateSettle(delivery: SpooledDelivery, outcomes: readonly RecipientOutcome[]): SettledDelivery {
+export function mergeLateSettle(
+  delivery: SpooledDelivery,
+  { outcomes, notices }: Pick<Settlement, 'outcomes' | 'notices'>,
+): SettledDelivery {
+  // Whoever has taken over tells.
+  if (isNotice(delivery)) return { deliveries: [delivery], closed: 0, ignored: outcomes.length }
   const { recipients, closed, ignored } = applyOutcomes(delivery.recipients, outcomes, 'late')
   const state = recipients.some((recipient) => recipient.state === 'open') ? delivery.state : 'settled'
-  return { deliveries: [{ ...delivery, state, recipients }], closed, ignored }
+  // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
+  const toReport = closed > 0 && ignored === 0 ? noticesOf(recipients, notices) : []
+  return { deliveries: [{ ...delivery, state, recipients }, ...toReport], closed, ignored }
 }
 
 /** The delivery after an operator's order; undefined when there is nothing to do. */
@@ -103,7 +149,7 @@ export function orderDelivery(
   now: number,
 ): SpooledDelivery | undefined {
   const state: DeliveryState | 'same' = DELIVERY_TRANSITIONS[delivery.state][action.kind]
-  if (state === 'same') return undefined
+  if (state === 'same' || isOwed(delivery, action)) return undefined
   const { reason: _, ...rest } = delivery
   switch (state) {
     case 'queued':
@@ -114,6 +160,26 @@ export function orderDelivery(
     case 'quarantined':
       return { ...rest, state, ...('reason' in action ? { reason: action.reason } : {}) }
   }
+}
+
+/**
+ * That mail has failed or was passed on stays to be told, also of a message that is held or taken back; that it is
+ * delayed is of no interest then.
+ */
+function isOwed({ state, recipients }: SpooledDelivery, { kind }: QueueAction): boolean {
+  if (state !== 'queued' || (kind !== 'hold' && kind !== 'cancel')) return false
+  return recipients.some((one) => one.state === 'to-report' && !isWaiting(one))
+}
+
+function isWaiting({ lastOutcome }: SpooledRecipient): boolean {
+  return lastOutcome?.kind === 'deferred' || lastOutcome?.kind === 'ambiguous'
+}
+
+/** What a sender is to be told of. */
+export function toReport(recipients: readonly SpooledRecipient[]): readonly RecipientToReport[] {
+  return recipients.flatMap(({ state, lastOutcome, ambiguousCount: _, ...recipient }) =>
+    state === 'to-report' && lastOutcome !== undefined ? [{ ...recipient, lastOutcome }] : [],
+  )
 }
 
 /** A recipient as the delivery side sees it. */

@@ -98,6 +98,13 @@ export interface Claim {
   /** When the lease ends, on this process' monotonic clock (`performance.now()`). */
   readonly leaseUntilMono: number
   readonly marks: DeliveryMarks
+  /** In the lane of notices: what its sender is to be told. The recipients of such a claim are none. */
+  readonly toReport?: readonly RecipientToReport[]
+}
+
+/** A copy of what became of a recipient: it may be open still, in a delivery of its own. */
+export interface RecipientToReport extends Recipient {
+  readonly lastOutcome: RecipientOutcome
 }
 
 export interface OpenRecipient extends Recipient {
@@ -115,6 +122,8 @@ export interface Settlement {
   readonly id: string
   readonly outcomes: readonly RecipientOutcome[]
   readonly enqueue: readonly NewMessage[]
+  /** What the sender is to be told later: each is a delivery of its own, and keeps the message until it is settled. */
+  readonly notices?: readonly NoticeToCome[]
   readonly marks: DeliveryMarks
   /**
    * Hold the delivery for an operator after this settle, e.g. after the third ambiguous end. When some
@@ -123,6 +132,14 @@ export interface Settlement {
   readonly hold?: string
   /** Quarantine what is still open, e.g. because its content is unreadable. */
   readonly quarantine?: string
+}
+
+export interface NoticeToCome {
+  readonly lane: LaneId
+  /** UTC milliseconds. */
+  readonly dueAt: number
+  /** By index: recipients with an outcome in the same settlement. */
+  readonly recipients: readonly number[]
 }
 
 export type SettleOutcome =
@@ -206,7 +223,8 @@ export interface QueueRecipient extends Recipient {
   readonly lastOutcome?: RecipientOutcome
 }
 
-export type RecipientState = 'open' | 'delivered' | 'failed' | 'cancelled'
+/** `to-report`: a copy, in a delivery that waits for its sender to be told. */
+export type RecipientState = 'open' | 'delivered' | 'failed' | 'cancelled' | 'to-report'
 
 export interface QueueSummary {
   readonly messages: number

@@ -6,7 +6,7 @@ import type { RecipientOutcome } from '../delivery/outcome.ts'
 import type { Envelope } from '../smtp/envelope.ts'
 import { formatDomain, formatReversePath } from '../smtp/mail-address.ts'
 import type { PlacedContent } from './content-store.ts'
-import { openRecipient, type SpooledRecipient } from './message-state.ts'
+import { openRecipient, type SpooledRecipient, toReport } from './message-state.ts'
 import type { Claim, NewContent, NewMessage, QueueEntry } from './spool.ts'
 import type { ClaimRecord, EntryRecord, MessageRecord, NewDeliveryRecord } from './store-protocol.ts'
 
@@ -43,6 +43,7 @@ export function contentBytes(content: NewContent): number {
 
 export function claimOf(record: ClaimRecord, leaseUntilMono: number): Claim {
   const recipients = JSON.parse(record.recipients) as readonly SpooledRecipient[]
+  const reported = toReport(recipients)
   return {
     token: record.token,
     id: record.id,
@@ -54,6 +55,7 @@ export function claimOf(record: ClaimRecord, leaseUntilMono: number): Claim {
     attempts: record.attempts,
     leaseUntilMono,
     marks: record.delayNoticeAt === null ? {} : { delayNoticeAt: record.delayNoticeAt },
+    ...(reported.length === 0 ? {} : { toReport: reported }),
   }
 }
 

@@ -283,7 +283,7 @@ function decide(
   const isHolder = seen.settler === 'holder'
   const { deliveries, closed, ignored } = isHolder
     ? settleDelivery(delivery, { ...ask.settlement, enqueue: [] })
-    : mergeLateSettle(delivery, ask.settlement.outcomes)
+    : mergeLateSettle(delivery, ask.settlement)
   // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
   const enqueue = isHolder || (closed > 0 && ignored === 0) ? ask.enqueue : []
   return {

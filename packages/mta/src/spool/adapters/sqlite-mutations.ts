@@ -83,7 +83,7 @@ export class Mutations {
     const [kept, ...split] = deliveries
     const entered = this.#enqueue(ask)
     const gone: Gone[] = []
-    if (kept.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.row)) {
+    if (kept.state === 'settled' && split.length === 0 && !this.#records.hasUnsettledBesides(row.message, row.row)) {
       gone.push(this.#records.removeMessage(row.message))
     } else {
       this.#records.updateDelivery(row, kept, ask.settlement.id)
@@ -101,21 +101,22 @@ export class Mutations {
 
   /** The lease was taken over, so another attempt may be under way: only what is certain counts. */
   #settleLate(row: DeliveryRow, ask: Ask<'settle'>): Applied<'settle'> {
-    const merged = mergeLateSettle(row.delivery, ask.settlement.outcomes)
-    const { closed, ignored } = merged
-    const [next] = merged.deliveries
+    const { deliveries, closed, ignored } = mergeLateSettle(row.delivery, ask.settlement)
+    const [next, ...split] = deliveries
     // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
     const entered = closed > 0 && ignored === 0 ? this.#enqueue(ask) : []
     const gone: Gone[] = []
-    if (next.state === 'settled' && !this.#records.hasUnsettledBesides(row.message, row.row)) {
+    if (next.state === 'settled' && split.length === 0 && !this.#records.hasUnsettledBesides(row.message, row.row)) {
       gone.push(this.#records.removeMessage(row.message))
     } else {
       this.#records.updateDelivery(row, next, ask.settlement.id)
+      for (const delivery of split) this.#records.insertDelivery(row.message, delivery)
     }
     return {
       answer: { outcome: { kind: 'merged', closed, ignored }, gone },
       whenCommitted: () => {
         if (next.state === 'settled') this.#endLease(row)
+        for (const { lane, dueAt } of split) this.#leases.lower(lane, dueAt)
         this.#committed(gone, entered)
       },
     }

@@ -25,7 +25,7 @@ for n = 1, tonumber(arg()) do nexts[n] = deliveryArg() end
 for _ = 1, tonumber(arg()) do insert(now) end
 
 local f = facts(id)
-if nexts[1].state == 's' and not unsettledBesides(id, f.count, k) then
+if nexts[1].state == 's' and #nexts == 1 and not unsettledBesides(id, f.count, k) then
   local gone = remove(id)
   return { used(), 'done', gone }
 end
