@@ -84,9 +84,14 @@ export class ContentStore {
     await unlinkIfThere(this.#final(id))
   }
 
+  /** For a message that is in the spool already. */
+  async unstage(id: QueueId): Promise<void> {
+    await unlinkIfThere(this.#incoming(id))
+  }
+
   /** For a message that was never accepted. */
   async discard(id: QueueId): Promise<void> {
-    await unlinkIfThere(this.#incoming(id))
+    await this.unstage(id)
     await unlinkIfThere(this.#final(id))
   }
 

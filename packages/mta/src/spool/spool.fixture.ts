@@ -33,17 +33,17 @@ export interface SpoolPlace {
   readonly events: string[]
 }
 
-export type OpenSpool = (place: SpoolPlace) => Promise<Spool>
+export type OpenSpool<S extends Spool = Spool> = (place: SpoolPlace) => Promise<S>
 
 /** A spool on a place of its own; closed and removed when the test ends. */
-export class SpoolWorld {
+export class SpoolWorld<S extends Spool = Spool> {
   readonly place: SpoolPlace
-  readonly #open: OpenSpool
-  #spool: Spool | undefined
+  readonly #open: OpenSpool<S>
+  #spool: S | undefined
 
   constructor(
     t: TestContext,
-    open: OpenSpool,
+    open: OpenSpool<S>,
     options: { readonly maxBytes?: number; readonly acceptMs?: number } = {},
   ) {
     this.#open = open
@@ -63,7 +63,7 @@ export class SpoolWorld {
   }
 
   /** Opens the spool; again: closes it first, as a restart does. */
-  async open(): Promise<Spool> {
+  async open(): Promise<S> {
     await this.#spool?.close()
     this.#spool = await this.#open(this.place)
     return this.#spool

@@ -66,7 +66,7 @@ export function entryOf(record: EntryRecord): QueueEntry {
     ...(record.messageIdHeader === null ? {} : { messageIdHeader: record.messageIdHeader }),
     receivedAt: record.receivedAt,
     expiresAt: record.expiresAt,
-    deliveries: record.deliveries.map(({ reason, recipients, ...delivery }) => ({
+    deliveries: record.deliveries.map(({ reason, recipients, delayNoticeAt: _, ...delivery }) => ({
       ...delivery,
       ...(reason === null ? {} : { stateReason: reason }),
       recipients: (JSON.parse(recipients) as readonly SpooledRecipient[]).map(

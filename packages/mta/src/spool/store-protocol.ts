@@ -4,7 +4,7 @@
  */
 import type { LaneId } from '../delivery/lane.ts'
 import type { PlacedContent } from './content-store.ts'
-import type { DeliveryState } from './message-state.ts'
+import type { DeliveryState, SpooledDelivery } from './message-state.ts'
 import type { QueueId } from './queue-id.ts'
 import type { ClaimToken, DueLane, QueueAction, QueueChange, QueueFilter, Settlement, SettleOutcome } from './spool.ts'
 
@@ -55,6 +55,8 @@ export interface EntryRecord {
   readonly messageIdHeader: string | null
   readonly receivedAt: number
   readonly expiresAt: number
+  /** Of the content. */
+  readonly size: number
   readonly deliveries: readonly EntryDeliveryRecord[]
 }
 
@@ -64,7 +66,13 @@ export interface EntryDeliveryRecord {
   readonly reason: string | null
   readonly attempts: number
   readonly dueAt: number
+  readonly delayNoticeAt: number | null
   readonly recipients: string
+}
+
+/** A message as another spool kept it, with all that has become of it. */
+export interface WholeRecord extends Omit<MessageRecord, 'deliveries'> {
+  readonly deliveries: readonly SpooledDelivery[]
 }
 
 export interface SummaryRecord {
@@ -111,6 +119,15 @@ export interface StoreOperations {
   /** Removes what an accept of unknown outcome may have left, and refuses these ids from now on. */
   void: { ask: { readonly ids: readonly QueueId[] }; answer: readonly Gone[] }
   probe: { ask: object; answer: null }
+  /** Takes messages in as they are, all or none, and remembers how far their file has come. */
+  enter: {
+    ask: { readonly messages: readonly WholeRecord[]; readonly file: string; readonly upTo: number }
+    answer: readonly ('entered' | 'already-there')[]
+  }
+  /** The `upTo` of the last `enter` from that file; 0: none. */
+  'entered-up-to': { ask: { readonly file: string }; answer: number }
+  /** Removes messages of which nothing is queued or given out; answers which. */
+  'take-out': { ask: { readonly ids: readonly QueueId[] }; answer: readonly Gone[] }
   claim: {
     ask: { readonly lane: LaneId; readonly limit: number; readonly leaseMs: number }
     answer: readonly ClaimRecord[]

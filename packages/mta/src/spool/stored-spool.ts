@@ -28,11 +28,14 @@ import {
   type SpoolHealth,
   StoreUnavailable,
 } from './spool.ts'
+import type { SpoolMoves } from './spool-moves.ts'
 import type { StoreCondition } from './store-condition.ts'
+import { readContent } from './store-content.ts'
 import { StoreFailed } from './store-failed.ts'
 import { assertPartition, claimOf, contentBytes, messageRecord } from './store-message.ts'
 import type { ClaimRecord, Gone, SpoolStore, StoreAnswer } from './store-protocol.ts'
 import type { StoreRecovery } from './store-recovery.ts'
+import { StoredMoves } from './stored-moves.ts'
 import { StoredSpoolAdmin } from './stored-spool-admin.ts'
 
 const CACHE_BYTES_MAX = 32 * 1024 * 1024 // constant, whatever the queue's length
@@ -62,6 +65,8 @@ export interface StoredSpoolParts {
 export class StoredSpool implements Spool {
   readonly admin: SpoolAdmin
   readonly suspects: CrashSuspects
+  /** Whole messages to and from other spools. */
+  readonly moves: SpoolMoves
   readonly #parts: StoredSpoolParts
   readonly #cache = new ContentCache(CACHE_BYTES_MAX)
   readonly #suspects: Map<QueueId, Suspect>
@@ -79,6 +84,7 @@ export class StoredSpool implements Spool {
     this.#storeMs = acceptMs - this.#tombstoneMs
     this.#suspects = new Map(parts.suspects.map((suspect) => [suspect.id, suspect]))
     this.admin = new StoredSpoolAdmin(parts.link, parts.emit, (gone) => this.forget(gone))
+    this.moves = new StoredMoves({ ...parts, onGone: (gone) => this.forget(gone) })
     this.suspects = {
       list: () => [...this.#suspects.values()],
       claim: (id, { leaseMs }) => this.#claimed(leaseMs, () => parts.link.ask('claim-message', { id, leaseMs })),
@@ -158,12 +164,10 @@ export class StoredSpool implements Spool {
   async open(id: QueueId): Promise<Content> {
     const cached = this.#cache.get(id)
     if (cached !== undefined) return { kind: 'memory', size: cached.byteLength, bytes: cached }
-    const read = await this.#parts.link.ask('read', { id })
     try {
-      if (read.kind === 'file') return await this.#parts.contents.open(id, read)
-      if (read.kind !== 'inline') throw new ContentUnreadable(`${id}: the content is ${read.kind}`)
-      this.#cache.put(id, read.bytes)
-      return { kind: 'memory', size: read.bytes.byteLength, bytes: read.bytes }
+      const content = await readContent(this.#parts, id)
+      if (content.kind === 'memory') this.#cache.put(id, content.bytes)
+      return content
     } catch (error) {
       if (error instanceof ContentUnreadable)
         this.#parts.emit({ event: 'spool-content-unreadable', id, detail: String(error) })

@@ -7,7 +7,15 @@ import { InjectedFault, type SpoolFaults } from '../faults.ts'
 import { StoreFailed, type StoreFailure } from '../store-failed.ts'
 import type { SpoolStore, StoreOperationName, StoreOperations } from '../store-protocol.ts'
 
-const MUTATING: ReadonlySet<StoreOperationName> = new Set(['accept', 'settle', 'change', 'void', 'probe'])
+const MUTATING: ReadonlySet<StoreOperationName> = new Set([
+  'accept',
+  'settle',
+  'change',
+  'void',
+  'probe',
+  'enter',
+  'take-out',
+])
 
 export interface FaultyStoreParts {
   readonly store: SpoolStore

@@ -16,7 +16,15 @@ import type { QueueId } from '../queue-id.ts'
 import type { ClaimToken } from '../spool.ts'
 import { StoreFailed } from '../store-failed.ts'
 import { domainsOf } from '../store-message.ts'
-import type { ClaimRecord, EntryRecord, Gone, MessageRecord, NewDeliveryRecord, ReadReply } from '../store-protocol.ts'
+import type {
+  ClaimRecord,
+  EntryRecord,
+  Gone,
+  MessageRecord,
+  NewDeliveryRecord,
+  ReadReply,
+  WholeRecord,
+} from '../store-protocol.ts'
 
 /** What a script takes and answers. */
 export type RedisArgument = string | Buffer
@@ -44,13 +52,24 @@ export interface StoredDelivery {
 
 /** What `accept` and `settle` read for one message. */
 export function messageArguments(message: MessageRecord): readonly RedisArgument[] {
+  return argumentsOf(message, message.deliveries.map(newDeliveryArguments))
+}
+
+/** The same for a message that another spool kept. */
+export function wholeArguments(message: WholeRecord): readonly RedisArgument[] {
+  return argumentsOf(message, message.deliveries.map(deliveryArguments))
+}
+
+function argumentsOf(
+  message: Omit<MessageRecord, 'deliveries'>,
+  deliveries: readonly (readonly string[])[],
+): readonly RedisArgument[] {
   const { content, size } = message
   const placed = content.kind === 'inline' ? inlineForm(content.bytes) : undefined
   const sha256 = content.kind === 'inline' ? hash('sha256', content.bytes, 'buffer') : Buffer.from(content.sha256)
   const header = message.messageIdHeader === undefined ? '' : JSON.stringify(message.messageIdHeader)
   const first = `${integer(message.expiresAt)} ${placed?.form ?? 'file'} ${sha256.toString('base64')}`
   const envelope = `${first}\n${header}\n${message.envelope}`
-  const deliveries = message.deliveries.map(newDeliveryArguments)
   const texts = [envelope, ...deliveries.flat()].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   const cost = MESSAGE_OVERHEAD_BYTES + texts + (placed?.bytes.byteLength ?? size)
   return [
@@ -129,7 +148,7 @@ export function entryRecord(
     const raw = rest[at] ?? ''
     const isOut = rest[at + 1] === '1'
     const one = storedDelivery(raw)
-    const { lane, state, reason, attempts, dueAt } = one.delivery
+    const { lane, state, reason, attempts, dueAt, delayNoticeAt } = one.delivery
     stored.push({ ...one, isOut })
     deliveries.push({
       lane,
@@ -137,6 +156,7 @@ export function entryRecord(
       reason: reason ?? null,
       attempts,
       dueAt,
+      delayNoticeAt: delayNoticeAt ?? null,
       recipients: deliveryLines(raw).recipients,
     })
   }
@@ -144,7 +164,7 @@ export function entryRecord(
     id: id as QueueId,
     envelope: json,
     messageIdHeader: header === '' ? null : (JSON.parse(header) as string),
-    receivedAt: factsOf(facts).receivedAt,
+    ...factsOf(facts),
     expiresAt,
     deliveries,
     stored,

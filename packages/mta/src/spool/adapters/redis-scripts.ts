@@ -14,6 +14,8 @@ const NAMES = [
   'claim-message',
   'clear-aside',
   'due-lanes',
+  'enter',
+  'entered-up-to',
   'known',
   'lapse',
   'list',
@@ -23,6 +25,7 @@ const NAMES = [
   'renew',
   'settle',
   'show',
+  'take-out',
   'totals',
   'void',
 ] as const

@@ -32,6 +32,7 @@ import {
   readReply,
   storedDelivery,
   texts,
+  wholeArguments,
 } from './redis-records.ts'
 import type { RedisScriptName } from './redis-scripts.ts'
 import { redisList, redisTotals } from './redis-walk.ts'
@@ -97,6 +98,9 @@ export class RedisStore implements SpoolStore {
     },
     list: (ask) => redisList(this.#run, { ...ask, senderOf }),
     summary: () => redisTotals(this.#run),
+    enter: (ask) => this.#enter(ask),
+    'entered-up-to': async ({ file }) => Number(String(await this.#run('entered-up-to', file))),
+    'take-out': (ask) => this.#takeOut(ask),
     'clear-suspect': async ({ id }) => {
       await this.#run('clear-aside', id)
       return null
@@ -211,6 +215,17 @@ export class RedisStore implements SpoolStore {
 
   async #void({ ids }: StoreAsk<'void'>): Promise<readonly Gone[]> {
     const [gone] = await this.#commit('void', String(VOID_KEPT_MS), String(ids.length), ...ids)
+    return parts(gone).flatMap(goneOf)
+  }
+
+  async #enter({ messages, file, upTo }: StoreAsk<'enter'>): Promise<StoreAnswer<'enter'>> {
+    const whole = messages.flatMap(wholeArguments)
+    const [made] = await this.#commit('enter', file, String(upTo), String(messages.length), ...whole)
+    return texts(made).map((status) => (status === 'accepted' ? 'entered' : 'already-there'))
+  }
+
+  async #takeOut({ ids }: StoreAsk<'take-out'>): Promise<readonly Gone[]> {
+    const [gone] = await this.#commit('take-out', String(ids.length), ...ids)
     return parts(gone).flatMap(goneOf)
   }
 

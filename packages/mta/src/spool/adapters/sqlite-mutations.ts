@@ -12,7 +12,15 @@ import { type Leases, parseToken } from './sqlite-leases.ts'
 import type { Answer, Ask, OperationName, Request } from './sqlite-protocol.ts'
 import type { DeliveryRow, Records } from './sqlite-records.ts'
 
-const MUTATING = ['accept', 'settle', 'change', 'void', 'probe'] as const satisfies readonly OperationName[]
+const MUTATING = [
+  'accept',
+  'settle',
+  'change',
+  'void',
+  'probe',
+  'enter',
+  'take-out',
+] as const satisfies readonly OperationName[]
 const NO_ROW = -1
 type MutatingName = (typeof MUTATING)[number]
 export type MutatingRequest = Extract<Request, { readonly op: MutatingName }>
@@ -51,6 +59,10 @@ export class Mutations {
       case 'probe':
         this.#records.probe(now)
         return { answer: null }
+      case 'enter':
+        return this.#enter(request.ask, now)
+      case 'take-out':
+        return this.#takeOut(request.ask)
       default:
         return assertNever(request)
     }
@@ -179,6 +191,32 @@ export class Mutations {
       this.#records.voidId(id, now)
       const seq = this.#records.seqOf(id)
       if (seq !== undefined) gone.push(this.#records.removeMessage({ seq, id }))
+    }
+    return { answer: gone, whenCommitted: () => this.#committed(gone, []) }
+  }
+
+  /** Also an id that was refused here: that it is in a file says that another spool has accepted it. */
+  #enter({ messages, file, upTo }: Ask<'enter'>, now: number): Applied<'enter'> {
+    const entered = messages.filter((message) => this.#records.insertWhole(message))
+    this.#records.enterUpTo(file, upTo, now)
+    return {
+      answer: messages.map((message) => (entered.includes(message) ? 'entered' : 'already-there')),
+      whenCommitted: () => {
+        for (const { deliveries, content, size } of entered) {
+          for (const { lane, dueAt } of deliveries) this.#leases.lower(lane, dueAt)
+          if (content.kind === 'file') this.#records.fileBytes += size
+        }
+      },
+    }
+  }
+
+  #takeOut({ ids }: Ask<'take-out'>): Applied<'take-out'> {
+    const gone: Gone[] = []
+    for (const id of ids) {
+      const rows = this.#records.deliveries(id)
+      const [any] = rows
+      const stays = rows.some(({ row, delivery }) => delivery.state === 'queued' || this.#leases.isHeld(row))
+      if (any !== undefined && !stays) gone.push(this.#records.removeMessage(any.message))
     }
     return { answer: gone, whenCommitted: () => this.#committed(gone, []) }
   }

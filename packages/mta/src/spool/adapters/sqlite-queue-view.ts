@@ -34,7 +34,7 @@ export class QueueView {
     this.#records = records
     this.#leases = leases
     this.#message = db.prepare(
-      `SELECT id, envelope, message_id_header AS messageIdHeader, received_at AS receivedAt, expires_at AS expiresAt
+      `SELECT id, envelope, message_id_header AS messageIdHeader, received_at AS receivedAt, expires_at AS expiresAt, size
        FROM message WHERE id = ?`,
     )
   }
@@ -48,6 +48,7 @@ export class QueueView {
       reason: delivery.reason ?? null,
       attempts: delivery.attempts,
       dueAt: delivery.dueAt,
+      delayNoticeAt: delivery.delayNoticeAt ?? null,
       recipients: JSON.stringify(delivery.recipients),
     }))
     return { ...row, deliveries }

@@ -9,7 +9,7 @@ import type { LaneId } from '../../delivery/lane.ts'
 import type { DeliveryState, SpooledDelivery, SpooledRecipient } from '../message-state.ts'
 import type { QueueId } from '../queue-id.ts'
 import { domainsOf } from '../store-message.ts'
-import type { Gone, MessageRecord, NewDeliveryRecord, ReadReply } from '../store-protocol.ts'
+import type { Gone, MessageRecord, NewDeliveryRecord, ReadReply, WholeRecord } from '../store-protocol.ts'
 
 const STATES: readonly DeliveryState[] = ['queued', 'held', 'quarantined', 'settled']
 export const QUEUED = 0
@@ -18,6 +18,8 @@ export const SETTLED = 3
 export const ROWS_PER_MESSAGE = 65_536
 /** A repetition follows its original closely; the ids of older attempts cannot come any more. */
 const SETTLEMENT_IDS_MAX = 32
+/** Queue files remembered, so that repeating an old one doubles nothing. */
+const ENTERED_FILES_MAX = 1000
 const VOID_KEPT_MS = 7 * 24 * 60 * 60 * 1000
 
 /** The message that a delivery belongs to. */
@@ -91,6 +93,21 @@ export class Records {
 
   /** False when the id is there already. */
   insertMessage(message: MessageRecord): boolean {
+    return this.#insert(message, (row, delivery) => this.#insertNew(row, delivery))
+  }
+
+  /** A message that another spool kept, as it was there; false when the id is there already. */
+  insertWhole(message: WholeRecord): boolean {
+    return this.#insert(message, (row, delivery) => {
+      this.#statements.insertKept.run(row, ...columnsOf(delivery))
+      if (delivery.state === 'queued') this.lowerLane(delivery.lane, delivery.dueAt)
+    })
+  }
+
+  #insert<D>(
+    message: Omit<MessageRecord, 'deliveries'> & { readonly deliveries: readonly D[] },
+    insertDelivery: (row: number, delivery: D) => void,
+  ): boolean {
     invariant(message.deliveries.length < ROWS_PER_MESSAGE, 'a message has room for its deliveries')
     const { content } = message
     const inline = content.kind === 'inline'
@@ -110,7 +127,7 @@ export class Records {
     )
     if (changes === 0) return false
     this.#nextSeq += 1
-    for (const [n, delivery] of message.deliveries.entries()) this.#insertNew(seq * ROWS_PER_MESSAGE + n, delivery)
+    for (const [n, delivery] of message.deliveries.entries()) insertDelivery(seq * ROWS_PER_MESSAGE + n, delivery)
     return true
   }
 
@@ -184,6 +201,16 @@ export class Records {
   voidId(id: QueueId, now: number): void {
     this.#statements.forgetVoid.run(now - VOID_KEPT_MS)
     this.#statements.voidId.run(id, now)
+  }
+
+  /** The last `upTo` of a queue file; 0: none. */
+  enteredUpTo(file: string): number {
+    return (this.#statements.enteredUpTo.get(file) as { up_to: number } | undefined)?.up_to ?? 0
+  }
+
+  enterUpTo(file: string, upTo: number, now: number): void {
+    this.#statements.enterUpTo.run(file, upTo, now)
+    this.#statements.forgetEntered.run(ENTERED_FILES_MAX)
   }
 
   probe(now: number): void {
@@ -268,6 +295,9 @@ function prepare(db: DatabaseSync) {
     insertSplit: db.prepare(`
       INSERT INTO delivery (row, ${columns}, settlements)
       VALUES ((SELECT max(row) + 1 FROM delivery WHERE row BETWEEN ? AND ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`),
+    insertKept: db.prepare(
+      `INSERT INTO delivery (row, ${columns}, settlements) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+    ),
     updateDelivery: db.prepare(`
       UPDATE delivery SET lane = ?, state = ?, reason = ?, due_at = ?, attempts = ?, delay_notice_at = ?,
         recipients = ?, open = ?, domains = ?, settlements = ? WHERE row = ?`),
@@ -287,6 +317,13 @@ function prepare(db: DatabaseSync) {
     isVoid: db.prepare('SELECT 1 FROM tombstone WHERE id = ?'),
     forgetVoid: db.prepare('DELETE FROM tombstone WHERE at < ?'),
     voidId: db.prepare('INSERT INTO tombstone (id, at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING'),
+    enteredUpTo: db.prepare('SELECT up_to FROM entered WHERE file = ?'),
+    enterUpTo: db.prepare(`
+      INSERT INTO entered (file, up_to, at) VALUES (?, ?, ?)
+      ON CONFLICT (file) DO UPDATE SET up_to = excluded.up_to, at = excluded.at`),
+    forgetEntered: db.prepare(
+      'DELETE FROM entered WHERE file NOT IN (SELECT file FROM entered ORDER BY at DESC LIMIT ?)',
+    ),
     probe: db.prepare('INSERT INTO probe (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at'),
   } as const satisfies Record<string, StatementSync>
 }

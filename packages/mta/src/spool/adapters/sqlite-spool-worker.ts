@@ -10,6 +10,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { assertNever, invariant } from '@hermetic/policy'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { SpoolFaults } from '../faults.ts'
+import type { MessageRecord } from '../store-protocol.ts'
 import { Claims } from './sqlite-claims.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { Leases } from './sqlite-leases.ts'
@@ -134,6 +135,8 @@ class Store {
         return this.#records.readContent(request.ask.id)
       case 'known':
         return request.ask.ids.filter((id) => this.#records.hasMessage(id))
+      case 'entered-up-to':
+        return this.#records.enteredUpTo(request.ask.file)
       case 'show':
         return this.#view.show(request.ask.id)
       case 'clear-suspect': {
@@ -266,8 +269,14 @@ class Store {
 }
 
 function logBytes(request: MutatingRequest): number {
-  const inline = request.op === 'accept' && request.ask.message.content.kind === 'inline'
-  return LOG_BYTES_PER_OPERATION + (inline ? request.ask.message.size : 0)
+  const messages = messagesIn(request)
+  const inline = messages.reduce((sum, { content, size }) => sum + (content.kind === 'inline' ? size : 0), 0)
+  return LOG_BYTES_PER_OPERATION * Math.max(1, messages.length) + inline
+}
+
+function messagesIn(request: MutatingRequest): readonly Omit<MessageRecord, 'deliveries'>[] {
+  if (request.op === 'accept') return [request.ask.message]
+  return request.op === 'enter' ? request.ask.messages : []
 }
 
 function post(message: FromStore): void {

@@ -174,7 +174,7 @@ function packContents(requests: readonly Request[]): { packed: readonly Request[
   if (total === 0) return { packed: requests, buffer: undefined }
   const target = Buffer.allocUnsafeSlow(total)
   let at = 0
-  const pack = (message: MessageRecord): MessageRecord => {
+  const pack = <M extends Omit<MessageRecord, 'deliveries'>>(message: M): M => {
     if (message.content.kind !== 'inline') return message
     target.set(message.content.bytes, at)
     const bytes = new Uint8Array(target.buffer, at, message.content.bytes.byteLength)
@@ -184,16 +184,18 @@ function packContents(requests: readonly Request[]): { packed: readonly Request[
   const packed = requests.map((request): Request => {
     if (request.op === 'accept') return { ...request, ask: { message: pack(request.ask.message) } }
     if (request.op === 'settle') return { ...request, ask: { ...request.ask, enqueue: request.ask.enqueue.map(pack) } }
+    if (request.op === 'enter') return { ...request, ask: { ...request.ask, messages: request.ask.messages.map(pack) } }
     return request
   })
   return { packed, buffer: target.buffer }
 }
 
-function messagesOf(request: Request): readonly MessageRecord[] {
+function messagesOf(request: Request): readonly Omit<MessageRecord, 'deliveries'>[] {
   if (request.op === 'accept') return [request.ask.message]
+  if (request.op === 'enter') return request.ask.messages
   return request.op === 'settle' ? request.ask.enqueue : []
 }
 
-function inlineBytes(message: MessageRecord): number {
+function inlineBytes(message: Pick<MessageRecord, 'content'>): number {
   return message.content.kind === 'inline' ? message.content.bytes.byteLength : 0
 }

@@ -8,6 +8,7 @@
 --   leases     zset, score end of the lease: deliveries that are given out
 --   stopped    zset, score 0: deliveries that are held or quarantined
 --   void:<id>  refused ids; aside: messages that are claimed by name only; bytes: what all messages take
+--   entered    hash, queue file -> messages of it that were taken in; entered-at: zset, file -> when
 --   alive      when a node last looked after the queue; grace: set for a while after nobody could
 -- and shared with the scheduler (`redis/keys.ts`), before `spool:`
 --   lane:<l>   zset, score due: deliveries of the lane that are queued and free, as <id>/<k>
@@ -16,6 +17,7 @@ local P = string.sub(KEYS[1], 1, -4)
 local Q = string.sub(P, 1, -7)
 local IDS, DUE, LEASES, STOPPED = P .. 'ids', Q .. 'due', P .. 'leases', P .. 'stopped'
 local ASIDE, BYTES = P .. 'aside', P .. 'bytes'
+local ENTERED, ENTERED_AT = P .. 'entered', P .. 'entered-at'
 -- Leases looked at per call, so that no call is long; what is left lapses with the next.
 local LAPSED_MAX = 128
 local PARKED = 'aside'
@@ -79,13 +81,14 @@ local function put(id, k, rev, d)
   end
 end
 
--- Reads one new message and stores it, unless it is there or was refused.
-local function insert(now)
+-- Reads one new message and stores it, unless it is there or was refused. What another spool kept keeps its times, and
+-- was accepted there, whatever was refused here.
+local function insert(now, isKept)
   local id, meta, inline, content = arg(), arg(), arg(), arg()
   local cost, file, size, received, count = arg(), arg(), arg(), arg(), tonumber(arg())
   local deliveries = {}
   for k = 1, count do deliveries[k] = deliveryArg() end
-  if redis.call('EXISTS', P .. 'void:' .. id) == 1 then return 'void' end
+  if not isKept and redis.call('EXISTS', P .. 'void:' .. id) == 1 then return 'void' end
   local key = message(id)
   if redis.call('EXISTS', key) == 1 then return 'already-done' end
   redis.call('HSET', key, 'i', count .. ' ' .. cost .. ' ' .. file .. ' ' .. size .. ' ' .. received, 'e', meta)
@@ -95,7 +98,7 @@ local function insert(now)
   for k = 1, count do
     local d = deliveries[k]
     -- A message stamped ahead of this clock is due now, not later.
-    d.due = string.format('%.0f', math.min(tonumber(d.due), now))
+    if not isKept then d.due = string.format('%.0f', math.min(tonumber(d.due), now)) end
     put(id, k - 1, '1', d)
   end
   return 'accepted'

@@ -1,0 +1,3 @@
+#!lua flags=no-writes
+-- How far a file has been taken in.
+return redis.call('HGET', ENTERED, arg()) or '0'
