@@ -39,6 +39,14 @@ export interface QueueKeys {
   permits(site: SiteId): string
   /** Channel on which the permits of one node are called. */
   permitCalls(node: string): string
+  /** Hash, node → what it says of itself. */
+  readonly nodes: string
+  /** Sorted set, node → its last beat (ms). */
+  readonly nodeBeats: string
+  /** Hash, node → the start that has the id. */
+  readonly nodeHolders: string
+  /** Hash, node → what an operator wants of it. */
+  readonly nodeWishes: string
 }
 
 /** BullMQ's name for the queue of lane jobs. */
@@ -62,5 +70,9 @@ export function queueKeys(queue: string): QueueKeys {
     laneJobsWaiting: `${tag}:${LANE_JOBS}:wait`,
     permits: (site) => `${tag}:permits:${site}`,
     permitCalls: (node) => `${tag}:permit-calls:${node}`,
+    nodes: `${tag}:nodes`,
+    nodeBeats: `${tag}:nodes-beats`,
+    nodeHolders: `${tag}:nodes-holders`,
+    nodeWishes: `${tag}:nodes-wishes`,
   }
 }
