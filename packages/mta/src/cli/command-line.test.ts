@@ -66,7 +66,7 @@ describe('the command line', () => {
     [['credential', 'add'], 'hermetic credential: user name missing'],
     [
       ['credential', 'add', 'x', '--sender', 'nobody'],
-      'hermetic credential: allowed sender "nobody" is neither an address nor @domain',
+      'hermetic credential: allowed sender "nobody" is not an address, @domain, @*.domain or an address with one * before the @',
     ],
     [['explain'], 'hermetic explain: domain missing'],
     [['explain', 'a b'], 'hermetic explain: "a b" is neither a domain nor a mail address'],
@@ -150,7 +150,13 @@ describe('check-config', () => {
     const { code, out } = await lab.run('check-config', '--json')
     assert.equal(code, 0)
     assert.deepEqual(JSON.parse(out).credential, [
-      { username: 'shop', secret_hash: '[redacted]', allowed_senders: ['@example.com'] },
+      {
+        username: 'shop',
+        secret_hash: '[redacted]',
+        allowed_senders: ['@example.com'],
+        check_from: true,
+        priority: 0,
+      },
     ])
   })
 })
@@ -166,7 +172,7 @@ describe('credential', () => {
     assert.equal(statSync(kept).mode & 0o777, 0o600)
     assert.equal(statSync(join(lab.directory, 'data')).mode & 0o777, 0o700)
 
-    assert.match((await lab.run('credential', 'list')).out, /^shop +credentials\.json +app@example\.com$/m)
+    assert.match((await lab.run('credential', 'list')).out, /^shop +credentials\.json +- +app@example\.com$/m)
     assert.equal((await lab.run('credential', 'remove', 'shop')).code, 0)
     assert.deepEqual(await lab.run('credential', 'remove', 'shop'), {
       code: 1,

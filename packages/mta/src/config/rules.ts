@@ -4,6 +4,7 @@
  */
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { ConfigPath } from './config-path.ts'
+import { credentialFindings } from './credential-rules.ts'
 import { daneFindings } from './dane-rules.ts'
 import { dkimFindings } from './dkim-rules.ts'
 import type { Finding } from './finding.ts'
@@ -176,16 +177,6 @@ function collide(left: Socket, right: Socket): boolean {
   if (left.address === right.address || left.address === '::' || right.address === '::') return true
   const sameFamily = left.address.includes(':') === right.address.includes(':')
   return sameFamily && (isUnspecified(left.address) || isUnspecified(right.address))
-}
-
-function credentialFindings({ credential = [] }: ReadableConfig): readonly Finding[] {
-  return credential.flatMap(({ username }, index) => {
-    const first = credential.findIndex((other) => other.username === username)
-    if (username === undefined || first === index) return []
-    const path: ConfigPath = ['credential', index, 'username']
-    const wrong = `is there twice: "${username}"`
-    return [{ path, wrong, remedy: 'remove one, or give it another name', read: [path] }]
-  })
 }
 
 function retryFindings({ delivery }: ReadableConfig): readonly Finding[] {

@@ -7,11 +7,12 @@
 import { z } from 'zod'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { Secret } from './secret.ts'
+import { credentials, networkQuotas } from './sections/credential.ts'
 import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
 import { dkimKeys } from './sections/dkim.ts'
 import { history } from './sections/history.ts'
-import { credentials, listeners, submission } from './sections/listener.ts'
+import { listeners, submission } from './sections/listener.ts'
 import { policyOverrides } from './sections/override.ts'
 import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
@@ -26,6 +27,7 @@ export const schema = z.strictObject({
   queue,
   listener: listeners,
   credential: credentials,
+  network_quota: networkQuotas,
   submission,
   dns,
   delivery,

@@ -122,6 +122,8 @@ const submission = {
       size: 'number',
       tls: 'word',
       messageTls: 'word',
+      priority: 'number',
+      tag: 'word',
       tlsRequiredIgnored: 'word',
       dkim: 'facts',
       latencyMs: 'number',

@@ -4,6 +4,7 @@
  *
  * Whatever is signed here is what is stored and sent: header and body after every repair, before dot-stuffing.
  */
+import type { DomainName } from '@hermetic/policy'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { type HeaderField, parseHeader } from '../submission/header.ts'
 import { BodyHash, type Canonicalization, canonicalField } from './canonicalization.ts'
@@ -17,6 +18,8 @@ export interface SigningFacts {
   readonly signedAt: number
   /** May this sender speak for an address in From? */
   readonly mayAuthor: (address: MailAddress) => boolean
+  /** Whose keys sign when there are none for From. */
+  readonly fallbackDomain?: DomainName
 }
 
 /** `header` ends with the CRLF of its last field. */
@@ -33,9 +36,9 @@ export type SigningOutcome =
 
 export function messageSigner(identities: readonly SigningIdentity[]): BeginSignature {
   const identitiesOf = identitiesByDomain(identities)
-  return (header, { signedAt, mayAuthor }) => {
+  return (header, { signedAt, mayAuthor, fallbackDomain }) => {
     const { fields } = parseHeader(header)
-    const found = signatories(fields, identitiesOf, mayAuthor)
+    const found = signatories(fields, identitiesOf, { mayAuthor, fallbackDomain })
     if (found.kind === 'unsigned') return found
     const signature = new MessageSignature(found.identities, { header, fields, signedAt })
     return { kind: 'signing', signature }

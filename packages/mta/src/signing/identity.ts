@@ -1,6 +1,6 @@
 /**
  * Whose keys sign a message: those of the From domain, else of the nearest domain above it that signs for what is below
- * (RFC 6376 §3.10; aligned as RFC 7489 §3.1.1 wants it). Pure.
+ * (RFC 6376 §3.10; aligned as RFC 7489 §3.1.1 wants it), else those of the domain that the login names. Pure.
  */
 import type { DomainName } from '@hermetic/policy'
 import type { MailAddress } from '../smtp/mail-address.ts'
@@ -54,18 +54,26 @@ export function identitiesByDomain(identities: readonly SigningIdentity[]): Iden
   }
 }
 
+/** What is known of who submitted the message. */
+export interface Sender {
+  readonly mayAuthor: (address: MailAddress) => boolean
+  readonly fallbackDomain?: DomainName | undefined
+}
+
 export function signatories(
   header: readonly HeaderField[],
   identitiesOf: IdentitiesOf,
-  mayAuthor: (address: MailAddress) => boolean,
+  { mayAuthor, fallbackDomain }: Sender,
 ): Signatories {
   const [from, ...more] = header.filter(({ name }) => name === 'from')
   const named = from === undefined || more.length > 0 ? undefined : authors(from.body)
   if (named === undefined) return { kind: 'unsigned', reason: 'unreadable-from' }
   const choices = named.map(({ domain }) => (domain.kind === 'name' ? identitiesOf(domain.name) : []))
-  const [[first, ...rest] = [], ...others] = choices
-  if (others.some((other) => other[0] !== first)) return { kind: 'unsigned', reason: 'several-domains' }
-  if (first === undefined) return { kind: 'unsigned', reason: 'no-key' }
+  const several = choices.some((other) => other[0] !== choices[0]?.[0])
+  const fallback = fallbackDomain === undefined ? [] : identitiesOf(fallbackDomain)
+  const own = several ? [] : (choices[0] ?? [])
+  const [first, ...rest] = own.length > 0 ? own : fallback
+  if (first === undefined) return { kind: 'unsigned', reason: several ? 'several-domains' : 'no-key' }
   if (!named.every(mayAuthor)) return { kind: 'unsigned', reason: 'not-permitted' }
   return { kind: 'sign', identities: [first, ...rest] }
 }

@@ -2,9 +2,11 @@
  * The authentication of one session: RFC 4954 §4 state, failures counted per session, per address and per account.
  * A session that failed three times sees each failure answered; its next AUTH ends it (SUB-08).
  */
+
+import type { Account } from './account.ts'
 import { type AuthState, type AuthStep, beginAuth, continueAuth } from './auth-exchange.ts'
 import type { AuthFailures } from './auth-failures.ts'
-import type { Account, CredentialStore } from './credentials.ts'
+import type { CredentialStore } from './credentials.ts'
 import { quotedPeerText } from './events.ts'
 import type { SubmissionLimits } from './limits.ts'
 import { challenge, type Reply, replies } from './replies.ts'

@@ -6,15 +6,13 @@ import { open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { err, ok, type Result } from '@hermetic/policy'
+import { type AccountTerms, readTerms, termsProblem } from './account.ts'
 import { generateToken, hashToken, parseSecretHash } from './secret-hash.ts'
-import { parseSenderRight } from './sender-rights.ts'
 
 /** One account, as in the file and in `[[credential]]` of the settings. */
-export interface CredentialRecord {
+export interface CredentialRecord extends AccountTerms {
   readonly username: string
   readonly secretHash: string
-  /** Addresses or `@domain`; absent: any sender (SUB-14). */
-  readonly allowedSenders?: readonly string[]
 }
 
 const FORMAT_VERSION = 1
@@ -27,15 +25,10 @@ const LOCK_RETRY_MS = 50
 /** A new account with a secret of 160 random bits; the secret exists only in this answer. */
 export function generateCredential(
   username: string,
-  allowedSenders?: readonly string[],
+  terms: AccountTerms = {},
 ): { readonly secret: string; readonly record: CredentialRecord } {
   const secret = generateToken()
-  const record = {
-    username,
-    secretHash: hashToken(secret),
-    ...(allowedSenders === undefined ? {} : { allowedSenders }),
-  }
-  return { secret, record }
+  return { secret, record: { username, secretHash: hashToken(secret), ...terms } }
 }
 
 /** Why a record cannot be used; undefined when it can. */
@@ -45,8 +38,7 @@ export function credentialProblem(record: CredentialRecord): string | undefined 
     return 'username is empty or has control characters'
   if (record.username.length > USERNAME_LENGTH_MAX) return `username is longer than ${USERNAME_LENGTH_MAX}`
   if (parseSecretHash(record.secretHash) === undefined) return 'secret hash is neither sha256:… nor scrypt:N:r:p:…:…'
-  const bad = record.allowedSenders?.find((pattern) => parseSenderRight(pattern) === undefined)
-  return bad === undefined ? undefined : `allowed sender ${JSON.stringify(bad)} is neither an address nor @domain`
+  return termsProblem(record)
 }
 
 /** The accounts of a file; an absent file has none. */
@@ -154,11 +146,10 @@ async function syncDirectory(path: string): Promise<void> {
 
 function readRecord(entry: unknown): CredentialRecord | undefined {
   if (!isObject(entry)) return undefined
-  const { username, secretHash, allowedSenders } = entry
-  if (typeof username !== 'string' || typeof secretHash !== 'string') return undefined
-  if (allowedSenders === undefined) return { username, secretHash }
-  if (!Array.isArray(allowedSenders) || !allowedSenders.every((item) => typeof item === 'string')) return undefined
-  return { username, secretHash, allowedSenders }
+  const { username, secretHash } = entry
+  const terms = readTerms(entry)
+  if (typeof username !== 'string' || typeof secretHash !== 'string' || terms === undefined) return undefined
+  return { username, secretHash, ...terms }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

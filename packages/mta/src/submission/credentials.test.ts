@@ -72,7 +72,7 @@ describe('the file', () => {
     const first = generateCredential('a')
     assert.deepEqual(await writeCredential(file, first.record), { ok: true, value: 'added' })
     assert.equal((await stat(file)).mode & 0o777, 0o600)
-    await writeCredential(file, generateCredential('b', ['@example.com']).record)
+    await writeCredential(file, generateCredential('b', { allowedSenders: ['@example.com'] }).record)
     const again = generateCredential('a')
     assert.deepEqual(await writeCredential(file, again.record), { ok: true, value: 'replaced' })
     const read = await readCredentialFile(file)

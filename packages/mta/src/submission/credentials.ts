@@ -8,16 +8,10 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
+import { type Account, accountOf } from './account.ts'
 import { type CredentialRecord, readCredentialFile } from './credential-file.ts'
 import type { SubmissionEvent } from './events.ts'
 import { matchesSecret, parseSecretHash, type SecretHash } from './secret-hash.ts'
-import { parseSenderRight, type SenderRight } from './sender-rights.ts'
-
-export interface Account {
-  readonly username: string
-  /** Undefined: any sender. */
-  readonly senderRights: readonly SenderRight[] | undefined
-}
 
 export type Verification =
   | { readonly kind: 'accepted'; readonly account: Account; readonly remembered: boolean }
@@ -179,8 +173,7 @@ const NOBODY: SecretHash = { kind: 'sha256', digest: randomBytes(32) }
 function knownAccount(record: CredentialRecord): [string, KnownAccount][] {
   const hash = parseSecretHash(record.secretHash)
   if (hash === undefined) return []
-  const senderRights = record.allowedSenders?.flatMap((pattern) => parseSenderRight(pattern) ?? [])
-  const account = { username: record.username, senderRights }
+  const account = accountOf(record.username, record)
   return [[record.username, { account, secretHash: record.secretHash, hash }]]
 }
 

@@ -17,14 +17,15 @@ export function ehloKeywords(
     // RFC 8314 §4: passwords only inside TLS.
     ...(secure && !authenticated ? [`AUTH ${AUTH_MECHANISMS.join(' ')}`] : []),
     ...(advertise.dsn ? ['DSN'] : []),
+    ...(advertise.priority ? ['MT-PRIORITY'] : []),
     // RFC 8689 §2: a promise about every hop from here on is of no use when this one is in clear.
     ...(secure && advertise.requireTls ? ['REQUIRETLS'] : []),
   ]
 }
 
 export function offeredParameters(
-  { dsn, requireTls }: SessionRules['advertise'],
+  { dsn, requireTls, priority }: SessionRules['advertise'],
   { secure }: { readonly secure: boolean },
 ): OfferedParameters {
-  return { dsn, auth: secure, requireTls: !requireTls ? 'off' : secure ? 'offered' : 'in-clear' }
+  return { dsn, auth: secure, priority, requireTls: !requireTls ? 'off' : secure ? 'offered' : 'in-clear' }
 }

@@ -4,14 +4,14 @@ import { describe, test } from 'node:test'
 import { formatAddress } from '../smtp/mail-address.ts'
 import { parseMailCommand, parseRcptCommand } from './envelope-command.ts'
 
-const plain = { dsn: false, auth: false, requireTls: 'off' } as const
-const all = { dsn: true, auth: true, requireTls: 'offered' } as const
+const plain = { dsn: false, auth: false, priority: false, requireTls: 'off' } as const
+const all = { dsn: true, auth: true, priority: true, requireTls: 'offered' } as const
 const ascii = { utf8: false }
 
 describe('RFC 5321 §4.1.1.2 MAIL', () => {
   test('reads every parameter that is offered', () => {
     const command = parseMailCommand(
-      'mail from:<a@example.com> SIZE=1000 body=8bitmime SMTPUTF8 RequireTLS RET=hdrs ENVID=Q+2B1 AUTH=<>',
+      'mail from:<a@example.com> SIZE=1000 body=8bitmime SMTPUTF8 RequireTLS mt-priority=-3 RET=hdrs ENVID=Q+2B1 AUTH=<>',
       all,
     )
     assert(command.ok)
@@ -19,7 +19,7 @@ describe('RFC 5321 §4.1.1.2 MAIL', () => {
     assert(path.kind === 'address')
     assert.equal(formatAddress(path.address), 'a@example.com')
     const dsn = { envid: 'Q+2B1', ret: 'HDRS' }
-    assert.deepEqual(rest, { smtpUtf8: true, body: '8bitmime', size: 1000, requireTls: true, dsn })
+    assert.deepEqual(rest, { smtpUtf8: true, body: '8bitmime', size: 1000, requireTls: true, priority: -3, dsn })
   })
 
   test('tolerates a blank before the bracket and white space at the end (RFC 5321 §4.1.1)', () => {

@@ -1,6 +1,6 @@
 /**
  * The MAIL and RCPT commands: RFC 5321 §4.1.1.2–3 with the parameters of SIZE (RFC 1870), 8BITMIME (RFC 6152),
- * SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5), REQUIRETLS (RFC 8689 §2) and DSN (RFC 3461 §4). Pure.
+ * SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5), REQUIRETLS (RFC 8689 §2), MT-PRIORITY (RFC 6710 §3) and DSN (RFC 3461 §4). Pure.
  *
  * A parameter of an extension that was not offered is unknown (RFC 5321 §4.1.1.11). Whether the sender may use
  * the address, and how large a message may be, is decided elsewhere.
@@ -8,11 +8,13 @@
 import { err, ok, type Result } from '@hermetic/policy'
 import type { DsnEnvelope, NotifyCondition } from '../smtp/envelope.ts'
 import { type AddressProblem, type ParsedPath, parsePath } from './address.ts'
+import { parsePriority } from './priority.ts'
 
 /** The extensions in force in this session, as far as they add parameters. SIZE, 8BITMIME and SMTPUTF8 always are. */
 export interface OfferedParameters {
   readonly dsn: boolean
   readonly auth: boolean
+  readonly priority: boolean
   /** `in-clear`: honoured, but not offered before TLS. */
   readonly requireTls: 'offered' | 'in-clear' | 'off'
 }
@@ -24,6 +26,7 @@ export interface MailCommand {
   /** As declared; up to 20 digits, so it may exceed what a number holds exactly. */
   readonly size: number | undefined
   readonly requireTls: boolean
+  readonly priority: number | undefined
   readonly dsn: DsnEnvelope
 }
 
@@ -72,12 +75,14 @@ export function parseMailCommand(line: string, offered: OfferedParameters): Resu
   const envid = parameters.get('ENVID')
   const ret = parameters.get('RET')?.toUpperCase()
   const body = parameters.get('BODY')?.toLowerCase()
+  const priority = parameters.get('MT-PRIORITY')
   return ok({
     path,
     smtpUtf8: parameters.has('SMTPUTF8'),
     body: body === '8bitmime' || body === '7bit' ? body : undefined,
     size: size === undefined ? undefined : Number(size),
     requireTls: parameters.has('REQUIRETLS'),
+    priority: priority === undefined ? undefined : parsePriority(priority),
     dsn: {
       ...(envid === undefined ? {} : { envid }),
       ...(ret === 'FULL' || ret === 'HDRS' ? { ret } : {}),
@@ -159,6 +164,8 @@ function mailParameterFault(keyword: string, value: string | undefined, offered:
       return offered.auth ? good(value !== undefined && (value === '<>' || XTEXT.test(value))) : 'unknown-parameter'
     case 'REQUIRETLS':
       return requireTlsFault(value, offered.requireTls)
+    case 'MT-PRIORITY':
+      return offered.priority ? good(value !== undefined && parsePriority(value) !== undefined) : 'unknown-parameter'
     case 'RET':
       return offered.dsn ? good(value !== undefined && /^(?:FULL|HDRS)$/i.test(value)) : 'unknown-parameter'
     case 'ENVID':

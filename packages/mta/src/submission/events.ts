@@ -59,6 +59,9 @@ export type SubmissionEvent =
       readonly size: number
       readonly tls: string
       readonly messageTls: MessageTls
+      /** RFC 6710; absent: 0. */
+      readonly priority?: number
+      readonly tag?: string
       /** There is a field `TLS-Required`, and it was not followed. */
       readonly tlsRequiredIgnored?: FieldIgnored
       /** Absent where no key is configured, and on relay listeners. */

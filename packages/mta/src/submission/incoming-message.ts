@@ -8,13 +8,14 @@ import type { Envelope, Origin, Recipient } from '../smtp/envelope.ts'
 import { formatAddress, type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { AcceptOutcome, ContentSink, NewContent } from '../spool/spool.ts'
+import type { Account } from './account.ts'
 import { boundedSink } from './bounded-sink.ts'
 import { type ContentOutcome, type ContentProfile, ContentReceiver } from './content-receiver.ts'
 import type { SubmissionLimits } from './limits.ts'
 import { type MailTransaction, needsUtf8 } from './mail-transaction.ts'
 import type { HeaderFacts } from './message-hygiene.ts'
 import { type MessageTag, messageTag } from './message-tag.ts'
-import { contentRefusal, queuedReply, type Reply, replies } from './replies.ts'
+import { contentRefusal, queuedReply, type Reply, replies, reprioritisedReply } from './replies.ts'
 import { maySendAs, type SenderRight } from './sender-rights.ts'
 import { receivedField, type TraceFacts } from './trace.ts'
 
@@ -44,8 +45,8 @@ export interface IncomingOptions {
   readonly receivedAt: number
   /** Undefined: nothing is signed. */
   readonly beginSignature: BeginSignature | undefined
-  /** Undefined: the client may send as anybody. */
-  readonly senderRights: readonly SenderRight[] | undefined
+  /** Undefined: the client is known by its network only. */
+  readonly account: Account | undefined
 }
 
 export type IncomingEnd =
@@ -80,6 +81,7 @@ export class IncomingMessage {
           hostname: trace.hostname,
           id,
           receivedFieldsMax: limits.receivedFieldsMax,
+          mayAuthor: authorCheck(options.account?.authorRights),
           receivedAt,
         },
         trace: receivedField({
@@ -117,7 +119,7 @@ export class IncomingMessage {
       case 'accepted':
       case 'already-done':
         return {
-          ...{ kind: 'accepted', reply: queuedReply(this.id), message, tag, spoolMs: now() - startedAt },
+          ...{ kind: 'accepted', reply: this.#queued(), message, tag, spoolMs: now() - startedAt },
           ...(outcome.dkim === undefined ? {} : { dkim: outcome.dkim }),
         }
       case 'full':
@@ -131,6 +133,19 @@ export class IncomingMessage {
 
   abort(): Promise<void> {
     return this.#receiver.abort()
+  }
+
+  #queued(): Reply {
+    const { changed, value } = this.#options.transaction.priority
+    return changed ? reprioritisedReply(this.id, value) : queuedReply(this.id)
+  }
+
+  /** Absent where they say nothing, so that most envelopes stay short. */
+  #marks({ tag: field }: HeaderFacts): Pick<Envelope, 'priority' | 'tag'> {
+    const { transaction, account, role } = this.#options
+    const { value } = transaction.priority
+    const tag = role === 'submission' && field.kind === 'tag' ? field.tag : account?.tag
+    return { ...(value === 0 ? {} : { priority: value }), ...(tag === undefined ? {} : { tag }) }
   }
 
   #tag({ tlsRequired }: HeaderFacts): MessageTag {
@@ -159,6 +174,7 @@ export class IncomingMessage {
       dsn: transaction.dsn,
       size,
       origin,
+      ...this.#marks(facts),
     }
     return {
       id,
@@ -172,13 +188,13 @@ export class IncomingMessage {
 }
 
 /** RFC 5321 §6.4: a relay listener changes no message. */
-function signingOf({
-  role,
-  receivedAt,
-  beginSignature,
-  senderRights,
-}: IncomingOptions): Pick<ContentProfile, 'signing'> {
+function signingOf({ role, receivedAt, beginSignature, account }: IncomingOptions): Pick<ContentProfile, 'signing'> {
   if (role === 'relay' || beginSignature === undefined) return {}
-  const mayAuthor = (author: MailAddress): boolean => senderRights === undefined || maySendAs(author, senderRights)
-  return { signing: { begin: beginSignature, facts: { signedAt: receivedAt, mayAuthor } } }
+  const mayAuthor = authorCheck(account?.senderRights) ?? (() => true)
+  const fallback = account?.dkimDomain === undefined ? {} : { fallbackDomain: account.dkimDomain }
+  return { signing: { begin: beginSignature, facts: { signedAt: receivedAt, mayAuthor, ...fallback } } }
+}
+
+function authorCheck(rights: readonly SenderRight[] | undefined): ((author: MailAddress) => boolean) | undefined {
+  return rights === undefined ? undefined : (author) => maySendAs(author, rights)
 }

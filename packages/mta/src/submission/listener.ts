@@ -96,7 +96,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
 
 function sessionRules(parts: ListenerParts): SessionRules {
   const { listener, authFailures = new AuthFailures(), mayRelaxTls = () => true } = parts
-  const advertise = { dsn: false, requireTls: false, ...parts.advertise }
+  const advertise = { dsn: false, requireTls: false, priority: false, ...parts.advertise }
   const { now = () => performance.now(), wallClock = () => Date.now() } = parts
   const { hostname, limits, credentials, stage, accept, spoolHealth, emit, postmaster } = parts
   return {

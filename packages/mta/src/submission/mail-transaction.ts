@@ -12,9 +12,10 @@ import {
   type ReversePath,
 } from '../smtp/mail-address.ts'
 import type { SpoolHealth } from '../spool/spool.ts'
+import type { Account } from './account.ts'
 import type { ParsedPath } from './address.ts'
-import type { Account } from './credentials.ts'
 import { type OfferedParameters, parseMailCommand, parseRcptCommand } from './envelope-command.ts'
+import { type GrantedPriority, grantedPriority, NETWORK_PRIORITY } from './priority.ts'
 import { commandRefusal, type Reply, replies } from './replies.ts'
 import { maySendAs } from './sender-rights.ts'
 
@@ -25,6 +26,7 @@ export interface MailTransaction {
   /** RFC 8689 §2: the client gave the parameter. */
   readonly requireTls: boolean
   readonly dsn: DsnEnvelope
+  readonly priority: GrantedPriority
   /** By their canonical text: `b@` and `B@` are two, quoted and unquoted forms of one are one (RFC 5321 §2.4). */
   readonly recipients: Map<string, Recipient>
 }
@@ -44,7 +46,7 @@ export function openTransaction(line: string, rules: TransactionRules): Result<M
   if (rules.intake !== 'open') return err(rules.intake === 'full' ? replies.intakeFull : replies.intakeFailing)
   const command = parseMailCommand(line, rules.offered)
   if (!command.ok) return err(commandRefusal(command.error, 'reverse'))
-  const { path, smtpUtf8, requireTls, size, dsn } = command.value
+  const { path, smtpUtf8, requireTls, size, dsn, priority: asked } = command.value
   if (path.kind === 'postmaster') {
     return err(commandRefusal({ kind: 'address', problem: 'unqualified-domain' }, 'reverse'))
   }
@@ -55,7 +57,8 @@ export function openTransaction(line: string, rules: TransactionRules): Result<M
     return err(replies.senderNotAllowed)
   }
   const reversePath = path.kind === 'null' ? nullReversePath : path.address
-  return ok({ reversePath, smtpUtf8, requireTls, dsn, recipients: new Map() })
+  const priority = grantedPriority(asked, rules.account?.priority ?? NETWORK_PRIORITY)
+  return ok({ reversePath, smtpUtf8, requireTls, dsn, priority, recipients: new Map() })
 }
 
 /** Adds the recipient when the reply is positive. */

@@ -123,6 +123,7 @@ describe('RFC 6409 §8: what a submission agent repairs', () => {
       hasMimeVersion: true,
       nonAscii: true,
       nestsHeaders: true,
+      tag: { kind: 'absent' },
       tlsRequired: 'absent',
     })
   })

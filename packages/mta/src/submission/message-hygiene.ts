@@ -7,11 +7,13 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { err, ok, type Result } from '@hermetic/policy'
+import { authors } from '../signing/author.ts'
 import { correctedZone, formatDateTime } from '../smtp/date-time.ts'
-import { formatReversePath, nullReversePath, type ReversePath } from '../smtp/mail-address.ts'
+import { formatReversePath, type MailAddress, nullReversePath, type ReversePath } from '../smtp/mail-address.ts'
 import { type HeaderField, type ParsedHeader, parseHeader, unfold } from './header.ts'
 import { countMailboxes } from './mailbox-list.ts'
 import type { ContentProblem } from './replies.ts'
+import { TAG_FIELD, type TagField, tagField } from './tag-field.ts'
 import { type TlsRequiredField, tlsRequiredField } from './tls-required-field.ts'
 
 export interface HygieneContext {
@@ -22,6 +24,8 @@ export interface HygieneContext {
   /** Makes the left side of a Message-ID unique. */
   readonly id: string
   readonly receivedFieldsMax: number
+  /** Undefined: a message may name any author (RFC 6409 §6.1). */
+  readonly mayAuthor?: ((address: MailAddress) => boolean) | undefined
   /** UTC milliseconds. */
   readonly receivedAt: number
 }
@@ -41,6 +45,7 @@ export interface HeaderFacts {
   /** A multipart or message type: header fields may stand in the body too. */
   readonly nestsHeaders: boolean
   readonly tlsRequired: TlsRequiredField
+  readonly tag: TagField
 }
 
 // RFC 5322 §3.6: at most one of each. Bcc is removed anyway, and trace and Resent fields may repeat.
@@ -58,7 +63,7 @@ const ONCE: ReadonlySet<string> = new Set([
 ])
 
 // RFC 5322 §3.6.3; RFC 5321 §4.4: Return-Path is written at final delivery only.
-const REMOVED: ReadonlySet<string> = new Set(['bcc', 'resent-bcc', 'return-path'])
+const REMOVED: ReadonlySet<string> = new Set(['bcc', 'resent-bcc', 'return-path', TAG_FIELD])
 
 // RFC 5322 §3.6.4, as far as it matters: angle brackets, two sides, no white space.
 const MESSAGE_ID = /^<[^\s<>@]+@[^\s<>@]+>$/
@@ -72,7 +77,7 @@ export function cleanHeader(header: Buffer, context: HygieneContext): Result<Cle
   if (count(parsed, 'received') > context.receivedFieldsMax) return err('loop')
   const facts = headerFacts(parsed, nonAscii)
   if (context.role === 'relay') return ok({ kept: [header], added: '', facts })
-  const problem = headerProblem(parsed)
+  const problem = headerProblem(parsed) ?? authorProblem(parsed, context)
   return problem === undefined ? repaired({ header, parsed, facts }, context) : err(problem)
 }
 
@@ -83,6 +88,7 @@ function headerFacts(parsed: ParsedHeader, nonAscii: boolean): HeaderFacts {
     hasMimeVersion: count(parsed, 'mime-version') > 0,
     nonAscii,
     tlsRequired: tlsRequiredField(parsed),
+    tag: tagField(parsed),
     nestsHeaders: /^(?:multipart|message)\//i.test(bodyOf(parsed, 'content-type') ?? ''),
   }
 }
@@ -97,6 +103,16 @@ function headerProblem(parsed: ParsedHeader): ContentProblem | undefined {
   }
   if (!seen.has('from')) return 'missing-from'
   return countMailboxes(bodyOf(parsed, 'from') ?? '') === 0 ? 'empty-from' : undefined
+}
+
+/** RFC 6409 §6.1: who may not send as an address may not write in its name either. What cannot be read is not allowed. */
+function authorProblem(
+  { fields }: ParsedHeader,
+  { mayAuthor }: Pick<HygieneContext, 'mayAuthor'>,
+): ContentProblem | undefined {
+  if (mayAuthor === undefined) return undefined
+  const named = fields.filter(({ name }) => name === 'from' || name === 'sender').map(({ body }) => authors(body))
+  return named.every((addresses) => addresses?.every(mayAuthor)) ? undefined : 'author-not-allowed'
 }
 
 interface HeaderInHand {

@@ -121,6 +121,8 @@ export class MessageIntake {
       size: envelope.size,
       tls: about.tls,
       messageTls: end.tag.tls,
+      ...(envelope.priority === undefined ? {} : { priority: envelope.priority }),
+      ...(envelope.tag === undefined ? {} : { tag: envelope.tag }),
       ...(end.dkim === undefined ? {} : { dkim: end.dkim }),
       ...(end.tag.fieldIgnored === undefined ? {} : { tlsRequiredIgnored: end.tag.fieldIgnored }),
       latencyMs: this.#rules.now() - startedAt,

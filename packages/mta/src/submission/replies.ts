@@ -107,6 +107,11 @@ export function queuedReply(id: string): Reply {
   return reply(250, '2.0.0', `Ok: queued as ${id}`)
 }
 
+/** RFC 6710 §4.1: the text begins with the priority that the message has now. */
+export function reprioritisedReply(id: string, priority: number): Reply {
+  return reply(250, '2.3.6', `${priority} is the priority of this message. Ok: queued as ${id}`)
+}
+
 /** The reply to content that will not be relayed as it is. */
 export function contentRefusal(problem: ContentProblem): Reply {
   switch (problem) {
@@ -116,13 +121,20 @@ export function contentRefusal(problem: ContentProblem): Reply {
       return reply(552, '5.3.4', 'Message header is too large')
     case 'loop':
       return reply(554, '5.4.6', 'Too many Received fields: a mail loop')
+    case 'author-not-allowed':
+      return reply(550, '5.7.1', 'This account may not send mail with that address in From or Sender')
     default:
       return reply(550, '5.6.0', CONTENT_TEXT[problem])
   }
 }
 
 /** Why content was refused after its real end. */
-export type ContentProblem = keyof typeof CONTENT_TEXT | 'too-large' | 'header-too-large' | 'loop'
+export type ContentProblem =
+  | keyof typeof CONTENT_TEXT
+  | 'too-large'
+  | 'header-too-large'
+  | 'loop'
+  | 'author-not-allowed'
 
 const CONTENT_TEXT = {
   'bare-carriage-return': 'Bare CR in the message',

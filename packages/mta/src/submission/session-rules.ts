@@ -20,7 +20,7 @@ export interface SessionRules extends AuthenticationRules {
   readonly postmaster: MailAddress
   readonly limits: SubmissionLimits
   /** `requireTls`: only while the whole relay keeps that promise (RFC 8689 §2). */
-  readonly advertise: { readonly dsn: boolean; readonly requireTls: boolean }
+  readonly advertise: { readonly dsn: boolean; readonly requireTls: boolean; readonly priority: boolean }
   /** May these addresses, sender and recipients, have `TLS-Required: No` (RFC 8689 §8.3)? */
   readonly mayRelaxTls: (addresses: readonly MailAddress[]) => boolean
   /** Submission only: a bare LF in content becomes CRLF instead of a refusal (SMUG-07). */

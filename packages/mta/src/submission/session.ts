@@ -273,7 +273,7 @@ export class Session implements WireTarget {
         hostname,
         ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
       },
-      ...{ limits, mayRelaxTls, receivedAt: wallClock(), beginSignature, senderRights: account?.senderRights },
+      ...{ limits, mayRelaxTls, receivedAt: wallClock(), beginSignature, account },
     }
   }
 

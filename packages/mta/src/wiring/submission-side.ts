@@ -17,6 +17,7 @@ import { openCredentials } from '../submission/credentials.ts'
 import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from '../submission/limits.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
 import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
+import { configuredCredentials } from './configured-credentials.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -38,7 +39,7 @@ export async function openSubmissionSide(
   const hostname = formatDomain(config.hostname)
   const credentials = await openCredentials({
     file: join(config.data_dir, CREDENTIALS_NAME),
-    fixed: [...config.credential.map(credentialRecord), ...ofProcess],
+    fixed: [...configuredCredentials(config), ...ofProcess],
     emit,
   })
   const routing = { port: config.delivery.port, routes: configuredRoutes(config) }
@@ -62,15 +63,6 @@ export async function openSubmissionSide(
     spoolHealth: () => spool.health(),
     selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
   })
-}
-
-function credentialRecord({
-  username,
-  secret_hash: secretHash,
-  allowed_senders: allowedSenders,
-}: Config['credential'][number]): CredentialRecord {
-  const record = { username, secretHash: secretHash.reveal() }
-  return allowedSenders.length === 0 ? record : { ...record, allowedSenders }
 }
 
 function submissionLimits({ submission }: Config): SubmissionLimits {

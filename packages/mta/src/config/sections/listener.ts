@@ -1,29 +1,15 @@
 /**
- * `[[listener]]`, `[[credential]]` and `[submission]`: who may hand mail to the relay, and how. Pure.
+ * `[[listener]]` and `[submission]`: where the relay takes mail, and how. Pure. Logins are in `credential.ts`.
  * Rules that look at several settings are in `rules.ts`.
  */
 import { ok } from '@hermetic/policy'
-import { parseSecretHash } from '../../submission/secret-hash.ts'
-import { parseSenderRight } from '../../submission/sender-rights.ts'
 import { parseTlsOptionalRule } from '../../submission/tls-optional-rule.ts'
 import { defaulted, listOf, optional, required, table, tableList } from '../setting.ts'
 import { textType } from '../value-type.ts'
-import {
-  boolean,
-  choice,
-  integer,
-  ipAddress,
-  listenPort,
-  matching,
-  network,
-  path,
-  secret,
-  size,
-} from '../value-types.ts'
+import { boolean, choice, integer, ipAddress, listenPort, network, path, size } from '../value-types.ts'
 
 /** More sockets than one host has a use for. */
 const LISTENERS_MAX = 64
-const CREDENTIALS_MAX = 10_000
 const NETWORKS_MAX = 1_000
 const SENDERS_MAX = 1_000
 
@@ -83,43 +69,6 @@ export const listeners = tableList(
         'Submission only: whether a line of a message that ends with LF alone is completed to CRLF; otherwise such a message is refused.',
       source: 'RFC 6409 §8, RFC 5321 §2.3.8',
     }),
-  },
-)
-
-export const credentials = tableList(
-  {
-    maxItems: CREDENTIALS_MAX,
-    sentence: 'A login for submission; `hermetic credential add` keeps others in data_dir/credentials.json.',
-  },
-  {
-    username: required(matching('user name', '1 to 255 characters, no control characters', /^\P{Cc}{1,255}$/u), {
-      sentence: 'The name to log in with.',
-      source: 'RFC 4616 §2',
-      example: '"shop"',
-    }),
-    secret_hash: required(
-      secret(
-        'hash of a secret',
-        'the hash that `hermetic credential add --print` shows',
-        (text) => parseSecretHash(text) !== undefined,
-      ),
-      {
-        sentence: 'What is kept of the secret: SHA-256 of a generated one, scrypt of a chosen one.',
-        source: 'architecture, decision 9',
-        example: '"sha256:…"',
-      },
-    ),
-    allowed_senders: listOf(
-      textType('mail address or @domain', '"app@example.com", or "@example.com" for every address in it', (text) =>
-        parseSenderRight(text) === undefined ? undefined : ok(text),
-      ),
-      [],
-      {
-        maxItems: SENDERS_MAX,
-        sentence: 'Reverse-paths that this login may use; empty: any.',
-        source: 'RFC 6409 §6.1',
-      },
-    ),
   },
 )
 
