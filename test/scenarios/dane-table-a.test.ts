@@ -30,7 +30,7 @@ const GARBAGE = 'validation-failure: not-tls'
 
 const GROUP_1: readonly Row[] = [
   { row: '1', host: NO_STARTTLS, end: 'waits', report: [`tlsa:F(${NOT_OFFERED})`] },
-  { row: '1, refused', host: REFUSED, end: 'waits', report: [`tlsa:F(${NOT_OFFERED}: starttls-refused)`] },
+  { row: '1, refused', host: REFUSED, end: 'waits', report: [`tlsa:F(${NOT_OFFERED}: 454)`] },
   { row: '2', end: 'dane', report: ['tlsa:S'] },
   { row: '2, self-signed', certificate: 'self-signed', end: 'dane', report: ['tlsa:S'] },
   { row: '2, DANE-TA', certificate: 'ta-good', end: 'dane', report: ['tlsa:S'] },

@@ -39,7 +39,7 @@ const rows: readonly Row[] = [
     host: REFUSED,
     arrives: 'clear',
     level: 'clear',
-    report: ['npf', 'starttls-not-supported: starttls-refused'],
+    report: ['npf', 'starttls-not-supported: 454'],
   },
   { row: '24, good', host: {}, arrives: 'tls', level: 'encrypted', report: ['npf'] },
   { row: '24, expired', host: { tls: 'expired' }, arrives: 'tls', level: 'encrypted', report: ['npf'] },
@@ -76,7 +76,7 @@ const rows: readonly Row[] = [
     host: REFUSED,
     arrives: 'clear',
     level: 'clear',
-    report: ['sts', 'starttls-not-supported: starttls-refused'],
+    report: ['sts', 'starttls-not-supported: 454'],
   },
   {
     row: '29',
@@ -157,7 +157,7 @@ const rows: readonly Row[] = [
     host: REFUSED,
     arrives: undefined,
     status: '4.7.10',
-    report: ['sts', 'starttls-not-supported: starttls-refused'],
+    report: ['sts', 'starttls-not-supported: 454'],
   },
   {
     row: '35',

@@ -107,7 +107,7 @@ export function tls(
 }
 export const clear = (because: ClearBecause): Channel & { kind: 'clear' } => ({ kind: 'clear', because })
 export const notOffered = clear('starttls-not-offered')
-export const refusedTls = clear('starttls-refused')
+export const refusedTls: Channel & { kind: 'clear' } = { ...clear('starttls-refused'), reply: 454 }
 export const brokenTls: Channel & { kind: 'clear' } = {
   ...clear('handshake-failed'),
   failure: { kind: 'alert', alert: 'protocol-version' },

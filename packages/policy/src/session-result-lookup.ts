@@ -2,7 +2,7 @@
  * A failed lookup in the words of a report: whether DNSSEC is its cause, and a short code from a closed list. Pure.
  */
 import type { DnsFailureReason } from './dns/answer.ts'
-import { isValidationFailure } from './dns/extended-error.ts'
+import { isRegistered, isValidationFailure } from './dns/extended-error.ts'
 
 export type LookupKind = 'mx' | 'address' | 'cname' | 'tlsa'
 
@@ -11,8 +11,10 @@ export function tellsOfDnssec(reason: DnsFailureReason): boolean {
   return reason.kind === 'rcode' && reason.extendedError !== undefined && isValidationFailure(reason.extendedError)
 }
 
-/** RPT-47 fixes `tlsa-lookup-timeout`; the others are made alike. */
+/** RPT-47 fixes `tlsa-lookup-timeout`; the others are made alike, with the number of an extended error that has a meaning. */
 export function lookupReasonCode(lookup: LookupKind, reason: DnsFailureReason): string {
   if (reason.kind === 'timeout') return `${lookup}-lookup-timeout`
-  return tellsOfDnssec(reason) ? `${lookup}-lookup-bogus` : `${lookup}-lookup-failed`
+  const extended = reason.kind === 'rcode' ? reason.extendedError : undefined
+  const number = extended !== undefined && isRegistered(extended) ? `-ede-${extended.infoCode}` : ''
+  return `${lookup}-lookup-${tellsOfDnssec(reason) ? 'bogus' : 'failed'}${number}`
 }

@@ -30,7 +30,7 @@ const FACTS: Omit<PeerFacts, 'pkix' | 'name'> = {
 const tls = (pkix: PkixFact, name = matched): Channel => ({ kind: 'tls', facts: { ...FACTS, pkix, name } })
 const good = tls(trusted)
 const notOffered: Channel = { kind: 'clear', because: 'starttls-not-offered' }
-const refused: Channel = { kind: 'clear', because: 'starttls-refused' }
+const refused: Channel = { kind: 'clear', because: 'starttls-refused', reply: 454 }
 const broken: Channel = {
   kind: 'clear',
   because: 'handshake-failed',
@@ -55,7 +55,7 @@ const failure = (
 ): DomainResult => ({ policyType, outcome: { kind: 'failure', details: [first, ...more] } })
 
 const NO_STARTTLS = { resultType: 'starttls-not-supported' } as const
-const REFUSED = { resultType: 'starttls-not-supported', failureReasonCode: 'starttls-refused' } as const
+const REFUSED = { resultType: 'starttls-not-supported', failureReasonCode: '454' } as const
 const BROKEN = { resultType: 'validation-failure', failureReasonCode: 'alert-protocol-version' } as const
 const EXPIRED = { resultType: 'certificate-expired' } as const
 const WRONG_NAME = { resultType: 'certificate-host-mismatch' } as const

@@ -8,7 +8,7 @@
  * that policies be ignored, or an operator waived them, nothing is said of them (RTLS-39).
  */
 import type { DaneReason } from './dane/facts.ts'
-import type { DnsFailureReason } from './dns/answer.ts'
+import { type DnsFailureReason, isOurTrouble } from './dns/answer.ts'
 import type { TlsaRecordData } from './dns/resolver.ts'
 import type { OwnerName } from './domain-name.ts'
 import type { ProofRequirement, StsAssessment, Unreachable, UnreachableReason } from './requirement.ts'
@@ -72,6 +72,8 @@ function refusalResults(reason: UnreachableReason): readonly SessionResult[] {
       return reason.sts.preloaded ? [] : [{ policyType: 'sts', outcome: outcome([MX_MISMATCH]) }]
     case 'tlsa-lookup-failed': {
       const { lookup, name, reason: why } = reason.failure
+      // Nobody's DNSSEC is at fault when we cannot ask, or have nobody who validates.
+      if (isOurTrouble(why)) return []
       return lookup === 'address' ? lookupResults(lookup, name, why) : [dnssecInvalid(lookup, name, why)]
     }
     case 'dane-required':
@@ -174,7 +176,9 @@ function channelFailures(channel: Channel): readonly FailureDetail[] {
   return first === undefined ? [] : [certificateFailure(first)]
 }
 
-function clearFailure({ because, failure: broken }: Channel & { readonly kind: 'clear' }): FailureDetail {
+/** RPT-39: a refusal is told by the code of its reply, also one that ended the session (421). */
+function clearFailure({ because, failure: broken, reply }: Channel & { readonly kind: 'clear' }): FailureDetail {
+  if (reply !== undefined) return { resultType: 'starttls-not-supported', failureReasonCode: `${reply}` }
   switch (because) {
     case 'starttls-not-offered':
       return { resultType: 'starttls-not-supported' }

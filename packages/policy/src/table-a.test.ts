@@ -70,7 +70,7 @@ const wrongName = tls(trusted, mismatched, authenticated)
 const neither = tls(selfSigned, undefined, bad)
 
 const NO_STARTTLS = 'starttls-not-supported'
-const REFUSED = 'starttls-not-supported: starttls-refused'
+const REFUSED = 'starttls-not-supported: 454'
 const BROKEN = 'validation-failure: alert-protocol-version'
 const UNTRUSTED = 'certificate-not-trusted: DEPTH_ZERO_SELF_SIGNED_CERT'
 const NO_MATCH = 'certificate-not-trusted: dane-no-matching-tlsa'
@@ -301,7 +301,7 @@ const REQUIRED = 'tlsa:F(dane-required)'
 
 const GROUPS_4_AND_5: readonly Row[] = [
   ['36', failed, tls(), avoid('dane'), [FAILED]],
-  ['36, bogus', because(bogus), tls(), avoid('dane'), ['tlsa:F(dnssec-invalid: tlsa-lookup-bogus)']],
+  ['36, bogus', because(bogus), tls(), avoid('dane'), ['tlsa:F(dnssec-invalid: tlsa-lookup-bogus-ede-6)']],
   ['36, SERVFAIL', because(servfail), tls(), avoid('dane'), ['tlsa:F(dnssec-invalid: tlsa-lookup-failed)']],
   [
     '36, of the first alias',
@@ -359,9 +359,21 @@ function check([, facts, channel, action, expected]: Row): void {
 }
 
 describe('Table A, preconditions', () => {
+  test('a lookup that failed through our own fault is no failure of the domain', () => {
+    for (const reason of [
+      { kind: 'network', code: 'ECONNREFUSED' },
+      { kind: 'unvalidated', detail: 'no validator' },
+    ] as const) {
+      const facts = { local: 'nothing', mxHostname, dane: { ...DANE.failure, reason } } as const
+      const requirement = tlsRequirement(facts)
+      assert(requirement.kind === 'unreachable')
+      assert.deepEqual(unreachableResults(requirement), [])
+    }
+  })
+
   test('row P1: a failed MX lookup is reported of the domain when DNSSEC is known to be the cause, else not', () => {
     const results = lookupResults('mx', nextHop, bogus)
-    assert.deepEqual(report(results), ['tlsa:F(dnssec-invalid: mx-lookup-bogus)'])
+    assert.deepEqual(report(results), ['tlsa:F(dnssec-invalid: mx-lookup-bogus-ede-6)'])
     assert.deepEqual(
       results.map((one) => one.policyType === 'tlsa' && one.policyDomain),
       [nextHop],
@@ -372,13 +384,13 @@ describe('Table A, preconditions', () => {
 
   test('row P3: a failed address lookup is reported of the host when DNSSEC is the cause, else not', () => {
     assert.deepEqual(report(lookupResults('address', mxHostname, bogus)), [
-      'tlsa:F(dnssec-invalid: address-lookup-bogus)',
+      'tlsa:F(dnssec-invalid: address-lookup-bogus-ede-6)',
     ])
     assert.deepEqual(lookupResults('address', mxHostname, servfail), [])
     const lookup = (reason: DnsFailureReason) =>
       tlsRequirement({ local: 'nothing', mxHostname, dane: { ...DANE.failure, lookup: 'address', reason } })
     for (const [reason, expected] of [
-      [bogus, ['tlsa:F(dnssec-invalid: address-lookup-bogus)']],
+      [bogus, ['tlsa:F(dnssec-invalid: address-lookup-bogus-ede-6)']],
       [servfail, []],
     ] as const) {
       const requirement = lookup(reason)

@@ -38,13 +38,22 @@ const OLD_VERSION: ReadonlySet<string> = new Set([
 /** Translates an `error` event of a TLS socket, during the handshake or after it. */
 export function tlsFailureOf(error: unknown): TlsFailure {
   const { code, syscall } = codesOf(error)
-  const alert = ALERT.exec(code)?.[1]
-  if (alert !== undefined) return { kind: 'alert', alert: alert.toLowerCase().replaceAll('_', '-') }
+  const alert = receivedAlert(code)
+  if (alert !== undefined) return alert
   if (NOT_TLS.has(code)) return { kind: 'not-tls' }
   if (OLD_VERSION.has(code)) return { kind: 'protocol-version' }
   // Node reports an orderly close inside the handshake as ECONNRESET too, but without a system call.
   if (code === 'ECONNRESET' && syscall === undefined) return { kind: 'closed' }
   return syscall === undefined ? { kind: 'other', code } : { kind: 'reset', code }
+}
+
+/**
+ * An alert by the code of its error. In TLS 1.3 we are done before the peer has judged what we sent, so its alert may
+ * come when we already wait for its first reply (RFC 8446 §4.4.4).
+ */
+export function receivedAlert(code: string): (TlsFailure & { readonly kind: 'alert' }) | undefined {
+  const alert = ALERT.exec(code)?.[1]
+  return alert === undefined ? undefined : { kind: 'alert', alert: alert.toLowerCase().replaceAll('_', '-') }
 }
 
 /**

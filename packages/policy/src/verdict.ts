@@ -25,6 +25,8 @@ export type Channel =
       readonly because: ClearBecause
       /** How the handshake failed, when that is known. */
       readonly failure?: TlsFailure
+      /** The code of the reply by which STARTTLS was refused. */
+      readonly reply?: number
     }
   | {
       readonly kind: 'tls'

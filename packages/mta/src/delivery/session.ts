@@ -13,7 +13,6 @@ import {
   type DaneAuthentication,
   type DaneFacts,
   type DomainName,
-  endedWithoutAlert,
   err,
   invariant,
   judge,
@@ -25,7 +24,6 @@ import {
   requireTlsFailure,
   type SessionResult,
   sessionResults,
-  type TlsFailure,
   type Verdict,
   type VerdictReason,
 } from '@hermetic/policy'
@@ -40,6 +38,7 @@ import type { LaneId } from './lane.ts'
 import type { DeliveryCause, RemoteHost, TlsPolicyCause } from './outcome.ts'
 import { causeOfSession, mechanismOf } from './problem.ts'
 import type { RouteAccess } from './route.ts'
+import { brokeWithoutAlert, type TlsBreak, tlsBreakOf } from './tls-break.ts'
 
 export interface SessionTarget {
   readonly lane: LaneId
@@ -68,10 +67,19 @@ export interface SessionOptions {
   readonly onLoginFailed: (target: SessionTarget, credentials: Credentials, problem: LoginProblem) => void
 }
 
-/** What was judged, whole: for `explain`, which shows it. */
+/** What was judged, whole: for `explain`, which shows it, and for reports. */
 export interface JudgedChannel {
   readonly channel: Channel
   readonly verdict: Verdict
+  /** The connection that was judged; of one that broke before it was greeted only the address. */
+  readonly seen: SeenConnection
+}
+
+export interface SeenConnection {
+  readonly remoteAddress: string
+  readonly localAddress?: string | undefined
+  /** The name that the host gave in its greeting. */
+  readonly helo?: string | undefined
 }
 
 /** A connection that has proven what its requirement demands. */
@@ -96,7 +104,7 @@ type Opening =
   | { readonly kind: 'open'; readonly session: ProvenSession }
   | { readonly kind: 'failed'; readonly cause: DeliveryCause }
   /** STARTTLS was accepted and then TLS broke. */
-  | { readonly kind: 'tls-broken'; readonly failure: string; readonly tls?: TlsFailure }
+  | { readonly kind: 'tls-broken'; readonly broken: TlsBreak; readonly seen?: SeenConnection }
 
 export async function openSession(
   target: SessionTarget,
@@ -104,13 +112,13 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<Result<ProvenSession, DeliveryCause>> {
   let opening = await open(target, options, { mode: 'default', signal })
-  if (opening.kind === 'tls-broken' && brokeWithoutAlert(opening) && !signal.aborted) {
-    options.onFallback(target, opening.failure, 'classic-groups')
+  if (opening.kind === 'tls-broken' && brokeWithoutAlert(opening.broken) && !signal.aborted) {
+    options.onFallback(target, opening.broken.failure, 'classic-groups')
     opening = await open(target, options, { mode: 'classic', signal })
   }
   if (opening.kind === 'tls-broken' && target.requirement.floor === 'opportunistic' && !signal.aborted) {
-    options.onFallback(target, opening.failure, 'clear')
-    opening = await open(target, options, { mode: 'clear', signal, broken: opening.tls })
+    options.onFallback(target, opening.broken.failure, 'clear')
+    opening = await open(target, options, { mode: 'clear', signal, broken: opening.broken })
   }
   switch (opening.kind) {
     case 'open':
@@ -129,7 +137,7 @@ interface Try {
   readonly mode: Mode
   readonly signal: AbortSignal
   /** How the handshake before this connection failed. */
-  readonly broken?: TlsFailure | undefined
+  readonly broken?: TlsBreak
 }
 
 async function open(target: SessionTarget, options: SessionOptions, { mode, signal, broken }: Try): Promise<Opening> {
@@ -193,9 +201,9 @@ async function secure(seed: Seed, mode: Mode): Promise<Opening> {
   const started = await connection.startTls(tlsOptions(target, options, mode))
   switch (started.kind) {
     case 'declined': // TLS-09
-      return inClear(seed, channelInClear('starttls-refused'))
+      return inClear(seed, channelInClear('starttls-refused', { reply: started.reply.code }))
     case 'failed':
-      return tlsBroken(started.problem)
+      return tlsBroken(started.problem, seenOf(connection))
     case 'secured':
       return secured(seed, started.facts)
     default:
@@ -210,10 +218,10 @@ async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   const judged = judgeOr(seed, shown)
   if (judged.kind === 'failed') return judged
   const again = await connection.ehlo(options.hostname, { allowHelo: false })
-  if (!again.ok) {
-    if (again.error.kind !== 'reply') return tlsBroken(again.error)
-    return giveUp(connection, causeOfSession(again.error, 'ehlo'))
-  }
+  // An alert of TLS 1.3 may come only now: what was proven by then is not told as a success.
+  if (!again.ok && again.error.kind !== 'reply') return tlsBroken(again.error, seenOf(connection))
+  judged.tell()
+  if (!again.ok) return giveUp(connection, causeOfSession(again.error, 'ehlo'))
   const { verdict, results } = judged
   const refused = await logIn(seed, verdict)
   if (refused !== undefined) return refused
@@ -255,6 +263,7 @@ async function logIn(
 function inClear(seed: Seed, channel: Channel & { readonly kind: 'clear' }): Opening {
   const judged = judgeOr(seed, channel)
   if (judged.kind === 'failed') return judged
+  judged.tell()
   const { connection, target, abort } = seed
   invariant(target.access?.credentials === undefined, 'no session in clear where credentials are used')
   const { verdict, results } = judged
@@ -262,8 +271,15 @@ function inClear(seed: Seed, channel: Channel & { readonly kind: 'clear' }): Ope
   return { kind: 'open', session: { connection, target, abort, verdict, results, channel: record, judged: channel } }
 }
 
-function channelInClear(because: ClearBecause, failure?: TlsFailure): Channel & { readonly kind: 'clear' } {
-  return { kind: 'clear', because, ...(failure === undefined ? {} : { failure }) }
+function channelInClear(
+  because: ClearBecause,
+  { tls, reply }: Omit<TlsBreak, 'failure'> = {},
+): Channel & { readonly kind: 'clear' } {
+  return {
+    ...{ kind: 'clear', because },
+    ...(tls === undefined ? {} : { failure: tls }),
+    ...(reply === undefined ? {} : { reply }),
+  }
 }
 
 type Judged =
@@ -271,36 +287,45 @@ type Judged =
       readonly kind: 'proven'
       readonly verdict: Verdict & { readonly kind: 'proven' }
       readonly results: readonly SessionResult[]
+      /** To be called once it is sure that nothing takes the proof back. */
+      readonly tell: () => void
     }
   | { readonly kind: 'failed'; readonly cause: DeliveryCause }
 
 /** TLS-07: a channel that does not prove what it must gets a QUIT and nothing else. */
 function judgeOr({ connection, target, options }: Seed, channel: Channel): Judged {
-  const { verdict, results } = tellJudged(target, options, channel)
-  if (verdict.kind === 'proven') return { kind: 'proven', verdict, results }
+  const { verdict, results, tell } = judgement({ target, options, seen: seenOf(connection) }, channel)
+  if (verdict.kind === 'proven') return { kind: 'proven', verdict, results, tell }
+  tell()
   return giveUp(connection, policyCause(target, channel, verdict.reasons))
 }
 
-function tellJudged(
-  target: SessionTarget,
-  { onJudged }: SessionOptions,
-  channel: Channel,
-): { readonly verdict: Verdict; readonly results: readonly SessionResult[] } {
+interface Judging {
+  readonly target: SessionTarget
+  readonly options: SessionOptions
+  readonly seen: SeenConnection
+}
+
+function judgement({ target, options, seen }: Judging, channel: Channel) {
   const verdict = judge(target.requirement, channel)
   const results = sessionResults(target.requirement, channel)
-  onJudged(target, results, { channel, verdict })
-  return { verdict, results }
+  return { verdict, results, tell: () => options.onJudged(target, results, { channel, verdict, seen }) }
+}
+
+function seenOf({ address, localAddress, greeting }: SmtpConnection): SeenConnection {
+  return { remoteAddress: address, localAddress, helo: greeting.lines[0]?.split(' ', 1)[0] }
 }
 
 function handshakeCause(
   target: SessionTarget,
   options: SessionOptions,
-  { failure, tls }: Opening & { readonly kind: 'tls-broken' },
+  { broken, seen = { remoteAddress: target.remote.address } }: Opening & { readonly kind: 'tls-broken' },
 ): DeliveryCause {
-  const channel = channelInClear('handshake-failed', tls)
-  const { verdict } = tellJudged(target, options, channel)
+  const channel = channelInClear('handshake-failed', broken)
+  const { verdict, tell } = judgement({ target, options, seen }, channel)
+  tell()
   invariant(verdict.kind === 'failed', 'what is opportunistic was tried in clear')
-  return { ...policyCause(target, channel, verdict.reasons), reason: `handshake-failed (${failure})` }
+  return { ...policyCause(target, channel, verdict.reasons), reason: `handshake-failed (${broken.failure})` }
 }
 
 function policyCause(
@@ -326,21 +351,10 @@ function giveUp(
   return { kind: 'failed', cause }
 }
 
-function tlsBroken(problem: SessionProblem): Opening {
-  if (problem.kind === 'stopped') return { kind: 'failed', cause: problem }
-  if (problem.kind !== 'tls') return { kind: 'tls-broken', failure: problem.kind }
-  const { failure } = problem
-  if (failure.kind === 'aborted') return { kind: 'failed', cause: { kind: 'stopped' } }
-  return { kind: 'tls-broken', failure: failureText(failure), tls: failure }
-}
-
-function brokeWithoutAlert({ tls }: Opening & { readonly kind: 'tls-broken' }): boolean {
-  return tls !== undefined && endedWithoutAlert(tls)
-}
-
-function failureText(failure: TlsFailure): string {
-  if (failure.kind === 'alert') return `alert ${failure.alert}`
-  return failure.kind === 'reset' || failure.kind === 'other' ? `${failure.kind} ${failure.code}` : failure.kind
+function tlsBroken(problem: SessionProblem, seen?: SeenConnection): Opening {
+  const broken = tlsBreakOf(problem)
+  if (broken === undefined) return { kind: 'failed', cause: { kind: 'stopped' } }
+  return { kind: 'tls-broken', broken, ...(seen === undefined ? {} : { seen }) }
 }
 
 function reasonText(reason: VerdictReason): string {

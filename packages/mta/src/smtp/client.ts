@@ -63,6 +63,8 @@ export type StartTlsOutcome =
 export class SmtpConnection {
   readonly address: string
   readonly port: number
+  /** Of our side. */
+  readonly localAddress: string | undefined
   /** Resolves when the connection is over, with the reason unless it was `quit`. */
   readonly ended: Promise<SessionProblem | undefined>
   readonly #timeouts: SmtpTimeouts
@@ -97,6 +99,7 @@ export class SmtpConnection {
   ) {
     this.address = address
     this.port = port
+    this.localAddress = socket.localAddress
     this.#timeouts = timeouts
     this.#signal = signal
     this.#facts = facts

@@ -68,6 +68,11 @@ export function isValidationFailure({ infoCode }: Pick<ExtendedDnsError, 'infoCo
   return VALIDATION_FAILURES.has(infoCode)
 }
 
+/** Others may be anything that fits into sixteen bits. */
+export function isRegistered({ infoCode }: Pick<ExtendedDnsError, 'infoCode'>): boolean {
+  return infoCode < PURPOSES.length
+}
+
 /** `DNSSEC Bogus (6): …`; without text just the purpose. */
 export function extendedErrorText({ infoCode, extraText }: ExtendedDnsError): string {
   const purpose = `${PURPOSES[infoCode] ?? 'extended error'} (${infoCode})`
