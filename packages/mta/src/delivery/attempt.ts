@@ -21,8 +21,10 @@ import { type CandidateHost, dnsFailureText, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
 import { policyField } from './delivery-record.ts'
+import { dialOrder, firstFamily } from './dial-order.ts'
 import type { DeliveryEvent, PolicyRecord } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
+import { dialHost, type FailedAddress, type HostDialled, type HostDialOptions, learnOfSession } from './host-dial.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
 import { callsForNewPolicy, isRefusedLogin, mechanismOf, ofSmarthost, problemOf } from './problem.ts'
@@ -39,6 +41,7 @@ export interface AttemptOptions {
   readonly using: Set<PooledSession>
   readonly pool: ConnectionPool
   readonly session: SessionOptions
+  readonly dial: HostDialOptions
   readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped' | 'policy' | 'message'>
   readonly emit: (event: DeliveryEvent) => void
   readonly monotonic: () => number
@@ -136,28 +139,37 @@ function noteUnasked(walk: Walk): void {
   note(walk, problemOf({ kind: 'stopped' }, { at: transactions.now() }))
 }
 
-/** All addresses of one host, in order, as long as there are messages for it. */
+/** All addresses of one host, as long as there are messages for it: whichever answers first, then the others. */
 async function visit(host: CandidateHost, walk: Walk): Promise<void> {
   const requirement = walk.facts.requirement(host, walk.options.message)
   if (requirement.kind === 'unreachable') {
     skip(host, requirement, walk)
     return
   }
-  const refused: ClaimProgress[] = []
+  const attempts = Math.max(...walk.queue.map(({ claim }) => claim.attempts))
   for (const progress of walk.queue) progress.breaks = 0
-  for (const address of host.addresses) {
-    if (!mayGoOn(walk)) break
-    await visitAddress({ host, address, requirement, refused }, walk)
+  const left = [...dialOrder(host.addresses, firstFamily(attempts))]
+  const visit: Visit = { host, requirement, refused: [], left, fruitless: new Map() }
+  // What came back once may have come back because of the address: not over the connection that happens to be there.
+  let mayBeWarm = attempts === 0
+  while (left.length > 0 && mayGoOn(walk)) {
+    const warm = mayBeWarm ? walk.options.pool.take(walk.options.lane, host.mxHostname, requirement) : undefined
+    mayBeWarm = true
+    const session = warm ?? (await connect(visit, walk))
+    if (session !== undefined) await use(session, { visit, walk, wasWarm: warm !== undefined })
   }
   // Those that were not begun come first: the others have had their answer from this host.
-  walk.queue.push(...refused)
+  walk.queue.push(...visit.refused)
 }
 
 interface Visit {
   readonly host: CandidateHost
-  readonly address: string
   readonly requirement: ProofRequirement
   readonly refused: ClaimProgress[]
+  /** Addresses that may still be dialled, the next one first. */
+  readonly left: string[]
+  /** Sessions that broke before the peer had taken anything, by address. */
+  readonly fruitless: Map<string, number>
 }
 
 /** RFC 8461 §8.4: as if it did not answer, in its place among the others. */
@@ -211,32 +223,37 @@ function reasonText(reason: UnreachableReason): string {
   }
 }
 
-async function visitAddress(visit: Visit, walk: Walk): Promise<void> {
-  const { options } = walk
-  const { host, requirement, refused } = visit
-  let fruitless = 0
-  while (mayGoOn(walk)) {
-    const warm = options.pool.take(options.lane, host.mxHostname, requirement)
-    const session = warm ?? (await connect(visit, walk))
-    if (session === undefined) return
-    const end = await converse(session, walk)
-    refused.push(...end.refused)
-    walk.accepted += end.accepted
-    // A peer that takes some messages of each connection may have as many connections as it wants.
-    if (end.accepted > 0) walk.connections = 0
-    if (end.answered) {
-      walk.answered = true
-      options.onAnswer()
-    }
-    // Peers end sessions after some messages, and idle ones at any time: the next connection may do better.
-    if (end.broken === undefined || end.accepted > 0 || (warm !== undefined && !end.answered)) continue
-    fruitless += 1
-    // A connection that was just lost may be the doing of one message, and another one now stands in front.
-    const another = end.answered || (end.broken.cause.kind === 'connection-lost' && walk.queue.length > 1)
-    if (another && fruitless < FRUITLESS_MAX) continue
-    note(walk, end.broken)
-    return
+interface Use {
+  readonly visit: Visit
+  readonly walk: Walk
+  readonly wasWarm: boolean
+}
+
+async function use(session: PooledSession, { visit, walk, wasWarm }: Use): Promise<void> {
+  const { address } = session.target.remote
+  const end = await converse(session, walk)
+  visit.refused.push(...end.refused)
+  walk.accepted += end.accepted
+  // A peer that takes some messages of each connection may have as many connections as it wants.
+  if (end.accepted > 0) walk.connections = 0
+  if (end.answered) {
+    walk.answered = true
+    walk.options.onAnswer()
   }
+  // Peers end sessions after some messages, and idle ones at any time: the next connection may do better.
+  if (end.broken === undefined || end.accepted > 0 || (wasWarm && !end.answered)) return
+  const fruitless = (visit.fruitless.get(address) ?? 0) + 1
+  visit.fruitless.set(address, fruitless)
+  // A connection that was just lost may be the doing of one message, and another one now stands in front.
+  const another = end.answered || (end.broken.cause.kind === 'connection-lost' && walk.queue.length > 1)
+  if (another && fruitless < FRUITLESS_MAX) return
+  note(walk, end.broken)
+  leave(visit, address)
+}
+
+function leave({ left }: Visit, address: string): void {
+  const at = left.indexOf(address)
+  if (at !== -1) left.splice(at, 1)
 }
 
 /** Sessions at one address that broke before the peer had taken anything. */
@@ -272,32 +289,66 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
   }
 }
 
-async function connect({ host, address, requirement }: Visit, walk: Walk): Promise<PooledSession | undefined> {
+/** Undefined: not with these addresses; what is wrong with them is noted, and they are not left any more. */
+async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefined> {
   const { options, facts } = walk
-  walk.connections += 1
+  const { connected, failed } = await dialled(visit, walk)
+  for (const failure of failed) {
+    leave(visit, failure.address)
+    addressFailed(failure, visit, walk)
+  }
+  if (connected === undefined) {
+    if (failed.length === 0) visit.left.length = 0
+    return undefined
+  }
+  const { address, socket } = connected
+  leave(visit, address)
   const startedAt = options.monotonic()
-  const { mxHostname, servername, dane } = host
+  const { mxHostname, servername, dane } = visit.host
   const { port, policyDomain, access } = facts
+  const { lane, signal } = options
   const remote = { mxHostname, address, port }
-  const target: SessionTarget = { lane: options.lane, remote, servername, policyDomain, requirement, dane, access }
-  const opened = await openSession(target, options.session, options.signal)
-  if (opened.ok) return { ...opened.value, openedAt: options.monotonic() }
+  const { requirement } = visit
+  const target: SessionTarget = { lane, remote, servername, policyDomain, requirement, dane, access }
+  const opened = await openSession(target, options.session, { signal, socket })
+  learnOfSession(remote, opened.ok ? undefined : opened.error, options.dial)
+  if (opened.ok) {
+    visit.left.unshift(address)
+    return { ...opened.value, openedAt: options.monotonic() }
+  }
   if (opened.error.kind === 'stopped') return undefined
-  const problem = hostProblem(opened.error, walk, remote)
-  note(walk, problem)
   const durationMs = options.monotonic() - startedAt
-  const sts = requirement.sts === undefined ? {} : { sts: requirement.sts }
-  options.emit({
-    event: 'session-failed',
+  addressFailed({ address, cause: opened.error, at: options.dial.now(), durationMs, remembered: false }, visit, walk)
+  return undefined
+}
+
+async function dialled({ left }: Visit, walk: Walk): Promise<HostDialled> {
+  const { options, facts, queue } = walk
+  const now = options.dial.now()
+  const dialledMax = options.connectionsMax - walk.connections
+  const evenDead = queue.some(({ claim }) => claim.expiresAt <= now)
+  const request = { addresses: left, dialledMax, port: facts.port, evenDead, signal: options.signal }
+  const end = await dialHost(request, options.dial)
+  walk.connections += end.failed.filter(({ remembered }) => !remembered).length
+  if (end.connected !== undefined) walk.connections += 1
+  return end
+}
+
+function addressFailed(failure: FailedAddress, { host, requirement }: Visit, walk: Walk): void {
+  const { options, facts } = walk
+  const { address, cause, at, durationMs, remembered } = failure
+  const remote = { mxHostname: host.mxHostname, address, port: facts.port }
+  const problem = { ...hostProblem(cause, walk, remote), at, ...(remembered ? { remembered } : {}) }
+  note(walk, problem)
+  const what = {
     lane: options.lane,
-    nextHop: policyDomain,
+    nextHop: facts.policyDomain,
     remote,
-    ...sts,
+    ...(requirement.sts === undefined ? {} : { sts: requirement.sts }),
     ...policyOf(walk, requirement.sts),
     problem,
-    durationMs,
-  })
-  return undefined
+  }
+  options.emit(remembered ? { event: 'host-passed-by', ...what } : { event: 'session-failed', ...what, durationMs })
 }
 
 /** For the record of a host that got no mail. */

@@ -22,6 +22,7 @@ import type { Spool } from '../spool/spool.ts'
 import { channelRecord } from './channel-record.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { daneRecord } from './dane-record.ts'
+import { DeadHosts } from './dead-hosts.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
 import { FactsSource } from './facts.ts'
@@ -75,6 +76,10 @@ export interface DeliveryOptions extends PolicySettings {
   readonly stopGraceMs?: number
   readonly addressesPerHostMax?: number
   readonly connectionsPerAttemptMax?: number
+  /** RFC 8305 §5: between the beginnings of two connections to one host. */
+  readonly connectionAttemptDelayMs?: number
+  /** How long a host that did not answer is passed by at first; zero: never. */
+  readonly deadHostMs?: number
 }
 
 /** What is needed to say where the mail of a next hop goes and what it demands; `explain` has this and no queue. */
@@ -94,6 +99,8 @@ export type DestinationOptions = Omit<
 
 export interface Delivery {
   readonly turn: Turn
+  /** An operator orders an attempt: hosts that were silent are dialled again. */
+  forgetDeadHosts(): void
   /** After the scheduler has stopped: idle connections get their QUIT. */
   close(): Promise<void>
 }
@@ -112,6 +119,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const leases = new LeaseKeeper({ spool, leaseMs, monotonic, emit })
   const pool = new ConnectionPool({ monotonic, ...(options.reuse === undefined ? {} : { reuse: options.reuse }) })
   const facts = factsSource(options)
+  const dead = deadHosts(options)
   const waiting = new WaitingLanes({ permits, monotonic, wake: (lane) => scheduler.wake(lane) })
   const world: TurnWorld = {
     ...turnLimits(options),
@@ -121,7 +129,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     health: new LaneHealth(),
     leases,
     settler: settlerOptions(options, leases),
-    attempt: attemptOptions(options, pool),
+    attempt: attemptOptions(options, { pool, dead }),
     transactions: {
       spool,
       leases,
@@ -137,6 +145,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
   return {
     turn: (lane, context) => runTurn(lane, context, world),
+    forgetDeadHosts: () => dead.clear(),
     close: async () => {
       leases.close()
       await Promise.all([pool.close(), facts.close()])
@@ -172,10 +181,21 @@ function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorl
   }
 }
 
-function attemptOptions(options: DeliveryOptions, pool: ConnectionPool): TurnWorld['attempt'] {
-  const { hostname, emit, now, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
+function deadHosts({ monotonic, timeouts = DEFAULT_TIMEOUTS, deadHostMs }: DeliveryOptions): DeadHosts {
+  const probeMs = timeouts.connectMs
+  return new DeadHosts({ monotonic, probeMs, ...(deadHostMs === undefined ? {} : { forMs: deadHostMs }) })
+}
+
+interface AttemptParts {
+  readonly pool: ConnectionPool
+  readonly dead: DeadHosts
+}
+
+function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts): TurnWorld['attempt'] {
+  const { hostname, emit, now, monotonic, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
   return {
     pool,
+    dial: { dead, timeouts, attemptDelayMs: options.connectionAttemptDelayMs, localAddress, now, monotonic },
     connectionsMax: options.connectionsPerAttemptMax ?? CONNECTIONS_PER_ATTEMPT_MAX,
     session: {
       ...{ hostname, timeouts, ca, now },

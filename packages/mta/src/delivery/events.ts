@@ -36,6 +36,17 @@ export type DeliveryEvent =
       readonly problem: DeliveryProblem
       readonly durationMs: number
     }
+  /** An address that did not answer a moment ago: it was not dialled, and the next candidate is tried. */
+  | {
+      readonly event: 'host-passed-by'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly remote: RemoteHost
+      readonly sts?: StsAssessment
+      readonly policy?: PolicyRecord
+      /** What was seen of it, and when. */
+      readonly problem: DeliveryProblem
+    }
   /** A policy forbids this host: it was not contacted, and the next candidate is tried. */
   | {
       readonly event: 'candidate-skipped'

@@ -45,6 +45,8 @@ export interface DeliveryProblem {
   readonly remote?: RemoteHost
   /** UTC milliseconds. */
   readonly at: number
+  /** Seen by an earlier attempt on whatever mail; nobody was dialled for this one. */
+  readonly remembered?: true
 }
 
 /** TLS was demanded and not proven; `reason` is the verdict's. */

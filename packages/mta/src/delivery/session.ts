@@ -5,6 +5,7 @@
  * facts and verdict come before the first EHLO. Nothing of a message, and no credentials, leave before the verdict. Where nothing demands TLS, a broken handshake is tried once more with classic groups when it
  * ended without an alert, then on a new connection in clear; a certificate that nobody asked for never matters.
  */
+import type { Socket } from 'node:net'
 import {
   assertNever,
   authenticateByTlsa,
@@ -106,12 +107,18 @@ type Opening =
   /** STARTTLS was accepted and then TLS broke. */
   | { readonly kind: 'tls-broken'; readonly broken: TlsBreak; readonly seen?: SeenConnection }
 
+export interface SessionStart {
+  readonly signal: AbortSignal
+  /** Connected to the address of the target already; for the first connection, fallbacks make their own. */
+  readonly socket?: Socket
+}
+
 export async function openSession(
   target: SessionTarget,
   options: SessionOptions,
-  signal: AbortSignal,
+  { signal, socket }: SessionStart,
 ): Promise<Result<ProvenSession, DeliveryCause>> {
-  let opening = await open(target, options, { mode: 'default', signal })
+  let opening = await open(target, options, { mode: 'default', signal, socket })
   if (opening.kind === 'tls-broken' && brokeWithoutAlert(opening.broken) && !signal.aborted) {
     options.onFallback(target, opening.broken.failure, 'classic-groups')
     opening = await open(target, options, { mode: 'classic', signal })
@@ -136,20 +143,24 @@ export async function openSession(
 interface Try {
   readonly mode: Mode
   readonly signal: AbortSignal
+  readonly socket?: Socket | undefined
   /** How the handshake before this connection failed. */
   readonly broken?: TlsBreak
 }
 
-async function open(target: SessionTarget, options: SessionOptions, { mode, signal, broken }: Try): Promise<Opening> {
+async function open(target: SessionTarget, options: SessionOptions, how: Try): Promise<Opening> {
+  const { mode, signal, socket, broken } = how
   const { remote, requirement } = target
   // The connection outlives the turn that opened it, so it gets a signal of its own.
   const life = new AbortController()
   const abort = () => life.abort()
   signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
   try {
     const connected = await SmtpConnection.connect({
       address: remote.address,
       port: remote.port,
+      socket,
       timeouts: options.timeouts,
       signal: life.signal,
       ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),

@@ -71,6 +71,8 @@ function deferral(index: number, problem: DeliveryProblem, { progress, now, chan
   const { expiresAt, attempts } = progress.claim
   const next = nextAttempt({ now, expiresAt, attempts: attempts + 1, pace: retryPace(problem), chance }, retry)
   if (next.kind === 'retry') return { kind: 'deferred', index, problem, dueAt: next.dueAt }
+  // A memory is not an attempt: the next claim comes at once and dials.
+  if (problem.remembered) return { kind: 'deferred', index, problem, dueAt: now }
   // RFC 8461 §5.1: the next claim comes at once and looks for a new policy first.
   if (isPolicyFailure(problem.cause) && !progress.policyAsked) return { kind: 'deferred', index, problem, dueAt: now }
   return { kind: 'failed', index, problem: expiredProblem(problem, now) }
@@ -110,7 +112,8 @@ export function moveWhereRouted(
 /**
  * A message that is over its age and was tried until then is given up without another connection. One that waited
  * for us, because the relay was down or an operator held it, is tried once more: its time ran out, not its attempts.
- * So is one that a policy kept back: the policy may have changed (RFC 8461 §5.1).
+ * So is one that a policy kept back: the policy may have changed (RFC 8461 §5.1); and one for which nobody was dialled,
+ * because its hosts had been silent to other mail.
  */
 export function expireAtClaim(
   progress: ClaimProgress,
@@ -119,7 +122,7 @@ export function expireAtClaim(
   if (now < progress.claim.expiresAt) return
   const triedLately = now - retry.intervalMaxMs * (1 + retry.jitter)
   for (const { index, lastProblem } of progress.open) {
-    if (lastProblem === undefined || lastProblem.at < triedLately) continue
+    if (lastProblem === undefined || lastProblem.at < triedLately || lastProblem.remembered) continue
     if (isPolicyFailure(lastProblem.cause) || lastProblem.cause.kind === 'route-changed') continue
     progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
   }

@@ -32,7 +32,7 @@ export interface TurnWorld {
   readonly health: LaneHealth
   readonly leases: LeaseKeeper
   readonly settler: SettlerOptions
-  readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'connectionsMax'>
+  readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'dial' | 'connectionsMax'>
   readonly transactions: Omit<AttemptOptions['transactions'], 'onDone'>
   readonly leaseMs: number
   /** Claims at once, at the most. */
@@ -333,7 +333,9 @@ async function nextHopFailed(
     done(progress)
   }
   // A policy is the domain's, a login the lane's: they say nothing about the site, which others share (SMTP-62).
-  if (!isPolicyFailure(problem.cause) && problem.cause.kind !== 'login-failed') state.feedback = 'failed'
+  // What is remembered was said of it when it happened.
+  const isOfSite = !isPolicyFailure(problem.cause) && problem.cause.kind !== 'login-failed' && !problem.remembered
+  if (isOfSite) state.feedback = 'failed'
   const nextHop = nextHopName(state)
   // What keeps REQUIRETLS messages back says nothing about others.
   const oneWish = problem.cause.kind === 'tls-policy' && problem.cause.requireTls !== undefined

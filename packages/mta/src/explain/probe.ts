@@ -62,7 +62,7 @@ async function probeOne(target: ProbeTarget, options: ProbeOptions): Promise<Ses
   const opened = await openSession(
     where,
     sessionOptions(options, (facts) => (judged = { address, ...facts })),
-    deadline,
+    { signal: deadline },
   )
   if (opened.ok) await opened.value.connection.quit()
   if (opened.ok || judged?.verdict.kind === 'failed')

@@ -23,7 +23,7 @@ import {
 } from './entry.ts'
 
 type Named<N extends DeliveryEvent['event']> = Extract<DeliveryEvent, { readonly event: N }>
-type HostFailed = Named<'session-failed'> | Named<'candidate-skipped'>
+type HostFailed = Named<'session-failed' | 'host-passed-by' | 'candidate-skipped'>
 
 /** Of all events these say something about one message, or about a host that a message will have met. */
 export type TellingEvent =
@@ -57,6 +57,7 @@ export class EntriesOfEvents {
         this.#judged.set(event.remote, event)
         return undefined
       case 'session-failed':
+      case 'host-passed-by':
       case 'candidate-skipped':
         this.#failures.set(event.problem, event)
         return undefined

@@ -100,6 +100,7 @@ export class HistoryRecorder {
         break
       case 'channel-judged':
       case 'session-failed':
+      case 'host-passed-by':
       case 'candidate-skipped':
         this.#entries.entryOf(event, 0)
         break

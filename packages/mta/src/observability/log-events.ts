@@ -225,6 +225,11 @@ const delivery = {
       lane: 'word',
       nextHop: 'word',
       mxHostname: 'word',
+  'host-passed-by': {
+    level: 'info',
+    sentence: 'An address that did not answer a moment ago was not dialled; the next candidate is tried.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', policy: 'facts', problem: 'facts' },
+  },
       sts: 'facts',
       policy: 'facts',
       problem: 'facts',

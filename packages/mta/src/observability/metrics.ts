@@ -103,6 +103,11 @@ export const METRICS = {
     labels: ['cause'],
   },
   hermetic_smarthost_login_failures_total: {
+  hermetic_hosts_passed_by_total: {
+    type: 'counter',
+    help: 'Addresses that were not dialled because they had been silent a moment ago.',
+    labels: ['cause'],
+  },
     type: 'counter',
     help: 'Logins that a smarthost refused, or offered no way for.',
     labels: ['lane', 'reason'],
@@ -339,6 +344,7 @@ const UPDATES: Rooms = {
     observe('hermetic_delivery_attempt_seconds', durationMs),
     ...(recipients.delivered > 0 ? wouldHaveRefused(verdict) : []),
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
+  'host-passed-by': ({ problem }) => [count('hermetic_hosts_passed_by_total', { cause: problem.cause.kind })],
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
   'candidate-skipped': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),

@@ -32,6 +32,8 @@ export interface ConnectOptions {
   readonly address: string
   readonly port: number
   readonly localAddress?: string | undefined
+  /** Already connected to that address (`dial.ts`); it is this connection's from now on. */
+  readonly socket?: Socket | undefined
   readonly timeouts: SmtpTimeouts
   /** TLS from the first octet (RFC 8314 §3.3); judge `peerFacts` before the first command. */
   readonly tls?: TlsOptions | undefined
@@ -83,7 +85,7 @@ export class SmtpConnection {
   /** Connects and waits for a positive greeting. A refusing peer gets its QUIT before this answers. */
   static async connect(options: ConnectOptions): Promise<Result<SmtpConnection, SessionProblem>> {
     invariant(isIP(options.address) !== 0, 'an IP address to connect to')
-    const socket = await openSocket(options)
+    const socket = options.socket === undefined ? await openSocket(options) : ok(options.socket)
     if (!socket.ok) return socket
     const secured = await implicitTls(socket.value, options)
     if (!secured.ok) return secured

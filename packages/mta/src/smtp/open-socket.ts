@@ -15,7 +15,10 @@ export interface OpenSocketOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export function openSocket(options: OpenSocketOptions): Promise<Result<Socket, SessionProblem>> {
+/** Of a connection that never stood. */
+export type NotConnected = Extract<SessionProblem, { readonly kind: 'connect-failed' | 'timeout' | 'stopped' }>
+
+export function openSocket(options: OpenSocketOptions): Promise<Result<Socket, NotConnected>> {
   const { address, port, localAddress, timeouts, signal } = options
   if (signal?.aborted) return Promise.resolve(err({ kind: 'stopped' }))
   return new Promise((resolve) => {
@@ -25,7 +28,7 @@ export function openSocket(options: OpenSocketOptions): Promise<Result<Socket, S
       noDelay: true,
       ...(localAddress === undefined ? {} : { localAddress }),
     })
-    const settle = (problem?: SessionProblem): void => {
+    const settle = (problem?: NotConnected): void => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
       socket.off('connect', onConnect).off('error', onError)

@@ -23,6 +23,7 @@ import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
+import { forgettingOnOrder } from './ordered-attempts.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -112,7 +113,8 @@ async function startParts(
     await trySuspects(options, { spool, emit, signal: stopping.signal })
   })()
   return ok({
-    ...{ scheduler, resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
+    scheduler: forgettingOnOrder(scheduler, () => delivery.forgetDeadHosts()),
+    ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     localPolicies: local.value.report,
     sources: { resolver, sts, dane, local: local.value.settings },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),

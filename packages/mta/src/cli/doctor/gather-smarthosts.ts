@@ -54,7 +54,7 @@ async function tried({ lane, access }: Smarthost, options: DestinationOptions): 
       ...{ hostname: options.hostname, timeouts: TIMEOUTS, ca: options.ca ?? [], now: options.now },
       ...{ onFallback: () => undefined, onJudged: () => undefined, onLoginFailed: () => undefined },
     },
-    new AbortController().signal,
+    { signal: new AbortController().signal },
   )
   if (!session.ok) return failed(`${address}: ${causeWords(session.error)}`)
   const { connection, channel, verdict } = session.value
