@@ -15,11 +15,11 @@ import type { Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
-import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
 import type { OpenListener } from './listeners.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
+import type { Waking } from './ordered-attempts.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface AdminServices {
@@ -29,7 +29,7 @@ export interface AdminServices {
 
 export interface AdminParts {
   readonly spool: Spool
-  readonly scheduler: LaneScheduler
+  readonly scheduler: Waking
   readonly listeners: readonly OpenListener[]
   readonly metrics: RelayMetrics
   /** Absent: MTA-STS is off. */

@@ -10,7 +10,6 @@ import { createLocalPermits } from '../limits/adapters/local-permits.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
-import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
@@ -23,8 +22,8 @@ import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
-import { forgettingOnOrder } from './ordered-attempts.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
+import { forgettingOnOrder, type Waking } from './ordered-attempts.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
@@ -38,7 +37,8 @@ import type { StartProblem } from './start-problem.ts'
 export const SET_ASIDE_AFTER_DEATHS = 2
 
 export interface DeliverySide {
-  readonly scheduler: LaneScheduler
+  /** For whoever has work for a lane. */
+  readonly scheduler: Waking
   /** Once the ports are bound: our own listeners are never dialled. */
   setListeners(listeners: readonly Listener[]): void
   readonly resolver: WatchedResolver

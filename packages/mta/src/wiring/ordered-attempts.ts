@@ -4,13 +4,13 @@
  */
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 
-export function forgettingOnOrder(scheduler: LaneScheduler, forget: () => void): LaneScheduler {
+export type Waking = Pick<LaneScheduler, 'wake'>
+
+export function forgettingOnOrder(scheduler: Waking, forget: () => void): Waking {
   return {
-    run: (turn, options) => scheduler.run(turn, options),
     wake: (lane, dueAt, order) => {
       if (order === 'operator') forget()
       scheduler.wake(lane, dueAt, order)
     },
-    stop: (graceMs) => scheduler.stop(graceMs),
   }
 }

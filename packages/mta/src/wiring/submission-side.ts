@@ -6,7 +6,6 @@ import type { Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { laneFor } from '../delivery/route.ts'
 import type { LogEvent } from '../observability/log-events.ts'
-import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -20,13 +19,14 @@ import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
 import { configuredCredentials } from './configured-credentials.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
+import type { Waking } from './ordered-attempts.ts'
 import { postmasterOf } from './postmaster.ts'
 import { CREDENTIALS_NAME } from './relay-options.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface SubmissionParts {
   readonly spool: Spool
-  readonly scheduler: LaneScheduler
+  readonly scheduler: Waking
   readonly credentials?: readonly CredentialRecord[]
   readonly beginSignature: BeginSignature | undefined
   readonly emit: (event: LogEvent) => void
