@@ -215,6 +215,65 @@ describe('lanes of many processes', () => {
     assert.equal(scheduler.trouble(), undefined)
   })
 
+  for (const how of ['pause', 'stop'] as const) {
+    test(`a node in ${how} hands over the lane whose last reply it still waits for, and those that wait there`, async (t) => {
+      const { client, keys, node } = await cluster(t)
+      const [leaving, other] = [await node(), await node()]
+      let lastReply = (): void => {}
+      const replied = new Promise<void>((resolve) => {
+        lastReply = resolve
+      })
+      t.after(() => lastReply())
+      let began = false
+      await leaving.scheduler.run(
+        async () => {
+          began = true
+          await replied
+          return idle
+        },
+        { slots: 1 },
+      )
+      await put(client, keys, { delivery: 'one', dueAt: Date.now() })
+      await until(() => began)
+      const waiting = 'mx:waiting.example:25' as LaneId
+      leaving.scheduler.wake(waiting)
+      await pause(30)
+      const ran = new Set<LaneId>()
+      const turnThere = async (lane: LaneId): Promise<TurnEnd> => {
+        ran.add(lane)
+        await client.del(keys.laneDue(lane))
+        return idle
+      }
+      const leftAt = Date.now()
+      const left = leaving.scheduler[how](2_000)
+      await other.scheduler.run(turnThere, { slots: 2 })
+      await until(() => ran.has(LANE) && ran.has(waiting), PROMISED_MS)
+      t.diagnostic(`both lanes ran elsewhere ${Date.now() - leftAt} ms later`)
+      lastReply()
+      await left
+      assert.ok(Date.now() - leftAt < PROMISED_MS)
+    })
+  }
+
+  test('what an operator wakes at a paused node is run by another', async (t) => {
+    const { node } = await cluster(t)
+    const [paused, other] = [await node(), await node()]
+    const ran: string[] = []
+    const turn = (name: string) => async (): Promise<TurnEnd> => {
+      ran.push(name)
+      return ran.length === 1 ? { kind: 'backoff', until: Date.now() + 60_000 } : idle
+    }
+    await other.scheduler.run(turn('other'), { slots: 1 })
+    other.scheduler.wake(LANE)
+    await until(() => ran.length === 1)
+    await paused.scheduler.run(turn('paused'), { slots: 1 })
+    await paused.scheduler.pause(100)
+    await pause(20)
+    paused.scheduler.wake(LANE, undefined, 'operator')
+    await until(() => ran.length === 2, PROMISED_MS)
+    assert.deepEqual(ran, ['other', 'other'])
+  })
+
   test('without Redis a worker is in trouble, and out of it afterwards', async (t) => {
     await using own = await startRedis()
     const { scheduler, events } = await openScheduler(own.socket, 'away')

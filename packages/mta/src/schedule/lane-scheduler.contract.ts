@@ -37,6 +37,7 @@ export function laneSchedulerContract(open: OpenScheduler): void {
   describe('lane scheduler: wakes', () => wakeRules(open))
   describe('lane scheduler: slots', () => slotRules(open))
   describe('lane scheduler: ends of turns', () => endRules(open))
+  describe('lane scheduler: pause', () => pauseRules(open))
   describe('lane scheduler: stop', () => stopRules(open))
 }
 
@@ -305,6 +306,62 @@ function endRules(open: OpenScheduler): void {
     await world.until(() => world.runs('a') === 1 && world.running === 0)
     world.scheduler.wake(lane('a'), undefined, 'operator')
     await world.until(() => world.runs('a') === 2)
+  })
+}
+
+function pauseRules(open: OpenScheduler): void {
+  test('a pause aborts the signals of running turns and waits for them; afterwards their lanes go on', async () => {
+    await using world = await createWorld(open)
+    let finished = 0
+    world.turn = async (_lane, { signal }) => {
+      if (world.runs('a') > 1) return idle
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      await pause(20)
+      finished += 1
+      return more
+    }
+    await world.run()
+    world.scheduler.wake(lane('a'))
+    await world.until(() => world.running === 1)
+    await world.scheduler.pause(GRACE_MS)
+    assert.deepEqual([finished, world.running], [1, 0])
+    await pause(50)
+    assert.equal(world.runs('a'), 1)
+    world.scheduler.resume()
+    await world.until(() => world.runs('a') === 2)
+  })
+
+  test('wakes of a pause are heard when it ends, and a start in it waits for that', async () => {
+    await using world = await createWorld(open)
+    await world.scheduler.pause(GRACE_MS)
+    await world.spool.put(lane('due'), Date.now())
+    await world.run()
+    world.scheduler.wake(lane('woken'))
+    await pause(50)
+    assert.equal(world.turns.length, 0)
+    world.scheduler.resume()
+    await world.until(() => world.runs('due') === 1 && world.runs('woken') === 1)
+  })
+
+  test('a pause waits no longer than its grace, and a resume does not wait for it', async () => {
+    await using world = await createWorld(open)
+    const held = gate()
+    world.turn = async (id) => {
+      if (id === lane('held')) await held.passed
+      return idle
+    }
+    await world.run()
+    world.scheduler.wake(lane('held'))
+    await world.until(() => world.running === 1)
+    const started = Date.now()
+    await world.scheduler.pause(50)
+    assert.ok(Date.now() - started < PROMISED_MS)
+    const paused = world.scheduler.pause(60_000)
+    world.scheduler.resume()
+    world.scheduler.wake(lane('b'))
+    await world.until(() => world.runs('b') === 1)
+    held.open()
+    await paused
   })
 }
 

@@ -15,7 +15,14 @@ export interface LaneScheduler {
    * backs off stays so, unless an operator ordered the wake.
    */
   wake(lane: LaneId, dueAt?: number, order?: 'operator'): void
-  /** No new turns; aborts the signals of running ones and waits for them, at most `graceMs`. */
+  /**
+   * No new turns here until `resume`, and other processes get the lanes at once; aborts the signals of running turns and
+   * waits for them, at most `graceMs`. Also before `run`. Wakes are heard all the same.
+   */
+  pause(graceMs: number): Promise<void>
+  /** Ends a pause, also one that still waits. */
+  resume(): void
+  /** No new turns for good; aborts the signals of running ones and waits for them, at most `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
 

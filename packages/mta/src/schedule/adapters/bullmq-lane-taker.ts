@@ -63,6 +63,12 @@ export class LaneTaker {
     this.soon()
   }
 
+  /** With 0 wakes are still told, and nothing else. */
+  takePart(slots: number): void {
+    this.#slots = slots
+    this.soon()
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#running = false

@@ -74,7 +74,11 @@ class SharedScheduler implements BullmqScheduler {
   readonly #taker: LaneTaker
   readonly #turns: RunningTurns
   readonly #failures = new TurnFailures()
-  readonly #abort = new AbortController()
+  /** Of the turns that run; aborted while none may begin. */
+  #abort = new AbortController()
+  #stopped = false
+  /** Turns of ours, also those whose lanes others have by now. */
+  readonly #underWay = new Set<Promise<unknown>>()
   #turn: Turn | undefined
   #slots = 0
   #renewing: NodeJS.Timeout | undefined
@@ -96,7 +100,7 @@ class SharedScheduler implements BullmqScheduler {
       ...{ due: this.#due, jobs: this.#jobs, node: this.#node, emit, monotonic },
       everyMs: this.#limits.takeEveryMs,
       idleMs: this.#limits.idleMs,
-      busy: () => this.#turns.size >= this.#slots,
+      busy: () => this.#abort.signal.aborted || this.#turns.size >= this.#slots,
       restart: () => this.#jobs.work(this.#slots),
     })
     client.on('ready', () => this.#taker.soon())
@@ -105,31 +109,54 @@ class SharedScheduler implements BullmqScheduler {
   async run(turn: Turn, { slots }: { readonly slots: number }): Promise<void> {
     this.#turn = turn
     this.#slots = slots
-    this.#jobs.work(slots)
+    const paused = this.#abort.signal.aborted
+    if (!paused) this.#jobs.work(slots)
     this.#renewing = setInterval(() => void this.#renew(), this.#limits.leaseMs / RENEWALS_PER_LEASE)
-    await this.#taker.start(slots)
+    await this.#taker.start(paused ? 0 : slots)
   }
 
   wake(lane: LaneId, dueAt?: number, order?: 'operator'): void {
-    if (this.#abort.signal.aborted) return
+    if (this.#stopped) return
     const inMs = dueAt === undefined ? 0 : Math.max(0, Math.ceil(dueAt - this.#options.now()))
     this.#taker.wake({ lane, inMs, byOperator: order === 'operator' })
   }
 
+  async pause(graceMs: number): Promise<void> {
+    this.#abort.abort()
+    this.#taker.takePart(0)
+    const left = this.#due.leave(this.#slots).catch(() => undefined)
+    await Promise.all([left, this.#endTurns(graceMs)])
+  }
+
+  resume(): void {
+    if (this.#stopped || !this.#abort.signal.aborted) return
+    this.#abort = new AbortController()
+    if (this.#turn === undefined) return
+    this.#jobs.work(this.#slots)
+    this.#taker.takePart(this.#slots)
+  }
+
   async stop(graceMs: number): Promise<void> {
+    this.#stopped = true
     this.#abort.abort()
     clearInterval(this.#renewing)
     await this.#taker.stop()
+    await this.#endTurns(graceMs)
+    if (this.#underWay.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#underWay.size })
+    await this.#due.leave(this.#slots).catch(() => undefined)
+    this.#jobs.close()
+    this.#options.client.disconnect()
+  }
+
+  /** The lanes go to others at once, what still runs here has this long. */
+  async #endTurns(graceMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const grace = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)
     })
     await this.#jobs.rest(grace)
+    await Promise.race([Promise.allSettled(this.#underWay), grace])
     clearTimeout(timer)
-    if (this.#turns.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#turns.size })
-    await this.#due.leave(this.#slots).catch(() => undefined)
-    this.#jobs.close()
-    this.#options.client.disconnect()
   }
 
   trouble(): string | undefined {
@@ -157,14 +184,26 @@ class SharedScheduler implements BullmqScheduler {
     }
   }
 
-  async #run(name: TurnName): Promise<Omit<EndOfTurn, 'progressed'>> {
+  /** When this node gives its turns up the lane is another's at once, however long the last reply takes here. */
+  async #run(name: TurnName): Promise<OwnEnd> {
     const turn = this.#turn
     if (turn === undefined) return putBack
+    const { signal } = this.#abort
+    const ended = this.#runTurn(name, turn, signal)
+    this.#underWay.add(ended)
+    void ended.then(() => this.#underWay.delete(ended))
+    const handOver = handedOver(signal)
+    const end = await Promise.race([ended, handOver.promise])
+    handOver.forget()
+    return end
+  }
+
+  async #runTurn(name: TurnName, turn: Turn, signal: AbortSignal): Promise<OwnEnd> {
     const { lane, slot } = name
     try {
       const end = await turn(lane, {
         slot,
-        signal: this.#abort.signal,
+        signal,
         othersWaiting: () => this.#othersWaiting(name),
         wakeAnother: () => this.#wakeAnother(name),
         progressed: () => this.#progressed(name),
@@ -232,5 +271,25 @@ class SharedScheduler implements BullmqScheduler {
   }
 }
 
+type OwnEnd = Omit<EndOfTurn, 'progressed'>
+
 /** Taken while this node stops: for another. */
 const putBack = { kind: 'more', inMs: 0 } as const
+
+/** In this time a turn gives back what it has not begun, so that who comes next finds it. */
+const HAND_OVER_MS = 50
+
+function handedOver(signal: AbortSignal): { readonly promise: Promise<OwnEnd>; forget(): void } {
+  const { promise, resolve } = Promise.withResolvers<OwnEnd>()
+  let timer: NodeJS.Timeout | undefined
+  const onAbort = (): void => {
+    timer = setTimeout(() => resolve(putBack), HAND_OVER_MS)
+  }
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
+  const forget = (): void => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+  return { promise, forget }
+}

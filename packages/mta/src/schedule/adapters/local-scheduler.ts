@@ -75,7 +75,9 @@ class LocalScheduler implements LaneScheduler {
   readonly #turns = new Set<RunningTurn>()
   /** Lanes whose latest turns moved something; the oldest are forgotten first. */
   readonly #proven = new Set<LaneId>()
-  readonly #abort = new AbortController()
+  /** Of the turns that run; aborted while none may begin. */
+  #abort = new AbortController()
+  #stopped = false
   #turn: Turn | undefined
   #slots = 0
   #timer: NodeJS.Timeout | undefined
@@ -97,7 +99,7 @@ class LocalScheduler implements LaneScheduler {
   }
 
   wake(lane: LaneId, dueAt?: number, order?: 'operator'): void {
-    if (this.#stopping) return
+    if (this.#stopped) return
     const state = this.#lanes.get(lane) ?? this.#remember(lane)
     if (state === undefined) return
     if (order === 'operator') state.notBefore = 0
@@ -109,10 +111,28 @@ class LocalScheduler implements LaneScheduler {
     } else this.#makeReady(state)
   }
 
+  pause(graceMs: number): Promise<void> {
+    this.#abort.abort()
+    return this.#quiet(graceMs)
+  }
+
+  resume(): void {
+    if (this.#stopped || !this.#halted) return
+    this.#abort = new AbortController()
+    this.#whenQuiet?.()
+    this.#dispatchSoon()
+  }
+
   async stop(graceMs: number): Promise<void> {
+    this.#stopped = true
     this.#abort.abort()
     clearTimeout(this.#timer)
     clearImmediate(this.#dispatch)
+    await this.#quiet(graceMs)
+    if (this.#turns.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#turns.size })
+  }
+
+  async #quiet(graceMs: number): Promise<void> {
     if (this.#turns.size === 0) return
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve) => {
@@ -120,10 +140,9 @@ class LocalScheduler implements LaneScheduler {
       timer = setTimeout(resolve, graceMs)
     })
     clearTimeout(timer)
-    if (this.#turns.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#turns.size })
   }
 
-  get #stopping(): boolean {
+  get #halted(): boolean {
     return this.#abort.signal.aborted
   }
 
@@ -168,7 +187,7 @@ class LocalScheduler implements LaneScheduler {
 
   /** Turns start on a clean stack: `wake` is called for every accepted message and must stay cheap. */
   #dispatchSoon(): void {
-    if (this.#dispatch !== undefined || this.#turn === undefined || this.#stopping) return
+    if (this.#dispatch !== undefined || this.#turn === undefined || this.#halted) return
     if (this.#turns.size >= this.#slots) return
     this.#dispatch = setImmediate(() => {
       this.#dispatch = undefined
@@ -178,7 +197,7 @@ class LocalScheduler implements LaneScheduler {
 
   #startTurns(): void {
     const turn = this.#turn
-    if (turn === undefined || this.#stopping) return
+    if (turn === undefined || this.#halted) return
     while (this.#turns.size < this.#slots) {
       const state = this.#ready.take(this.#unprovenAllowed())
       if (state === undefined) return
@@ -252,7 +271,7 @@ class LocalScheduler implements LaneScheduler {
 
   #afterTurn(state: LaneState): void {
     this.#forgetIfInert(state)
-    if (this.#stopping) {
+    if (this.#halted) {
       if (this.#turns.size === 0) this.#whenQuiet?.()
     } else this.#startTurns()
   }
@@ -276,7 +295,7 @@ class LocalScheduler implements LaneScheduler {
   }
 
   #wakeAnother(state: LaneState): void {
-    if (this.#stopping || state.notBefore > this.#options.now()) return
+    if (this.#halted || state.notBefore > this.#options.now()) return
     this.#ready.add(state, this.#proven.has(state.lane))
     this.#dispatchSoon()
   }
@@ -307,7 +326,7 @@ class LocalScheduler implements LaneScheduler {
   }
 
   #othersWaiting(state: LaneState, running: RunningTurn): boolean {
-    if (this.#stopping) return true
+    if (this.#halted) return true
     if (this.#turns.size < this.#slots) return false
     if (this.#ready.size === 1 && this.#ready.has(state)) return false
     return this.#ready.waits(this.#unprovenAllowed(running))
@@ -315,7 +334,7 @@ class LocalScheduler implements LaneScheduler {
 
   /** One timer, for the earliest of all times. */
   #arm(): void {
-    if (this.#stopping) return
+    if (this.#stopped) return
     const at = Math.min(this.#heap.peek()?.at ?? Number.POSITIVE_INFINITY, this.#refillAt)
     if (at >= this.#timerAt || at === Number.POSITIVE_INFINITY) return
     clearTimeout(this.#timer)
@@ -340,7 +359,7 @@ class LocalScheduler implements LaneScheduler {
   }
 
   async #refill(): Promise<void> {
-    if (this.#refilling || this.#stopping) return
+    if (this.#refilling || this.#stopped) return
     this.#refilling = true
     this.#refillAt = Number.POSITIVE_INFINITY
     let againMs = REFILL_INTERVAL_MS
