@@ -16,6 +16,7 @@ export {
   type SeenConnection,
   type SessionSeen,
 } from './counted-session.ts'
+export type { MailAnswer, OutgoingReport, ReportMailer } from './ports/report-mailer.ts'
 export {
   type BatchOutcome,
   type RenderedReport,
@@ -28,6 +29,7 @@ export {
   ResultStoreUnavailable,
   type TargetState,
 } from './ports/result-store.ts'
+export type { Signer } from './ports/signer.ts'
 export {
   type ReadFailure,
   type ReadPolicy,
@@ -42,6 +44,7 @@ export {
   type TlsrptRecordError,
   tlsrptRecordName,
 } from './record.ts'
+export { lookUpTlsrptRecord, type RecordLookup } from './record-lookup.ts'
 export {
   type FailureEntry,
   type PolicyEntry,
@@ -54,9 +57,11 @@ export {
 export { type ReportMail, type ReportMessage, reportMessage } from './report-message.ts'
 export { type ReportOrigin, reportFileName, reportIdFor } from './report-name.ts'
 export type { ReportFinding } from './report-schema.ts'
+export { createReportSender, type ReportSender } from './report-sender.ts'
 export { COMPRESSED_OCTETS_MAX, type SizedReport, sizedReport } from './report-size.ts'
 export { RESULT_TYPE_MEANING, type ResultType } from './result-type.ts'
 export { type HttpsRua, type MailtoRua, parseRua, type Rua, type RuaError } from './rua.ts'
+export { type RunOptions, type RunRequest, type RunSummary, runReports } from './run.ts'
 export {
   type FailedAttempts,
   firstAttemptAt,
@@ -67,6 +72,11 @@ export {
   type SendTime,
   targetSite,
 } from './schedule.ts'
+export type { ReportSendingEvent } from './sending-events.ts'
+export type { StoredReport } from './stored-report.ts'
+export type { Submission } from './submission.ts'
+export { submitByHttps } from './submit-https.ts'
+export { submitByMail } from './submit-mailto.ts'
 export {
   type DomainTally,
   EMPTY_TALLY,
