@@ -2,6 +2,7 @@
  * The `[delivery]` table in the words of the rooms that use it. Pure.
  */
 import type { Config } from '../config/schema.ts'
+import type { DeliveryOptions } from '../delivery/delivery.ts'
 import { defaultReuseLimits, type ReuseLimits } from '../delivery/reuse.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
@@ -14,6 +15,22 @@ export function retryOptions({ delivery }: Config): RetryOptions {
     intervalMaxMs: delivery.retry_interval_max,
     maxAgeMs: delivery.max_age,
     dsnMaxAgeMs: delivery.max_age_dsn,
+    ambiguousMs: delivery.retry_ambiguous,
+    ambiguousMax: delivery.ambiguous_max,
+  }
+}
+
+export function dialSettings({
+  delivery,
+}: Config): Pick<
+  DeliveryOptions,
+  'connectionAttemptDelayMs' | 'deadHostMs' | 'addressesPerHostMax' | 'connectionsPerAttemptMax'
+> {
+  return {
+    connectionAttemptDelayMs: delivery.connection_attempt_delay,
+    deadHostMs: delivery.dead_host_memory,
+    addressesPerHostMax: delivery.addresses_per_host,
+    connectionsPerAttemptMax: delivery.connections_per_attempt,
   }
 }
 

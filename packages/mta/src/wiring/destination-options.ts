@@ -17,7 +17,7 @@ import type { Config } from '../config/schema.ts'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredRoutes } from './configured-routes.ts'
-import { smtpTimeouts } from './delivery-settings.ts'
+import { dialSettings, smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
 import type { LocalPolicySettings } from './local-policies.ts'
 import type { StartProblem } from './start-problem.ts'
@@ -57,6 +57,7 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
     routes: configuredRoutes(config),
     port: config.delivery.port,
     timeouts: smtpTimeouts(config),
+    ...dialSettings(config),
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,

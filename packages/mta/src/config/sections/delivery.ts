@@ -3,6 +3,7 @@
  */
 import { defaulted, listOf, optional, table } from '../setting.ts'
 import { choice, duration, endpointWithDefault, integer, network, path, port } from '../value-types.ts'
+import { ambiguousSettings, dialSettings } from './dialling.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -63,6 +64,8 @@ export const delivery = table(
       sentence: 'The longest waiting time.',
       source: 'RFC 5321 §4.5.4.1',
     }),
+    ...ambiguousSettings,
+    ...dialSettings,
     concurrency: defaulted(integer({ min: 1, max: 10_000 }), 100, {
       sentence: 'Lanes that are worked on at the same time, over all destinations.',
       source: 'architecture §3',
