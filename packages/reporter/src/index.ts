@@ -17,6 +17,7 @@ export {
   type SessionSeen,
 } from './counted-session.ts'
 export type { MailAnswer, OutgoingReport, ReportMailer } from './ports/report-mailer.ts'
+export type { ReportCountingEvent, ResultCount } from './counting-events.ts'
 export {
   type BatchOutcome,
   type RenderedReport,
@@ -77,6 +78,7 @@ export type { StoredReport } from './stored-report.ts'
 export type { Submission } from './submission.ts'
 export { submitByHttps } from './submit-https.ts'
 export { submitByMail } from './submit-mailto.ts'
+export { SessionCounter, type SessionCounterOptions } from './session-counter.ts'
 export {
   type DomainTally,
   EMPTY_TALLY,

@@ -44,31 +44,53 @@ export interface SessionOfDay {
 }
 
 export class TallySum {
-  #days = new Map<string, GrowingDay>()
+  /** In the order in which they came. */
+  readonly #days = new Map<string, GrowingDay>()
 
   get isEmpty(): boolean {
     return this.#days.size === 0
   }
 
+  /** Domains, each once for each of its days. */
+  get size(): number {
+    return this.#days.size
+  }
+
+  has({ day, policyDomain }: Pick<SessionOfDay, 'day' | 'policyDomain'>): boolean {
+    return this.#days.has(`${day} ${policyDomain}`)
+  }
+
   add({ day, policyDomain, sessions }: SessionOfDay): void {
     if (sessions.length === 0) return
-    const key = `${day} ${policyDomain}`
-    let growing = this.#days.get(key)
-    if (growing === undefined) {
-      growing = { day, policyDomain, policies: new Map(), settled: [] }
-      this.#days.set(key, growing)
-    }
+    const growing = this.#growing(day, policyDomain)
     for (const session of sessions) count(growing, session)
   }
 
-  /** Everything since the last call. */
-  take(): readonly DayTally[] {
-    const days = [...this.#days.values()]
-    this.#days = new Map()
-    return days.map((growing) => {
-      const tally = mergeTallies([...growing.settled, current(growing)])
-      return { day: growing.day, policyDomain: growing.policyDomain, tally }
-    })
+  /** What was summed elsewhere. */
+  merge({ day, policyDomain, tally }: DayTally): void {
+    const growing = this.#growing(day, policyDomain)
+    growing.settled = [mergeTallies([...growing.settled, tally])]
+  }
+
+  /** Takes out what has been summed, of so many domains at the most: those that have waited longest. */
+  take(domainsMax = Number.POSITIVE_INFINITY): readonly DayTally[] {
+    const taken: DayTally[] = []
+    for (const [key, growing] of this.#days) {
+      if (taken.length >= domainsMax) break
+      this.#days.delete(key)
+      const { day, policyDomain, settled } = growing
+      taken.push({ day, policyDomain, tally: mergeTallies([...settled, current(growing)]) })
+    }
+    return taken
+  }
+
+  #growing(day: UtcDay, policyDomain: DomainName): GrowingDay {
+    const key = `${day} ${policyDomain}`
+    const before = this.#days.get(key)
+    if (before !== undefined) return before
+    const growing: GrowingDay = { day, policyDomain, policies: new Map(), settled: [] }
+    this.#days.set(key, growing)
+    return growing
   }
 }
 

@@ -78,6 +78,17 @@ export function tallyTotals({ policies, otherPolicies }: DomainTally): Omit<Sums
   return { successfulSessions, failedSessions }
 }
 
+export function sessionsIn(tally: DomainTally): number {
+  const { successfulSessions, failedSessions } = tallyTotals(tally)
+  return successfulSessions + failedSessions
+}
+
+/** Failures that are only told apart by their type. */
+export function mergedFailures({ policies, otherPolicies }: DomainTally): number {
+  const { otherFailures } = addSums([...policies, ...Object.values(otherPolicies)])
+  return Object.values(otherFailures).reduce((total, sessions) => total + sessions, 0)
+}
+
 /** Those failures are only told apart by their type from now on. */
 export function withoutDetails({ successfulSessions, failedSessions, failures, otherFailures }: PolicyTally): Sums {
   return { successfulSessions, failedSessions, otherFailures: addFailures([otherFailures, failureSums(failures)]) }

@@ -19,7 +19,7 @@ import {
   ResultStoreUnavailable,
   type TargetState,
 } from '../ports/result-store.ts'
-import { type DomainTally, mergeTallies, tallyTotals } from '../tally.ts'
+import { type DomainTally, EMPTY_TALLY, mergedFailures, mergeTallies, sessionsIn } from '../tally.ts'
 import type { DayTally } from '../tally-sum.ts'
 import { parseUtcDay, type UtcDay } from '../utc-day.ts'
 import { openResultFile, type ResultStoreOpenError, storeFailureText } from './sqlite-result-schema.ts'
@@ -97,10 +97,14 @@ class ResultFile implements SqliteResultStore {
 
   async addBatch(id: string, tallies: readonly DayTally[]): Promise<BatchOutcome> {
     return this.#transaction('addBatch', () => {
-      if (this.#run('noteBatch', id) === 0) return { repeated: true, lateSessions: 0 }
+      if (this.#run('noteBatch', id) === 0) return { repeated: true, lateSessions: 0, mergedFailures: 0 }
       this.#run('trimBatches', BATCHES_KEPT)
-      const lateSessions = tallies.reduce((late, one) => late + this.#add(one), 0)
-      return { repeated: false, lateSessions }
+      let [lateSessions, merged] = [0, 0]
+      for (const one of tallies) {
+        if (this.#get('isClosed', one.day) === undefined) merged += this.#add(one)
+        else lateSessions += sessionsIn(one.tally)
+      }
+      return { repeated: false, lateSessions, mergedFailures: merged }
     })
   }
 
@@ -180,16 +184,12 @@ class ResultFile implements SqliteResultStore {
     if (this.#db.isOpen) this.#db.close()
   }
 
-  /** Answers how many sessions came too late. */
+  /** Answers how many failures are counted together from now on. */
   #add({ day, policyDomain, tally }: DayTally): number {
-    if (this.#get('isClosed', day) !== undefined) {
-      const { successfulSessions, failedSessions } = tallyTotals(tally)
-      return successfulSessions + failedSessions
-    }
-    const before = readTally(this.#get('tally', day, policyDomain))
-    const sum = mergeTallies(before === undefined ? [tally] : [before, tally])
+    const before = readTally(this.#get('tally', day, policyDomain)) ?? EMPTY_TALLY
+    const sum = mergeTallies([before, tally])
     this.#run('putTally', day, policyDomain, JSON.stringify(sum))
-    return 0
+    return mergedFailures(sum) - mergedFailures(before)
   }
 
   #get(name: StatementName, ...values: readonly SQLInputValue[]): Row | undefined {

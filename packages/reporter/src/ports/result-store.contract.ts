@@ -61,9 +61,17 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
 
   test('a batch counts once, also after reopening', async (t) => {
     const bed = bedFor(t)
-    assert.deepEqual(await (await bed.reopen()).addBatch('1', [of(GOOD)]), { repeated: false, lateSessions: 0 })
+    assert.deepEqual(await (await bed.reopen()).addBatch('1', [of(GOOD)]), {
+      repeated: false,
+      lateSessions: 0,
+      mergedFailures: 0,
+    })
     const store = await bed.reopen()
-    assert.deepEqual(await store.addBatch('1', [of(GOOD), of(BAD, B)]), { repeated: true, lateSessions: 0 })
+    assert.deepEqual(await store.addBatch('1', [of(GOOD), of(BAD, B)]), {
+      repeated: true,
+      lateSessions: 0,
+      mergedFailures: 0,
+    })
     assert.deepEqual(await store.tally(A, DAY), GOOD)
     assert.equal(await store.tally(B, DAY), undefined)
   })
@@ -76,7 +84,11 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
         const failures = [{ resultType: 'validation-failure' as const, receivingMxHelo: `h${number}-${at}` }]
         return sessionTally({ policy: STS, failures })
       })
-    for (let number = 0; number < 5; number += 1) await store.addBatch(`${number}`, [of(mergeTallies(batch(number)))])
+    let merged = 0
+    for (let number = 0; number < 5; number += 1) {
+      merged += (await store.addBatch(`${number}`, [of(mergeTallies(batch(number)))])).mergedFailures
+    }
+    assert.equal(merged, 2_000 - FAILURES_MAX)
     const tally = await store.tally(A, DAY)
     assert.ok(tally !== undefined)
     assert.equal(tally.policies[0]?.failures.length, FAILURES_MAX)
@@ -90,7 +102,7 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
     assert.equal(await store.closeDay(DAY, () => 10), 1)
     assert.deepEqual(await store.openDays(NEXT_DAY), [])
     const late = await store.addBatch('2', [of(mergeTallies([GOOD, BAD])), of(BAD, B), of(BAD, A, NEXT_DAY)])
-    assert.deepEqual(late, { repeated: false, lateSessions: 3 })
+    assert.deepEqual(late, { repeated: false, lateSessions: 3, mergedFailures: 0 })
     assert.deepEqual(await store.tally(A, DAY), GOOD)
     assert.deepEqual(await store.tally(A, NEXT_DAY), mergeTallies([GOOD, BAD]))
     assert.equal(await store.closeDay(DAY, () => 99), 0)

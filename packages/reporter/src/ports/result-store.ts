@@ -16,6 +16,8 @@ export interface BatchOutcome {
   readonly repeated: boolean
   /** Sessions of days that are closed: not counted in any report. */
   readonly lateSessions: number
+  /** Failures that are no longer told apart, because a sum has too many kinds of them (RPT-69). */
+  readonly mergedFailures: number
 }
 
 /** The bytes that every target gets, kept before the first of them does (RPT-102). */
