@@ -105,8 +105,13 @@ const submission = {
   },
   'command-refused': {
     level: 'info',
-    sentence: 'MAIL or RCPT was refused.',
+    sentence: 'MAIL, RCPT or DATA was refused.',
     fields: { listener, address, username: 'peer', command: 'word', reply: 'peer' },
+  },
+  'quota-exhausted': {
+    level: 'warn',
+    sentence: 'A login or a network sends more than its quota; the message was answered 450.',
+    fields: { listener, address, username: 'peer', of: 'word', counts: 'word', retryAfterMs: 'number' },
   },
   'message-accepted': {
     level: 'info',

@@ -12,6 +12,7 @@ import type { LogEvent } from './log-events.ts'
 import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
+import { SUBMISSION_METRICS, SUBMISSION_UPDATES } from './submission-metrics.ts'
 
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -51,7 +52,7 @@ export const METRICS = {
   },
   hermetic_commands_refused_total: {
     type: 'counter',
-    help: 'Refused MAIL and RCPT commands.',
+    help: 'Refused MAIL, RCPT and DATA commands.',
     labels: ['listener', 'command'],
   },
   hermetic_listener_failures_total: { type: 'counter', help: 'Listeners that could not be opened, or failed.' },
@@ -75,6 +76,7 @@ export const METRICS = {
   },
 
   ...SIGNING_METRICS,
+  ...SUBMISSION_METRICS,
 
   hermetic_delivery_attempts_total: {
     type: 'counter',
@@ -374,6 +376,7 @@ const UPDATES: Rooms = {
 
   ...LOCAL_POLICY_UPDATES,
   ...SIGNING_UPDATES,
+  ...SUBMISSION_UPDATES,
   ...SOCKETMAP_UPDATES,
 
   'history-written': historyKept,

@@ -83,7 +83,7 @@ export class AuthFailures {
 }
 
 /** RFC 4291 §2.5.4: an IPv6 site has a /64 at least, so single addresses mean nothing there. */
-function addressKey(address: string): string {
+export function addressKey(address: string): string {
   if (!isIPv6(address)) return `address ${address}`
   const groups = new URL(`http://[${address}]`).hostname.slice(1, -1)
   return `address ${firstFourGroups(groups)}`

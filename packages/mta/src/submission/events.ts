@@ -44,8 +44,18 @@ export type SubmissionEvent =
       readonly listener: string
       readonly address: string
       readonly username?: string
-      readonly command: 'MAIL' | 'RCPT'
+      readonly command: 'MAIL' | 'RCPT' | 'DATA'
       readonly reply: string
+    }
+  /** A message was answered 450 before its content. */
+  | {
+      readonly event: 'quota-exhausted'
+      readonly listener: string
+      readonly address: string
+      readonly username?: string
+      readonly of: 'login' | 'network'
+      readonly counts: 'messages' | 'recipients'
+      readonly retryAfterMs: number
     }
   | {
       readonly event: 'message-accepted'

@@ -33,6 +33,7 @@ export interface FixtureOptions {
   readonly now?: () => number
   readonly hostname?: string
   readonly authFailures?: AuthFailures
+  readonly parts?: Partial<Pick<ListenerParts, 'quotas' | 'networkQuota'>>
 }
 
 export interface AcceptedMessage extends ReceivedMessage {
@@ -120,6 +121,7 @@ async function fixtureParts(
     authFailures: options.authFailures ?? new AuthFailures(),
     spoolHealth: () => ({ intake: options.health?.() ?? 'open' }),
     emit,
+    ...options.parts,
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     ...(options.mayRelaxTls === undefined ? {} : { mayRelaxTls: options.mayRelaxTls }),
     ...(options.now === undefined ? {} : { now: options.now }),

@@ -3,9 +3,12 @@
  * `[[listener]]`; nothing in here knows the settings file.
  */
 
+import { createLocalQuotas } from '../limits/adapters/local-quotas.ts'
+import type { Quotas } from '../limits/quotas.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { AuthFailures } from './auth-failures.ts'
+import type { NetworkQuotaOf } from './mail-quota.ts'
 import { networkList } from './networks.ts'
 import { type CertificatePem, SubmissionServer } from './server.ts'
 import type { SessionRules } from './session-rules.ts'
@@ -44,6 +47,9 @@ export interface ListenerParts
   readonly beginSignature?: BeginSignature | undefined
   /** Everybody by default. */
   readonly mayRelaxTls?: SessionRules['mayRelaxTls']
+  /** Needed where logins or networks have quotas. */
+  readonly quotas?: Quotas
+  readonly networkQuota?: NetworkQuotaOf
   readonly now?: () => number
   readonly wallClock?: () => number
   readonly sweepMs?: number
@@ -109,5 +115,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     ...{ hostname, postmaster, limits, advertise, mayRelaxTls, credentials, authFailures },
     ...{ stage, accept, spoolHealth, emit, now, wallClock },
     beginSignature: parts.beginSignature,
+    quotas: parts.quotas ?? createLocalQuotas({ monotonic: now }),
+    networkQuota: parts.networkQuota ?? (() => undefined),
   }
 }

@@ -69,6 +69,7 @@ export const replies = {
   tooManyRecipients: reply(452, '4.5.3', 'Too many recipients, send the rest in another transaction'),
   intakeFull: reply(452, '4.3.1', 'Queue storage is full, try again later'),
   intakeFailing: reply(452, '4.3.0', 'Queue storage is not available, try again later'),
+  quotaUnknown: reply(451, '4.3.0', 'The quota of this client cannot be read now, try again later'),
   notStored: reply(451, '4.3.0', 'The message could not be stored, try again later'),
   notSigned: reply(451, '4.7.0', 'The message could not be signed, try again later'),
   internal: reply(451, '4.3.0', 'Internal error, try again later'),
@@ -110,6 +111,16 @@ export function queuedReply(id: string): Reply {
 /** RFC 6710 §4.1: the text begins with the priority that the message has now. */
 export function reprioritisedReply(id: string, priority: number): Reply {
   return reply(250, '2.3.6', `${priority} is the priority of this message. Ok: queued as ${id}`)
+}
+
+/** RFC 5321 §4.3.2: DATA may be answered 450 for reasons of policy. */
+export function quotaReply(
+  { of, counts }: { readonly of: 'login' | 'network'; readonly counts: 'messages' | 'recipients' },
+  retryAfterMs: number,
+): Reply {
+  const whose = of === 'login' ? 'this account' : 'your network'
+  const seconds = Math.ceil(retryAfterMs / 1000)
+  return reply(450, '4.7.1', `Too many ${counts} from ${whose}, try again in ${seconds} s`)
 }
 
 /** The reply to content that will not be relayed as it is. */

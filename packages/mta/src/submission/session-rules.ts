@@ -1,5 +1,6 @@
 /** What the sessions of one listener share, and the connection under each of them. Types only. */
 
+import type { Quotas } from '../limits/quotas.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
@@ -8,6 +9,7 @@ import type { AuthenticationRules } from './authentication.ts'
 import type { SubmissionEvent } from './events.ts'
 import type { AcceptMessage } from './incoming-message.ts'
 import type { SubmissionLimits } from './limits.ts'
+import type { NetworkQuotaOf } from './mail-quota.ts'
 import type { Reply } from './replies.ts'
 
 export interface SessionRules extends AuthenticationRules {
@@ -23,6 +25,9 @@ export interface SessionRules extends AuthenticationRules {
   readonly advertise: { readonly dsn: boolean; readonly requireTls: boolean; readonly priority: boolean }
   /** May these addresses, sender and recipients, have `TLS-Required: No` (RFC 8689 §8.3)? */
   readonly mayRelaxTls: (addresses: readonly MailAddress[]) => boolean
+  /** How much mail may come: 450 when it is too much. */
+  readonly quotas: Quotas
+  readonly networkQuota: NetworkQuotaOf
   /** Submission only: a bare LF in content becomes CRLF instead of a refusal (SMUG-07). */
   readonly repairLineEnds: boolean
   /** Undefined: nothing is signed. */

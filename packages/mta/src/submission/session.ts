@@ -7,14 +7,14 @@
  * session only.
  */
 import { isAscii, isUtf8 } from 'node:buffer'
-import { newQueueId } from '../spool/queue-id.ts'
 import { Activity, type Overdue } from './activity.ts'
 import { type AuthAnswer, Authentication } from './authentication.ts'
-import { ehloKeywords, offeredParameters } from './ehlo-keywords.ts'
+import { ehloKeywords } from './ehlo-keywords.ts'
 import { quotedPeerText, type SessionEnd, type SubmissionEvent } from './events.ts'
-import type { IncomingOptions } from './incoming-message.ts'
-import { addRecipient, type MailTransaction, openTransaction, type TransactionRules } from './mail-transaction.ts'
+import { type MailQuotaAsk, mailQuotaAsks, quotaRefusal } from './mail-quota.ts'
+import { addRecipient, type MailTransaction, openTransaction } from './mail-transaction.ts'
 import { MessageIntake } from './message-intake.ts'
+import { messageOptions, type SessionFacts, transactionRules } from './message-options.ts'
 import { ehloReply, greeting, type Reply, replies, replyText } from './replies.ts'
 import type { OwnEvent, SessionChannel, SessionRules } from './session-rules.ts'
 import { type LineFault, type LineVerdict, WireReader, type WireTarget } from './wire-reader.ts'
@@ -221,7 +221,7 @@ export class Session implements WireTarget {
     if (this.#transaction !== undefined) return this.#refuse(replies.alreadyInTransaction)
     const { kind, requireAuth } = this.#rules
     if (!this.#mayRelay() && (kind === 'submission' || requireAuth)) return this.#refuse(replies.authRequired)
-    const opened = openTransaction(text, this.#transactionRules())
+    const opened = openTransaction(text, transactionRules(this.#rules, this.#facts()))
     if (!opened.ok) return this.#refuseCommand('MAIL', opened.error)
     this.#transaction = opened.value
     return this.#answer(replies.senderOk)
@@ -231,50 +231,41 @@ export class Session implements WireTarget {
     if (this.#transaction === undefined) return this.#refuse(replies.mailFirst)
     // SMTP-73: a stranger at a relay listener relays nothing, not even to postmaster, for no mail is delivered here.
     if (!this.#mayRelay()) return this.#refuseCommand('RCPT', replies.relayDenied)
-    const reply = addRecipient(this.#transaction, text, this.#transactionRules())
+    const reply = addRecipient(this.#transaction, text, transactionRules(this.#rules, this.#facts()))
     return reply.code === 250 ? this.#answer(reply) : this.#refuseCommand('RCPT', reply)
   }
 
-  #data(argument: string, more: boolean): LineVerdict {
+  #data(argument: string, more: boolean): LineVerdict | Promise<LineVerdict> {
     const transaction = this.#transaction
     if (argument !== '') return this.#refuse(replies.noArguments)
     if (transaction === undefined) return this.#refuse(replies.mailFirst)
     if (transaction.recipients.size === 0) return this.#refuse(replies.noRecipients)
     // RFC 2920 §3.1: DATA is the last command of a group. What came behind it cannot be told from commands.
     if (more) return this.#endWith('unauthorised-pipelining', replies.dataPipelined)
-    this.#intake.begin(this.#messageOptions(transaction), {
+    const quotas = this.#quotaAsks(transaction)
+    if (quotas.length === 0) return this.#beginContent(transaction)
+    return this.#rules.quotas.take(quotas).then((answer) => {
+      if (this.#end !== undefined) return 'stop'
+      const refusal = quotaRefusal(answer, quotas)
+      if (refusal === undefined) return this.#beginContent(transaction)
+      if (refusal.of !== undefined) this.#emit({ ...refusal.of, ...this.#by() })
+      return this.#refuseCommand('DATA', refusal.reply)
+    })
+  }
+
+  #quotaAsks(transaction: MailTransaction): readonly MailQuotaAsk[] {
+    const owners = { ...this.#facts(), network: this.#rules.networkQuota(this.#address) }
+    return mailQuotaAsks(owners, transaction.recipients.size)
+  }
+
+  #beginContent(transaction: MailTransaction): LineVerdict {
+    this.#intake.begin(messageOptions(this.#rules, this.#facts(), transaction), {
       username: this.#username(),
       tls: this.#channel.tls()?.protocol ?? 'none',
     })
     this.#activity.enter('content', this.#rules.now())
     this.#channel.send(replies.sendContent)
     return 'content'
-  }
-
-  #messageOptions(transaction: MailTransaction): IncomingOptions {
-    const { kind, hostname, limits, repairLineEnds, mayRelaxTls, beginSignature, wallClock } = this.#rules
-    const { account } = this.#authentication
-    const address = this.#address
-    const tls = this.#channel.tls()
-    return {
-      id: newQueueId(),
-      role: kind,
-      repairLineEnds: repairLineEnds && kind === 'submission',
-      transaction,
-      origin:
-        account === undefined
-          ? { kind: 'network', address }
-          : { kind: 'credential', username: account.username, address },
-      trace: {
-        clientName: this.#client?.name ?? '',
-        clientAddress: address,
-        greeting: this.#client?.greeting ?? 'helo',
-        authenticated: account !== undefined,
-        hostname,
-        ...(tls === undefined ? {} : { tlsCipher: tls.cipher }),
-      },
-      ...{ limits, mayRelaxTls, receivedAt: wallClock(), beginSignature, account },
-    }
   }
 
   #authCommand(argument: string): LineVerdict | Promise<LineVerdict> {
@@ -330,17 +321,9 @@ export class Session implements WireTarget {
     return !this.#rules.requireAuth && this.#rules.isAllowedNetwork(this.#address)
   }
 
-  #transactionRules(): TransactionRules {
-    const { limits, advertise, hostname, postmaster, spoolHealth } = this.#rules
-    return {
-      offered: offeredParameters(advertise, { secure: this.#channel.tls() !== undefined }),
-      account: this.#authentication.account,
-      intake: spoolHealth().intake,
-      messageBytesMax: limits.messageBytesMax,
-      recipientsMax: limits.recipientsMax,
-      hostname,
-      postmaster,
-    }
+  #facts(): SessionFacts {
+    const tls = this.#channel.tls()
+    return { address: this.#address, account: this.#authentication.account, tls, client: this.#client }
   }
 
   #answer(reply: Reply): LineVerdict {
@@ -357,15 +340,14 @@ export class Session implements WireTarget {
   }
 
   /** A correct command that is not granted, or a wrong address: a list of recipients may hold many. */
-  #refuseCommand(command: 'MAIL' | 'RCPT', reply: Reply): LineVerdict {
-    const username = this.#username()
-    this.#emit({
-      event: 'command-refused',
-      command,
-      reply: replyText(reply),
-      ...(username === undefined ? {} : { username: quotedPeerText(username) }),
-    })
+  #refuseCommand(command: 'MAIL' | 'RCPT' | 'DATA', reply: Reply): LineVerdict {
+    this.#emit({ event: 'command-refused', command, reply: replyText(reply), ...this.#by() })
     return this.#answer(reply)
+  }
+
+  #by(): { readonly username?: string } {
+    const username = this.#username()
+    return username === undefined ? {} : { username: quotedPeerText(username) }
   }
 
   #endWith(reason: SessionEnd, reply: Reply): LineVerdict {

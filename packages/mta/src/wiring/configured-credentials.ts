@@ -1,7 +1,8 @@
-/** The `[[credential]]` tables in the words of the submission room. Pure. */
+/** The `[[credential]]` and `[[network_quota]]` tables in the words of the submission room. Pure. */
 import type { Config } from '../config/schema.ts'
 import { formatRate } from '../limits/rate-text.ts'
 import type { CredentialRecord } from '../submission/credential-file.ts'
+import type { NetworkQuota } from '../submission/mail-quota.ts'
 
 export function configuredCredentials({ credential }: Pick<Config, 'credential'>): readonly CredentialRecord[] {
   return credential.map(recordOf)
@@ -20,4 +21,16 @@ function recordOf(written: Config['credential'][number]): CredentialRecord {
     ...(messages === undefined ? {} : { messageRate: formatRate(messages) }),
     ...(recipients === undefined ? {} : { recipientRate: formatRate(recipients) }),
   }
+}
+
+export function configuredNetworkQuotas({
+  network_quota: quotas,
+}: Pick<Config, 'network_quota'>): readonly NetworkQuota[] {
+  return quotas.map(({ network, share, message_rate: messages, recipient_rate: recipients }) => {
+    const rates = {
+      ...(messages === undefined ? {} : { messages }),
+      ...(recipients === undefined ? {} : { recipients }),
+    }
+    return { network, share, rates }
+  })
 }

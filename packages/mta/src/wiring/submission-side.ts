@@ -14,19 +14,22 @@ import { AuthFailures } from '../submission/auth-failures.ts'
 import type { CredentialRecord } from '../submission/credential-file.ts'
 import { openCredentials } from '../submission/credentials.ts'
 import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from '../submission/limits.ts'
+import { networkQuotas } from '../submission/mail-quota.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
 import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
-import { configuredCredentials } from './configured-credentials.ts'
+import { configuredCredentials, configuredNetworkQuotas } from './configured-credentials.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import type { Waking } from './ordered-attempts.ts'
 import { postmasterOf } from './postmaster.ts'
+import { type QuotaGround, quotasOn } from './quotas.ts'
 import { CREDENTIALS_NAME } from './relay-options.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface SubmissionParts {
   readonly spool: Spool
   readonly scheduler: Waking
+  readonly engine: QuotaGround
   readonly credentials?: readonly CredentialRecord[]
   readonly beginSignature: BeginSignature | undefined
   readonly emit: (event: LogEvent) => void
@@ -34,7 +37,7 @@ export interface SubmissionParts {
 
 export async function openSubmissionSide(
   config: Config,
-  { spool, scheduler, credentials: ofProcess = [], beginSignature, emit }: SubmissionParts,
+  { spool, scheduler, engine, credentials: ofProcess = [], beginSignature, emit }: SubmissionParts,
 ): Promise<Result<readonly OpenListener[], StartProblem>> {
   const hostname = formatDomain(config.hostname)
   const credentials = await openCredentials({
@@ -60,6 +63,8 @@ export async function openSubmissionSide(
         for (const lane of lanes) scheduler.wake(lane)
       },
     }),
+    quotas: quotasOn(engine),
+    networkQuota: networkQuotas(configuredNetworkQuotas(config)),
     spoolHealth: () => spool.health(),
     selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
   })
