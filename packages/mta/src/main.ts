@@ -2,21 +2,22 @@
  * Composition root: configuration → adapters → wiring → start, drain, stop. The only place that knows all rooms;
  * decisions are made in them, never here.
  *
- * Order of the start: the spool is locked and replayed, deliveries run, then listeners, probes and orders open.
+ * Order of the start: the queue is opened and replayed, deliveries run, then listeners, probes and orders open.
  * The stop goes the other way round (architecture, decision 11).
  */
-import { err, ok, type Result } from '@hermetic/policy'
+import { ok, type Result } from '@hermetic/policy'
 import type { Config } from './config/schema.ts'
 import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import type { BeginSignature } from './signing/dkim.ts'
 import { formatDomain } from './smtp/mail-address.ts'
-import { openSqliteSpool } from './spool/adapters/sqlite-spool.ts'
 import { type AdminServices, openAdmin } from './wiring/admin-services.ts'
 import { type DeliverySide, SET_ASIDE_AFTER_DEATHS, startDeliverySide } from './wiring/delivery-side.ts'
 import { openDkimKeys } from './wiring/dkim-keys.ts'
+import type { Engine } from './wiring/engine.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
+import { openEngine } from './wiring/open-engine.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
 import { openSocketmap } from './wiring/socketmap-side.ts'
@@ -71,22 +72,17 @@ async function openedOnSpool(
   tellStart(config, parts, emit)
   const keys = openDkimKeys(config, emit)
   if (!keys.ok) return keys
-  const spool = await openSqliteSpool({
-    dataDir: config.data_dir,
-    maxBytes: config.queue.max_bytes,
-    setAsideAfterDeaths: SET_ASIDE_AFTER_DEATHS,
-    emit,
-    ...(spoolHooks === undefined ? {} : { hooks: spoolHooks }),
-  })
-  if (!spool.ok) return err({ kind: 'spool', error: spool.error })
+  const engine = await openEngine(config, { setAsideAfterDeaths: SET_ASIDE_AFTER_DEATHS, emit, hooks: spoolHooks })
+  if (!engine.ok) return engine
   let history: HistorySide | undefined
   opening.closesWith(() => history?.close())
-  opening.closesWith(() => spool.value.close())
-  history = openHistorySide(config, { spool: spool.value, telling })
-  return opened(config, { ...parts, spool: history.spool, history, beginSignature: keys.value })
+  opening.closesWith(() => engine.value.close())
+  history = openHistorySide(config, { spool: engine.value.spool, telling })
+  return opened(config, { ...parts, engine: engine.value, spool: history.spool, history, beginSignature: keys.value })
 }
 
 interface OpenedParts extends RelayOptions {
+  readonly engine: Engine
   readonly spool: HistorySide['spool']
   readonly history: HistorySide
   readonly beginSignature: BeginSignature | undefined

@@ -1,6 +1,8 @@
 /** Why the relay did not start, in the user's words. Pure. */
 import { assertNever, type PolicyCacheOpenError } from '@hermetic/policy'
 import { preloadErrorText } from '../local-policy/read-preload-file.ts'
+import type { RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
+import type { DirectoryLockError } from '../spool/adapters/sqlite-directory-lock.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 import type { StartProblem } from '../wiring/start-problem.ts'
 import { describeError } from './describe-error.ts'
@@ -9,6 +11,8 @@ export function describeStartProblem(problem: StartProblem): string {
   switch (problem.kind) {
     case 'spool':
       return describeSpoolProblem(problem.error)
+    case 'redis-spool':
+      return describeRedisSpoolProblem(problem.error)
     case 'policy-cache':
       return describePolicyCacheProblem(problem.error)
     case 'preload-list':
@@ -46,6 +50,34 @@ export function describeSpoolProblem(error: SpoolOpenError): string {
       return `${error.path} cannot be used (${error.detail}); it must be a directory that this user may write`
     case 'store-failed':
       return `${error.path} cannot be opened: ${error.detail}`
+    default:
+      return assertNever(error)
+  }
+}
+
+export function describeRedisSpoolProblem(error: RedisSpoolOpenError | DirectoryLockError): string {
+  switch (error.kind) {
+    case 'locked':
+    case 'unusable-directory':
+      return describeSpoolProblem(error)
+    case 'unreachable':
+      return `Redis cannot be used as it is ([queue] redis_url): ${error.detail}`
+    case 'not-durable':
+      return (
+        `this Redis may lose mail that was answered 250: ${error.findings.join('; ')}. ` +
+        'Change these in redis.conf, or with CONFIG SET and CONFIG REWRITE; ' +
+        '[queue] durability = "relaxed" starts all the same where only durability is missing'
+      )
+    case 'foreign-content':
+      return (
+        `${error.path} is not the content_dir of this queue: ${error.detail}; nothing was changed. ` +
+        'All relays of a queue name one directory, which they share'
+      )
+    case 'newer-schema':
+      return (
+        `the queue in Redis was written by a newer Hermetic (schema ${error.found}, this one knows ${error.supported}); ` +
+        'nothing was changed. Run the newer version'
+      )
     default:
       return assertNever(error)
   }

@@ -83,7 +83,9 @@ describe('problems, as they are told', () => {
     [
       '__proto__ is only an unknown key',
       '[queue]\n__proto__ = 1\n',
-      ['hermetic.toml:2:1: queue.__proto__ is not a setting; remove it; known here: engine, max_bytes'],
+      [
+        'hermetic.toml:2:1: queue.__proto__ is not a setting; remove it; known here: engine, redis_url, durability, content_dir, max_bytes',
+      ],
     ],
     [
       'a list of tables instead of one',
@@ -100,7 +102,7 @@ describe('problems, as they are told', () => {
       'every wrong type in one run',
       [
         '[queue]',
-        'engine = "redis"',
+        'engine = "postgres"',
         'max_bytes = 1000',
         '[delivery]',
         'port = "25"',
@@ -115,7 +117,7 @@ describe('problems, as they are told', () => {
         'level = "verbose"',
       ].join('\n'),
       [
-        'hermetic.toml:2:1: queue.engine cannot be "redis"; write "embedded"',
+        'hermetic.toml:2:1: queue.engine cannot be "postgres"; write "embedded" or "redis"',
         'hermetic.toml:3:1: queue.max_bytes is a number, not a string; write a whole number with B, KiB, MiB, GiB or TiB, from "16 MiB" to "512 TiB"',
         'hermetic.toml:5:1: delivery.port is a string, not a number; write a whole number from 1 to 65535',
         'hermetic.toml:6:1: delivery.max_age is not a duration: "5"; write a whole number with ms, s, m, h or d, from "1m" to "30d"',

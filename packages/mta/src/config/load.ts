@@ -10,7 +10,7 @@ import { err, ok, type Result } from '@hermetic/policy'
 import { keyFilePath } from '../signing/key-files.ts'
 import { certificateFileProblems } from './certificate-files.ts'
 import { type ConfigPath, formatPath, isWithin } from './config-path.ts'
-import { dkimKeyFileProblems } from './dkim-key-files.ts'
+import { dkimKeyFileProblems, tlsrptKeyFileProblems } from './dkim-key-files.ts'
 import { readEnvironment } from './environment.ts'
 import { type PathProblem, problemsOfIssues } from './issues.ts'
 import { locator } from './locate.ts'
@@ -21,7 +21,7 @@ import type { ConfigProblem, ProblemPlace } from './problem.ts'
 import { portOf } from './route-rules.ts'
 import { requiresAuth, ruleProblems } from './rules.ts'
 import { readableSettings } from './salvage.ts'
-import { type Config, type ReadConfig, schema } from './schema.ts'
+import { type Config, type QueueConfig, type ReadConfig, schema } from './schema.ts'
 import { Secret } from './secret.ts'
 import { describeSystemError } from './system-error.ts'
 import { parseTomlDocument, type TomlDocument } from './toml-document.ts'
@@ -118,7 +118,7 @@ function checked(values: unknown, { base, defaultName, now }: CheckContext): Res
   const config = parsed.success ? completed(parsed.data, { base, defaultName, now }) : undefined
   if (config !== undefined) {
     problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...dkimKeyFileProblems(config))
-    problems.push(...socketPathProblems(config))
+    problems.push(...tlsrptKeyFileProblems(config), ...socketPathProblems(config))
   }
   return config === undefined || problems.length > 0 ? err(problems) : ok(deepFreeze(config))
 }
@@ -129,11 +129,13 @@ const DEFAULT_LISTENER = { kind: 'submission', port: 2587 } as const
 function completed(read: ReadConfig, { base, defaultName }: CheckContext): Config {
   const absolute = (path: string): string => resolve(base, path)
   const { preload_file: preload } = read.mta_sts
+  const { key_file: reportKey } = read.tlsrpt
   const written = read.listener.length > 0 ? read.listener : schema.parse({ listener: [DEFAULT_LISTENER] }).listener
   return {
     ...read,
     hostname: read.hostname ?? defaultName,
     data_dir: absolute(read.data_dir),
+    queue: completedQueue(read.queue, absolute),
     listener: written.map((listener) => ({
       ...listener,
       require_auth: requiresAuth(listener),
@@ -146,8 +148,18 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
     })),
     route: read.route.map((route) => ({ ...route, port: portOf(route) })),
     trust: read.trust.ca_file === undefined ? read.trust : { ca_file: absolute(read.trust.ca_file) },
+    tlsrpt: { ...read.tlsrpt, ...(reportKey === undefined ? {} : { key_file: absolute(reportKey) }) },
     mta_sts: { ...read.mta_sts, ...(preload === undefined ? {} : { preload_file: absolute(preload) }) },
   }
+}
+
+/** Where something is missing, `queue-rules.ts` says so, and nothing is started. */
+function completedQueue(read: ReadConfig['queue'], absolute: (path: string) => string): QueueConfig {
+  const { engine, max_bytes, redis_url, content_dir, durability = 'strict' } = read
+  if (engine === 'embedded' || redis_url === undefined || content_dir === undefined) {
+    return { engine: 'embedded', max_bytes }
+  }
+  return { engine, max_bytes, redis_url, durability, content_dir: absolute(content_dir) }
 }
 
 function socketPathProblems({ data_dir }: Config): readonly PathProblem[] {

@@ -12,6 +12,7 @@ import type { PathProblem } from './issues.ts'
 import { isLoopback, isUnspecified } from './loopback.ts'
 import { overrideFindings } from './override-rules.ts'
 import { formatDuration } from './quantity.ts'
+import { queueFindings } from './queue-rules.ts'
 import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
 import { socketmapFindings } from './socketmap-rules.ts'
@@ -35,6 +36,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...postmasterFindings(facts.settings, listeners),
     ...portFindings(facts.settings, listeners),
     ...credentialFindings(facts.settings),
+    ...queueFindings(facts.settings),
     ...retryFindings(facts.settings),
     ...daneFindings(facts.settings),
     ...routeFindings(facts.settings),

@@ -58,11 +58,23 @@ export type ListenerConfig = Frozen<Omit<ReadConfig['listener'][number], 'requir
 
 export type RouteConfig = Frozen<Omit<ReadConfig['route'][number], 'port'>> & { readonly port: number }
 
+/** What an engine needs, complete: settings of the other one are not there (`queue-rules.ts`). */
+export type QueueConfig = { readonly max_bytes: number } & (
+  | { readonly engine: 'embedded' }
+  | {
+      readonly engine: 'redis'
+      readonly redis_url: Secret
+      readonly durability: 'strict' | 'relaxed'
+      readonly content_dir: string
+    }
+)
+
 export type DkimConfig = Frozen<Omit<ReadConfig['dkim'][number], 'key_file'>> & { readonly key_file: string }
 
 /** What the relay is started with: complete, checked, frozen; paths are absolute. */
-export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'listener' | 'route' | 'dkim'>> & {
+export type Config = Frozen<Omit<ReadConfig, 'hostname' | 'queue' | 'listener' | 'route' | 'dkim'>> & {
   readonly hostname: MailDomain
+  readonly queue: QueueConfig
   readonly listener: readonly ListenerConfig[]
   readonly route: readonly RouteConfig[]
   readonly dkim: readonly DkimConfig[]

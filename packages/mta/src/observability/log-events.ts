@@ -8,11 +8,13 @@ import type { PolicyEvent } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
+import type { LimitsEvent } from '../limits/events.ts'
 import type { LocalPolicyEvent } from '../local-policy/events.ts'
-import type { ScheduleEvent } from '../schedule/events.ts'
+import type { LaneWorkerEvent, ScheduleEvent } from '../schedule/events.ts'
 import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
+import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
 import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
@@ -27,6 +29,8 @@ export type LogEvent =
   | SigningEvent
   | SpoolEvent
   | ScheduleEvent
+  | LaneWorkerEvent
+  | LimitsEvent
   | PolicyEvent
   | DeliveryEvent
   | BounceEvent
@@ -182,7 +186,10 @@ const schedule = {
     sentence: 'Stopping did not wait any longer for these turns.',
     fields: { count: 'number' },
   },
-} as const satisfies { readonly [N in ScheduleEvent['event']]: LogEventEntry<N> }
+  ...LANE_WORKER_LOG_EVENTS,
+} as const satisfies { readonly [N in (ScheduleEvent | LaneWorkerEvent)['event']]: LogEventEntry<N> }
+
+const limits = LIMITS_LOG_EVENTS satisfies { readonly [N in LimitsEvent['event']]: LogEventEntry<N> }
 
 const policy = POLICY_LOG_EVENTS satisfies { readonly [N in PolicyEvent['event']]: LogEventEntry<N> }
 
@@ -223,6 +230,11 @@ const delivery = {
       durationMs: 'number',
     },
   },
+  'host-passed-by': {
+    level: 'info',
+    sentence: 'An address that did not answer a moment ago was not dialled; the next candidate is tried.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', policy: 'facts', problem: 'facts' },
+  },
   'candidate-skipped': {
     level: 'info',
     sentence: 'A policy of the domain or of the host forbids it: it was not contacted, the next one is tried.',
@@ -230,11 +242,6 @@ const delivery = {
       lane: 'word',
       nextHop: 'word',
       mxHostname: 'word',
-  'host-passed-by': {
-    level: 'info',
-    sentence: 'An address that did not answer a moment ago was not dialled; the next candidate is tried.',
-    fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', policy: 'facts', problem: 'facts' },
-  },
       sts: 'facts',
       policy: 'facts',
       problem: 'facts',
@@ -344,7 +351,7 @@ const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
 
 /** By room, in the order in which a message meets them. */
 export const LOG_EVENT_ROOMS = {
-  ...{ relay, submission, signing, spool, schedule, policy },
+  ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
   ...{ delivery, bounce, history },
 } as const
@@ -355,6 +362,7 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...signing,
   ...spool,
   ...schedule,
+  ...limits,
   ...policy,
   ...localPolicy,
   ...delivery,

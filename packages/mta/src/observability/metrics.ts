@@ -6,12 +6,14 @@
 import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
+import { ENGINE_METRICS, ENGINE_UPDATES } from './engine-metrics.ts'
 import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
 import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
 import type { LogEvent } from './log-events.ts'
 import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
+import { SPOOL_METRICS, SPOOL_UPDATES } from './spool-metrics.ts'
 import { SUBMISSION_METRICS, SUBMISSION_UPDATES } from './submission-metrics.ts'
 
 export interface MetricEntry {
@@ -22,8 +24,6 @@ export interface MetricEntry {
   readonly buckets?: readonly number[]
 }
 
-/** From a group commit on a good disk to a slow one. */
-const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
 /** From a neighbour that answers at once to the patience of RFC 5321 §4.5.3.2. */
 const SESSION_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600]
 /** From the first attempt to the maximum age. */
@@ -104,12 +104,12 @@ export const METRICS = {
     help: 'Addresses with which no session was possible.',
     labels: ['cause'],
   },
-  hermetic_smarthost_login_failures_total: {
   hermetic_hosts_passed_by_total: {
     type: 'counter',
     help: 'Addresses that were not dialled because they had been silent a moment ago.',
     labels: ['cause'],
   },
+  hermetic_smarthost_login_failures_total: {
     type: 'counter',
     help: 'Logins that a smarthost refused, or offered no way for.',
     labels: ['lane', 'reason'],
@@ -141,37 +141,15 @@ export const METRICS = {
   ...LOCAL_POLICY_METRICS,
   ...SOCKETMAP_METRICS,
 
-  hermetic_spool_commits_total: { type: 'counter', help: 'Commits of the store.' },
-  hermetic_spool_operations_total: { type: 'counter', help: 'Operations in these commits.' },
-  hermetic_spool_commit_seconds: { type: 'histogram', help: 'Duration of commits.', buckets: COMMIT_SECONDS },
-  hermetic_spool_failures_total: { type: 'counter', help: 'Times that the store stopped working.' },
-  hermetic_spool_reserve_released_total: { type: 'counter', help: 'Times that a full disk took the reserve.' },
-  hermetic_spool_accepts_voided_total: { type: 'counter', help: 'Accepts without a certain outcome.' },
-  hermetic_spool_journalled_total: { type: 'counter', help: 'Outcomes written to the journal.' },
-  hermetic_spool_replayed_total: {
-    type: 'counter',
-    help: 'Journal entries by what became of them.',
-    labels: ['entry'],
-  },
-  hermetic_spool_merged_recipients_total: {
-    type: 'counter',
-    help: 'Recipients of outcomes that came after their lease.',
-    labels: ['result'],
-  },
-  hermetic_spool_orphans_removed_total: { type: 'counter', help: 'Content files without an envelope.' },
-  hermetic_spool_suspects_total: { type: 'counter', help: 'Messages in flight when the relay died.' },
+  ...SPOOL_METRICS,
   hermetic_suspects_tried_total: {
     type: 'counter',
     help: 'Messages delivered alone in a child process after a crash, by how the child ended.',
     labels: ['end'],
   },
-  hermetic_spool_quarantined_total: { type: 'counter', help: 'Messages set aside.' },
-  hermetic_spool_unreadable_total: { type: 'counter', help: 'Messages whose content is missing or damaged.' },
-  hermetic_spool_thread_restarts_total: { type: 'counter', help: 'Restarts of the store thread.' },
-  hermetic_schedule_failures_total: { type: 'counter', help: 'Times that due lanes could not be read.' },
-  hermetic_turns_abandoned_total: { type: 'counter', help: 'Turns that stopping did not wait for.' },
   hermetic_queue_orders_total: { type: 'counter', help: 'Messages changed by operators.', labels: ['action'] },
 
+  ...ENGINE_METRICS,
   ...HISTORY_METRICS,
 
   hermetic_queue_readable: { type: 'gauge', help: '1 when the numbers of the queue below could be read.' },
@@ -265,37 +243,8 @@ const UPDATES: Rooms = {
   'credentials-loaded': ({ count: known }) => [{ kind: 'set', name: 'hermetic_credentials', to: known }],
   'credentials-unreadable': () => [count('hermetic_credentials_unreadable_total')],
 
-  'spool-commit': ({ operations, durationMs }) => [
-    count('hermetic_spool_commits_total'),
-    count('hermetic_spool_operations_total', {}, operations),
-    observe('hermetic_spool_commit_seconds', durationMs),
-  ],
-  'spool-failing': () => [count('hermetic_spool_failures_total')],
-  'spool-recovered': nothing,
-  'spool-room-changed': nothing,
-  'spool-reserve-released': () => [count('hermetic_spool_reserve_released_total')],
-  'spool-reserve-restored': nothing,
-  'spool-accept-voided': () => [count('hermetic_spool_accepts_voided_total')],
-  'spool-settle-journalled': () => [count('hermetic_spool_journalled_total')],
-  'spool-journal-replayed': ({ settlements, tombstones, damagedLines, refused }) => [
-    count('hermetic_spool_replayed_total', { entry: 'settlement' }, settlements),
-    count('hermetic_spool_replayed_total', { entry: 'tombstone' }, tombstones),
-    count('hermetic_spool_replayed_total', { entry: 'damaged' }, damagedLines),
-    count('hermetic_spool_replayed_total', { entry: 'refused' }, refused),
-  ],
-  'spool-settle-merged': ({ closed, ignored }) => [
-    count('hermetic_spool_merged_recipients_total', { result: 'closed' }, closed),
-    count('hermetic_spool_merged_recipients_total', { result: 'ignored' }, ignored),
-  ],
-  'spool-orphan-removed': () => [count('hermetic_spool_orphans_removed_total')],
-  'spool-suspects-found': ({ ids }) => [count('hermetic_spool_suspects_total', {}, ids.length)],
-  'spool-message-quarantined': () => [count('hermetic_spool_quarantined_total')],
-  'spool-content-unreadable': () => [count('hermetic_spool_unreadable_total')],
-  'spool-thread-restarted': () => [count('hermetic_spool_thread_restarts_total')],
-
+  ...SPOOL_UPDATES,
   'turn-failed': () => [count('hermetic_defects_total', { room: 'schedule' })],
-  'schedule-refill-failed': () => [count('hermetic_schedule_failures_total')],
-  'turns-abandoned': ({ count: turns }) => [count('hermetic_turns_abandoned_total', {}, turns)],
 
   'dns-server-failed': ({ reason }) => [count('hermetic_dns_failures_total', { reason: reason.kind })],
   'dns-message-ignored': () => [count('hermetic_dns_ignored_total')],
@@ -346,9 +295,9 @@ const UPDATES: Rooms = {
     observe('hermetic_delivery_attempt_seconds', durationMs),
     ...(recipients.delivered > 0 ? wouldHaveRefused(verdict) : []),
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
-  'host-passed-by': ({ problem }) => [count('hermetic_hosts_passed_by_total', { cause: problem.cause.kind })],
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
+  'host-passed-by': ({ problem }) => [count('hermetic_hosts_passed_by_total', { cause: problem.cause.kind })],
   'candidate-skipped': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'would-have-refused': nothing,
@@ -378,6 +327,7 @@ const UPDATES: Rooms = {
   ...SIGNING_UPDATES,
   ...SUBMISSION_UPDATES,
   ...SOCKETMAP_UPDATES,
+  ...ENGINE_UPDATES,
 
   'history-written': historyKept,
   'history-failing': ({ reason }) => [count('hermetic_history_failures_total', { reason })],

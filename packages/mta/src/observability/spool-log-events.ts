@@ -16,6 +16,22 @@ export const SPOOL_LOG_EVENTS = {
     sentence: 'Intake stops at 85 % of the limit and deliveries at 95 %; one of the two was crossed.',
     fields: { intake: 'word', claims: 'word', usedBytes: 'number', limitBytes: 'number' },
   },
+  'spool-durable': {
+    level: 'info',
+    sentence: 'The store keeps what it answers through a power cut.',
+    fields: {},
+  },
+  'spool-durability-relaxed': {
+    level: 'warn',
+    sentence:
+      'The store may lose mail that was answered 250 in a power cut or a failover; [queue] durability = "relaxed" bears that.',
+    fields: { findings: 'peer' },
+  },
+  'spool-server-refused': {
+    level: 'error',
+    sentence: 'The store is not used: it may lose what it answers, or cannot take it.',
+    fields: { findings: 'peer' },
+  },
   'spool-reserve-released': {
     level: 'error',
     sentence: 'The disk is full; the file that was kept for this was given back, so that outcomes can be stored.',

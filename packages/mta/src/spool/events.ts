@@ -17,6 +17,12 @@ export type SpoolEvent =
       readonly usedBytes: number
       readonly limitBytes: number
     }
+  /** What a shared store says of itself when we connect; told when it changes. */
+  | { readonly event: 'spool-durable' }
+  /** It may lose what it answers, and is used all the same. */
+  | { readonly event: 'spool-durability-relaxed'; readonly findings: string }
+  /** It is not used. */
+  | { readonly event: 'spool-server-refused'; readonly findings: string }
   /** The file kept for settles was given back to a full disk, or made again. */
   | { readonly event: 'spool-reserve-released' }
   | { readonly event: 'spool-reserve-restored'; readonly bytes: number }

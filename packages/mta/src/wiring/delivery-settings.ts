@@ -4,6 +4,7 @@
 import type { Config } from '../config/schema.ts'
 import type { DeliveryOptions } from '../delivery/delivery.ts'
 import { defaultReuseLimits, type ReuseLimits } from '../delivery/reuse.ts'
+import type { SiteLimits } from '../limits/permits.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 
@@ -18,6 +19,11 @@ export function retryOptions({ delivery }: Config): RetryOptions {
     ambiguousMs: delivery.retry_ambiguous,
     ambiguousMax: delivery.ambiguous_max,
   }
+}
+
+/** What is allowed with each site, by all relays of a queue together. */
+export function siteLimits({ delivery }: Config): SiteLimits {
+  return { concurrency: delivery.concurrency_per_site }
 }
 
 export function dialSettings({

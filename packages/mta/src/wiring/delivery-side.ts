@@ -1,15 +1,13 @@
 /**
- * Everything behind the spool: name servers, guard, permits, scheduler, delivery. Running when this returns.
+ * Everything behind the spool: name servers, guard, policies, delivery. Running when this returns.
  */
 import { type Listener, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
-import { createLocalPermits } from '../limits/adapters/local-permits.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
-import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
@@ -19,6 +17,7 @@ import { retryOptions, reuseLimits } from './delivery-settings.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
 import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
+import type { Engine } from './engine.ts'
 import { explainWorld } from './explain-world.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
@@ -55,7 +54,9 @@ export interface DeliverySide {
   stop(graceMs: number): Promise<void>
 }
 
-export interface DeliveryParts extends DnssecParts {
+export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
+  readonly engine: Pick<Engine, 'scheduler' | 'permits' | 'openPolicies' | 'openDnssecMemory'>
+  /** The engine's, as it is recorded. */
   readonly spool: Spool & { readonly suspects: CrashSuspects }
   readonly beginSignature: BeginSignature | undefined
   readonly emit: (event: LogEvent) => void
@@ -67,33 +68,32 @@ export function startDeliverySide(config: Config, parts: DeliveryParts): Promise
 
 async function startParts(
   config: Config,
-  { spool, beginSignature, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
+  { engine, spool, beginSignature, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
   const local = openLocalPolicies(config, { emit, now: Date.now })
   if (!local.ok) return local
-  const dnssec = await startDnssecSide(config, { ...outside, emit })
+  const dnssec = await startDnssecSide(config, { ...outside, openDnssecMemory: engine.openDnssecMemory, emit })
   opening.closesWith(() => dnssec.close())
   const resolver = watchResolver(dnssec.resolver)
-  const scheduler = createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit })
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))
   const policies = startPolicySide(config, {
-    ...{ resolver, emit, ca: ca.value },
+    ...{ resolver, emit, ca: ca.value, openPolicies: engine.openPolicies },
     guard: (address, port) => policyGuard.judge(address, port),
   })
   if (!policies.ok) return policies
   opening.closesWith(() => policies.value.close())
   opening.closesWith(() => policies.value.stop())
   const { source: sts } = policies.value
+  const { scheduler, permits } = engine
   const dane = daneSource(config, { resolver, dnssec, memory: policies.value.daneMemory, emit })
   const destinations = destinationOptions(config, {
     ...{ resolver, emit, sts, dane, ca: ca.value, local: local.value.settings },
   })
   const options: DeliveryOptions = {
     ...destinations.options,
-    ...{ spool, scheduler, beginSignature },
-    permits: createLocalPermits({ perSite: config.delivery.concurrency_per_site }),
+    ...{ spool, scheduler, permits, beginSignature },
     postmaster: formatAddress(postmasterOf(config)),
     retry: retryOptions(config),
     reuse: reuseLimits(config),

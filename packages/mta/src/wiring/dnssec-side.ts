@@ -1,5 +1,5 @@
 /**
- * DNS for everything that leaves: name servers, who vouches for DNSSEC, and what the data_dir remembers of it. Asked
+ * DNS for everything that leaves: name servers, who vouches for DNSSEC, and what is remembered of it. Asked
  * and decided when this returns.
  */
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import {
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { LogEvent } from '../observability/log-events.ts'
-import { openDnssecMemory } from './dnssec-memory.ts'
+import type { DnssecMemory } from './dnssec-memory.ts'
 import { type NameServers, nameServers } from './name-servers.ts'
 
 export interface DnssecSide {
@@ -43,6 +43,7 @@ export interface DnssecParts {
   /** Answers in place of name servers. */
   readonly resolver?: DnsResolver
   readonly dnssec?: DnssecSurroundings
+  readonly openDnssecMemory: () => Promise<DnssecMemory>
   readonly emit: (event: LogEvent) => void
 }
 
@@ -50,11 +51,11 @@ const UNBOUND_DIRECTORY = 'unbound'
 
 export async function startDnssecSide(
   config: Config,
-  { resolver, dnssec = {}, emit }: DnssecParts,
+  { resolver, dnssec = {}, openDnssecMemory, emit }: DnssecParts,
 ): Promise<DnssecSide> {
   if (resolver !== undefined) return withoutValidation(resolver)
   const servers = await nameServers(config.dns.servers)
-  const { remembered, remember } = await openDnssecMemory(config.data_dir, emit)
+  const { remembered, remember } = await openDnssecMemory()
   const { anchors, timing, folders = programFolders(process.env['PATH'] ?? '') } = dnssec
   const dns = await openTrustedDns({
     servers: servers.servers,

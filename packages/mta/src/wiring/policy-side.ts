@@ -1,7 +1,8 @@
 /**
- * MTA-STS for delivery: the policy cache in data_dir, the source of policies, and their background refresh. Running
- * when this returns. With `mta_sts.enabled = false` nothing of it exists but what DANE remembers in the same file.
+ * MTA-STS for delivery: the policy cache, the source of policies, and their background refresh. Running when this
+ * returns. With `mta_sts.enabled = false` nothing of it exists but what DANE remembers in the same store.
  */
+import { setTimeout } from 'node:timers/promises'
 import {
   createPolicyAdmin,
   createStsRefresher,
@@ -9,23 +10,22 @@ import {
   type DaneMemory,
   type DnsResolver,
   type EmitPolicyEvent,
-  err,
+  type FetchSharing,
   fetchPolicy,
   GuardedHttps,
   type GuardedHttpsOptions,
   ok,
-  openSqlitePolicyCache,
   type PolicyAdmin,
   PolicyCacheUnavailable,
   type PolicyCount,
   PolicyExaminer,
   type Result,
-  type SqlitePolicyCache,
   type StsSource,
   type StsSourceOptions,
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { PolicyLookups } from '../explain/world.ts'
+import type { OpenPolicyStore, PolicyStore } from './policy-store.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface PolicySide {
@@ -37,7 +37,7 @@ export interface PolicySide {
   readonly lookups?: PolicyLookups
   /** For gauges; absent like `source`. */
   readonly count?: () => Promise<readonly PolicyCount[]>
-  /** Why `policy.db` cannot be read or written; absent: it is not used. */
+  /** Why the store of policies cannot be read or written; absent: it is not used. */
   readonly trouble?: () => string | undefined
   /** What DANE protected when it was last seen; absent: DANE is off. */
   readonly daneMemory?: DaneMemory
@@ -55,28 +55,38 @@ export interface PolicyParts {
   readonly emit: EmitPolicyEvent
 }
 
+export interface PolicySideParts extends PolicyParts {
+  readonly openPolicies: OpenPolicyStore
+}
+
+/** What operators did with policies that relays share is logged by one of them, this long after it at the latest. */
+const ORDERS_EVERY_MS = 5_000
+
 /** Policies are refreshed within a day (`freshness.ts`); what is older could not be. */
 const STALE_MS = 86_400_000
 
 const OFF: PolicySide = { stop: async () => undefined, close: () => undefined }
 
-export function startPolicySide(config: Config, parts: PolicyParts): Result<PolicySide, StartProblem> {
+export function startPolicySide(config: Config, parts: PolicySideParts): Result<PolicySide, StartProblem> {
   const dane = config.dane.enabled !== false
   if (!config.mta_sts.enabled && !dane) return ok(OFF)
   const { emit } = parts
-  const opened = openSqlitePolicyCache({ dataDir: config.data_dir, now: Date.now })
-  if (!opened.ok) return err({ kind: 'policy-cache', error: opened.error })
-  const cache = opened.value
-  const shared = { ...(dane ? { daneMemory: cache.daneMemory } : {}), trouble: () => cache.trouble() }
-  if (!config.mta_sts.enabled) return ok({ ...OFF, ...shared, close: () => cache.close() })
+  const opened = parts.openPolicies(emit)
+  if (!opened.ok) return opened
+  const store = opened.value
+  const { cache } = store
+  const kept = { ...(dane ? { daneMemory: store.daneMemory } : {}), trouble: () => store.trouble() }
+  if (!config.mta_sts.enabled) return ok({ ...OFF, ...kept, close: () => store.close() })
   const stopping = new AbortController()
-  const { source, lookups } = policySource(config, { ...parts, cache, signal: stopping.signal })
+  const { signal } = stopping
+  const sharing = store.fetchLeases === undefined ? {} : { sharing: { leases: store.fetchLeases, signal } }
+  const { source, lookups } = policySource(config, { ...parts, ...sharing, cache, signal })
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
   const refresher = createStsRefresher({ cache, refresh, now: Date.now, emit })
-  tellPurges(cache, emit)
+  const ordersTold = tellOrders(store, emit, signal)
   refresher.start()
   return ok({
-    ...{ source, lookups, ...shared },
+    ...{ source, lookups, ...kept },
     admin: createPolicyAdmin({
       ...{ cache, source, now: Date.now },
       tell: (purge) => emit({ event: 'sts-policy-purged', ...purge }),
@@ -84,21 +94,22 @@ export function startPolicySide(config: Config, parts: PolicyParts): Result<Poli
     count: () => cache.count({ now: Date.now(), staleBefore: Date.now() - STALE_MS }),
     stop: async () => {
       stopping.abort()
-      await refresher.stop()
+      await Promise.all([refresher.stop(), ordersTold])
     },
-    close: () => cache.close(),
+    close: () => store.close(),
   })
 }
 
 export interface PolicySourceParts extends PolicyParts {
   readonly cache: StsSourceOptions['cache']
   readonly signal: AbortSignal
+  readonly sharing?: FetchSharing
 }
 
 /** Where delivery, and whoever explains what it does, get policies from. */
 export function policySource(
   config: Config,
-  { resolver, guard, ca, emit, cache, signal }: PolicySourceParts,
+  { resolver, guard, ca, emit, cache, signal, sharing }: PolicySourceParts,
 ): { readonly source: StsSource; readonly lookups: PolicyLookups } {
   const https = new GuardedHttps({ resolver, guard, ca })
   const httpsPort = config.mta_sts.https_port
@@ -112,15 +123,27 @@ export function policySource(
     cached: (policyDomain) => cache.get(policyDomain),
     examine: (policyDomain) => examiner.examine(policyDomain),
   }
-  return { source: createStsSource(options), lookups }
+  return { source: createStsSource({ ...options, ...(sharing === undefined ? {} : { sharing }) }), lookups }
 }
 
-/** What operators did while no relay ran. */
-function tellPurges(cache: SqlitePolicyCache, emit: EmitPolicyEvent): void {
+/** What operators did while no relay ran; of a shared store, also what they do now. Ends with the signal. */
+async function tellOrders(store: PolicyStore, emit: EmitPolicyEvent, signal: AbortSignal): Promise<void> {
+  do {
+    try {
+      for (const purge of await store.takeOrders()) emit({ event: 'sts-policy-purged', ...purge })
+    } catch (error) {
+      if (!(error instanceof PolicyCacheUnavailable)) throw error
+      emit({ event: 'sts-cache-failed', operation: 'get', detail: error.message })
+    }
+  } while (store.shared && (await waited(ORDERS_EVERY_MS, signal)))
+}
+
+/** False: it was aborted. */
+async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   try {
-    for (const purge of cache.takeOrders()) emit({ event: 'sts-policy-purged', ...purge })
-  } catch (error) {
-    if (!(error instanceof PolicyCacheUnavailable)) throw error
-    emit({ event: 'sts-cache-failed', operation: 'get', detail: error.message })
+    await setTimeout(ms, undefined, { signal, ref: false })
+    return true
+  } catch {
+    return false
   }
 }

@@ -4,10 +4,13 @@
  */
 import type { PolicyCacheOpenError } from '@hermetic/policy'
 import type { PreloadFileError } from '../local-policy/read-preload-file.ts'
+import type { RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
+import type { DirectoryLockError } from '../spool/adapters/sqlite-directory-lock.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 
 export type StartProblem =
   | { readonly kind: 'spool'; readonly error: SpoolOpenError }
+  | { readonly kind: 'redis-spool'; readonly error: RedisSpoolOpenError | DirectoryLockError }
   | { readonly kind: 'policy-cache'; readonly error: PolicyCacheOpenError }
   | { readonly kind: 'preload-list'; readonly path: string; readonly error: PreloadFileError }
   | { readonly kind: 'dkim-key'; readonly path: string; readonly detail: string }

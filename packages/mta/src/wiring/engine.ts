@@ -1,0 +1,42 @@
+/**
+ * The engine: what of the relay depends on where its queue is kept, opened together and closed together. Everybody
+ * else takes its parts by their ports and does not know which engine it is.
+ */
+import type { RecordedSpool } from '../history/recorded-spool.ts'
+import type { Permits } from '../limits/permits.ts'
+import type { LogEvent } from '../observability/log-events.ts'
+import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
+import type { SpoolHooks } from '../spool/faults.ts'
+import type { DnssecMemory } from './dnssec-memory.ts'
+import type { OpenPolicyStore } from './policy-store.ts'
+import type { RedisGround } from './redis-ground.ts'
+
+export interface Engine {
+  readonly spool: RecordedSpool
+  /** Gives turns once it is run; stopped by whoever runs it. */
+  readonly scheduler: LaneScheduler
+  readonly permits: Permits
+  readonly openPolicies: OpenPolicyStore
+  readonly openDnssecMemory: () => Promise<DnssecMemory>
+  /** For operators: where the queue is, and what its store promises. */
+  state(): EngineState
+  /** What relays share, for whatever else they want to share: one connection and the names of keys; absent: there is one relay. */
+  readonly shared?: RedisGround
+  /** After the scheduler has stopped and nobody uses its parts any more. */
+  close(): Promise<void>
+}
+
+export interface EngineState {
+  readonly engine: 'embedded' | 'redis'
+  /** Why this node gives no turns though it should, if so. */
+  readonly scheduling?: string | undefined
+  /** What the store may lose, and why, although it is used; absent: nothing. */
+  readonly weakness?: string | undefined
+}
+
+export interface EngineParts {
+  /** Keep suspects with so many deaths in a row out of `claim`. */
+  readonly setAsideAfterDeaths: number
+  readonly emit: (event: LogEvent) => void
+  readonly hooks?: SpoolHooks | undefined
+}

@@ -1,0 +1,111 @@
+/**
+ * The engine of many relays: spool, lanes, permits and policies in one Redis (architecture §3). The data_dir stays
+ * of one process: its journals say what this node could not settle.
+ */
+import { mkdirSync } from 'node:fs'
+import { err, ok, type Result } from '@hermetic/policy'
+import type { Config } from '../config/schema.ts'
+import { openRedisPermits } from '../limits/adapters/redis-permits.ts'
+import type { LogEvent } from '../observability/log-events.ts'
+import { connected } from '../redis/adapters/redis-connection.ts'
+import { createBullmqScheduler } from '../schedule/adapters/bullmq-scheduler.ts'
+import { openRedisSpool, type RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
+import { type DirectoryLockError, lockDirectory } from '../spool/adapters/sqlite-directory-lock.ts'
+import { errorCode } from '../spool/durable-file.ts'
+import type { SpoolEvent } from '../spool/events.ts'
+import type { StoredSpool } from '../spool/stored-spool.ts'
+import { siteLimits } from './delivery-settings.ts'
+import { openSharedDnssecMemory } from './dnssec-memory.ts'
+import { DurabilityNews } from './durability-news.ts'
+import type { Engine, EngineParts } from './engine.ts'
+import { type Opening, wholeOrNothing } from './opening.ts'
+import { sharedPolicyStore } from './policy-store.ts'
+import { openRedisGround, QUEUE_NAME, type RedisGround, type RedisQueueConfig } from './redis-ground.ts'
+import type { StartProblem } from './start-problem.ts'
+
+export interface RedisEngineParts extends EngineParts {
+  readonly queue: RedisQueueConfig
+}
+
+/** A permit or a turn is a few of them; the first connection is waited for no longer than this. */
+const CONNECT_MS = 5_000
+
+export function openRedisEngine(config: Config, parts: RedisEngineParts): Promise<Result<Engine, StartProblem>> {
+  return wholeOrNothing((opening) => opened(config, { ...parts, opening }))
+}
+
+async function opened(
+  config: Config,
+  { queue, emit, opening, ...parts }: RedisEngineParts & { readonly opening: Opening },
+): Promise<Result<Engine, StartProblem>> {
+  const durability = new DurabilityNews(queue.durability, emit)
+  const spool = await openRedisQueue(config, { ...parts, queue, opening, emit, durability })
+  if (!spool.ok) return err({ kind: 'redis-spool', error: spool.error })
+  const ground = await openRedisGround(queue)
+  opening.closesWith(() => ground.close())
+  const scheduler = await openScheduler(ground, emit)
+  const permits = await openRedisPermits({
+    ...{ client: ground.connect(), listener: ground.connect(), keys: ground.keys, emit },
+    limits: siteLimits(config),
+    monotonic: () => performance.now(),
+  })
+  opening.closesWith(() => permits.close())
+  const policies = ground.sharedPolicies(emit)
+  return ok({
+    ...{ spool: spool.value, scheduler, permits, shared: ground },
+    openPolicies: () => ok(sharedPolicyStore(policies)),
+    openDnssecMemory: () => openSharedDnssecMemory(policies.daneEnabled, emit),
+    state: () => ({ engine: 'redis', scheduling: scheduler.trouble(), weakness: durability.weakness }),
+    close: () => opening.close(),
+  })
+}
+
+async function openScheduler(ground: RedisGround, emit: (event: LogEvent) => void) {
+  const client = ground.connect()
+  await connected(client, CONNECT_MS)
+  return createBullmqScheduler({
+    ...{ client, keys: ground.keys, emit },
+    connectForJobs: () => ground.connectForBullmq(),
+    now: Date.now,
+    monotonic: () => performance.now(),
+  })
+}
+
+export interface RedisQueueParts {
+  readonly queue: RedisQueueConfig
+  readonly opening: Opening
+  readonly emit: (event: SpoolEvent) => void
+  readonly durability: DurabilityNews
+  readonly setAsideAfterDeaths?: number
+  readonly hooks?: EngineParts['hooks']
+}
+
+/** The queue alone, with its data_dir locked; closed with `opening`. */
+export async function openRedisQueue(
+  { data_dir: dataDir }: Pick<Config, 'data_dir'>,
+  { queue, opening, emit, durability, setAsideAfterDeaths, hooks }: RedisQueueParts,
+): Promise<Result<StoredSpool, RedisSpoolOpenError | DirectoryLockError>> {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: DIRECTORY_MODE })
+  } catch (error) {
+    return err({ kind: 'unusable-directory', path: dataDir, detail: errorCode(error) })
+  }
+  const lock = lockDirectory(dataDir)
+  if (!lock.ok) return lock
+  opening.closesWith(() => lock.value.release())
+  const spool = await openRedisSpool({
+    ...{ dataDir, emit },
+    url: queue.redis_url.reveal(),
+    queue: QUEUE_NAME,
+    durability: queue.durability,
+    contentDir: queue.content_dir,
+    maxBytes: queue.max_bytes,
+    onDurability: (verdict) => durability.judged(verdict),
+    ...(setAsideAfterDeaths === undefined ? {} : { setAsideAfterDeaths }),
+    ...(hooks === undefined ? {} : { hooks }),
+  })
+  if (spool.ok) opening.closesWith(() => spool.value.close())
+  return spool
+}
+
+const DIRECTORY_MODE = 0o700
