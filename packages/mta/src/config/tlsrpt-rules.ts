@@ -14,7 +14,14 @@ export function tlsrptFindings({ tlsrpt }: ReadableConfig): readonly Finding[] {
       const remedy = `write ${name} = ${EXAMPLES[name]} in [tlsrpt]`
       return { path: on, wrong: `is true, but ${name} is missing`, remedy, read: [on, ['tlsrpt', name]] }
     })
-  return [...missing, ...contactFindings(tlsrpt.contact)]
+  return [...missing, ...contactFindings(tlsrpt.contact), ...keyFindings(tlsrpt)]
+}
+
+function keyFindings({ selector, key_file: file }: NonNullable<ReadableConfig['tlsrpt']>): readonly Finding[] {
+  if (file === undefined || selector !== undefined) return []
+  const path: ConfigPath = ['tlsrpt', 'key_file']
+  const remedy = 'write the selector of this key in [tlsrpt]'
+  return [{ path, wrong: 'has a key without a name in DNS', remedy, read: [path, ['tlsrpt', 'selector']] }]
 }
 
 /** RPT-19, RPT-84: an addr-spec with a domain, for the report is named after it; reports know no SMTPUTF8. */

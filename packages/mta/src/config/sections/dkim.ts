@@ -19,6 +19,8 @@ const signingDomain: ValueType<DomainName> = textType(
 /** RFC 6376 §3.1: sub-domains; those of RFC 5321 are letters, digits and hyphens. */
 const SELECTOR = /^(?=.{1,200}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
 
+export const selector = matching('selector', 'letters in lower case, digits, hyphens and dots, e.g. "s1"', SELECTOR)
+
 export const dkimKeys = tableList(
   {
     maxItems: KEYS_MAX,
@@ -31,7 +33,7 @@ export const dkimKeys = tableList(
       source: 'RFC 6376 §3.5',
       example: '"example.com"',
     }),
-    selector: required(matching('selector', 'letters in lower case, digits, hyphens and dots, e.g. "s1"', SELECTOR), {
+    selector: required(selector, {
       sentence: 'Which key record verifiers look up: selector._domainkey.domain.',
       source: 'RFC 6376 §3.1',
       example: '"s1"',

@@ -3,7 +3,8 @@
  * `tlsrpt-rules.ts`.
  */
 import { defaulted, optional, table } from '../setting.ts'
-import { boolean, mailbox, matching } from '../value-types.ts'
+import { boolean, mailbox, matching, path } from '../value-types.ts'
+import { selector } from './dkim.ts'
 
 const organization = matching(
   'name of an organization',
@@ -29,6 +30,18 @@ export const tlsrpt = table(
       source: 'RFC 8460 §4.4, §5.3',
       whenAbsent: 'none; needed as soon as reports are enabled',
       example: '"tls-reports@example.com"',
+    }),
+    selector: optional(selector, {
+      sentence: 'Names the key that signs report mails: selector._domainkey of the domain of contact.',
+      source: 'RFC 8460 §3',
+      whenAbsent: 'the keys of [[dkim]] for that domain sign; without any, no report goes by mail',
+      example: '"tlsrpt"',
+    }),
+    key_file: optional(path, {
+      sentence: 'The private key of that selector in PEM. Every node of a cluster needs the same one.',
+      source: 'RFC 8460 §3',
+      whenAbsent: 'selector._domainkey.domain.pem in dkim/ of data_dir, where hermetic tlsrpt key puts it',
+      example: '"/etc/hermetic/tlsrpt.pem"',
     }),
   },
 )
