@@ -59,3 +59,23 @@ test('a turn that is connecting when the stop comes ends at once', async () => {
   assert.ok(Date.now() - started < 1_500)
   assert.equal((await world.show(id)).deliveries[0]?.attempts, 0)
 })
+
+test('while the last reply is awaited, what has not begun is already given back', async () => {
+  await using world = await worldWith({ DOT: { reply: '250 2.0.0 taken', delayMs: 1_000 } }, 5_000)
+  const ids = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => world.submit({ to: [`${n}@example.test`], quiet: true })))
+  world.scheduler.wake(world.lane('example.test'))
+  await world.mx('mx.example.test').seen('DOT')
+  const stopped = world.stop()
+  const free = () => world.eventsOf('claims-released').reduce((sum, { messages }) => sum + messages, 0)
+  await world.until(() => free() === ids.length - 1)
+  assert.equal(world.eventsOf('message-settled').length, 0, 'one is still behind its final dot')
+  await stopped
+  assert.deepEqual(
+    world.eventsOf('message-settled').map(({ summary }) => summary.delivered),
+    [1],
+  )
+  const shown = await Promise.all(ids.map((id) => world.spool.admin.show(id)))
+  const given = shown.filter((entry) => entry?.deliveries[0]?.attempts === 0)
+  assert.equal(given.length, ids.length - 1)
+  assert.equal(world.mx('mx.example.test').messages.length, 1)
+})

@@ -13,7 +13,13 @@ import { isPolicyFailure } from './problem.ts'
 import { tellingProblem } from './requiretls-problems.ts'
 
 export type Disposition =
-  | { readonly kind: 'delivered'; readonly reply: SmtpReply; readonly remote: RemoteHost }
+  | {
+      readonly kind: 'delivered'
+      readonly reply: SmtpReply
+      readonly remote: RemoteHost
+      /** The host does not offer DSN. */
+      readonly withoutDsn?: true
+    }
   | { readonly kind: 'failed'; readonly problem: DeliveryProblem }
   | { readonly kind: 'deferred'; readonly problem: DeliveryProblem }
   /** Its mail is routed through another lane now, where it is due at once. */
@@ -29,6 +35,8 @@ export class ClaimProgress {
   #abandoned = false
   /** Sessions at the present host that broke while they carried this message. */
   breaks = 0
+  /** A transaction carries it. */
+  inTransaction = false
   /** The policy of the domain was looked for again for this attempt (RFC 8461 §5.1). */
   policyAsked = false
 

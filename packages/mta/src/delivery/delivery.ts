@@ -30,6 +30,7 @@ import type { PolicySettings } from './host-policy.ts'
 import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { failedFetch, judgedSession, type TlsReports } from './report-mapping.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
 import { laneFor, type RouteTable } from './route.ts'
 import { runTurn, type TurnWorld } from './turn.ts'
@@ -66,6 +67,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly random: () => number
   /** What local policy demands of a next hop (TLS-01); nothing when absent. */
   readonly demandFor?: (nextHop: MailDomain) => LocalDemand
+  /** What is told of sessions to those who ask for reports; absent: nothing. */
+  readonly reports?: TlsReports | undefined
   /** Absent: MTA-STS is off. */
   readonly sts?: Pick<StsSource, 'policyFor' | 'refetch'>
   readonly timeouts?: SmtpTimeouts
@@ -99,6 +102,8 @@ export type DestinationOptions = Omit<
 
 export interface Delivery {
   readonly turn: Turn
+  /** Messages that are claimed and not settled. */
+  inFlight(): number
   /** An operator orders an attempt: hosts that were silent are dialled again. */
   forgetDeadHosts(): void
   /** After the scheduler has stopped: idle connections get their QUIT. */
@@ -145,6 +150,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
   return {
     turn: (lane, context) => runTurn(lane, context, world),
+    inFlight: () => leases.size,
     forgetDeadHosts: () => dead.clear(),
     close: async () => {
       leases.close()
@@ -166,6 +172,7 @@ export function factsSource(options: DestinationOptions): FactsSource {
     demandFor: options.demandFor ?? (() => 'nothing'),
     onDefect: (lane, error) =>
       emit({ event: 'delivery-defect', lane: laneId(lane), detail: String(error), messages: 0 }),
+    onFailedRefetch: (failure) => options.reports?.failedFetch(failedFetch(failure)),
     ...(addressesPerHostMax === undefined ? {} : { addressesPerHostMax }),
   })
 }
@@ -192,9 +199,9 @@ interface AttemptParts {
 }
 
 function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts): TurnWorld['attempt'] {
-  const { hostname, emit, now, monotonic, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
+  const { hostname, emit, reports, now, monotonic, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
   return {
-    pool,
+    ...{ pool, reports },
     dial: { dead, timeouts, attemptDelayMs: options.connectionAttemptDelayMs, localAddress, now, monotonic },
     connectionsMax: options.connectionsPerAttemptMax ?? CONNECTIONS_PER_ATTEMPT_MAX,
     session: {
@@ -204,7 +211,10 @@ function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts):
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
       onLoginFailed: ({ lane, remote }, { username }, problem) =>
         emit({ event: 'smarthost-login-failed', lane, remote, username, reason: problem.kind, said: saidOf(problem) }),
-      onJudged: ({ lane, policyDomain, remote, requirement, dane }, results, { channel, verdict }) => {
+      onJudged: (target, results, { channel, verdict, seen }) => {
+        const { lane, policyDomain, remote, requirement, dane } = target
+        const counted = judgedSession(target, results, seen)
+        if (counted !== undefined) reports?.session(counted)
         const assessed = {
           ...(requirement.sts === undefined ? {} : { sts: requirement.sts }),
           ...(dane === undefined ? {} : { dane: daneRecord(dane, channel.kind === 'tls' ? channel.dane : undefined) }),

@@ -26,6 +26,11 @@ export class LeaseKeeper {
     this.#timer = setInterval(() => void this.#renewDue(), options.leaseMs / 3).unref()
   }
 
+  /** Claims that are worked on. */
+  get size(): number {
+    return this.#until.size
+  }
+
   hold(claims: readonly Claim[]): void {
     for (const claim of claims) this.#until.set(claim.token, claim.leaseUntilMono)
   }

@@ -34,6 +34,8 @@ export interface TransactionsOptions {
   /** Every recipient of this claim is settled, or it was set aside or lost. */
   readonly onDone: (progress: ClaimProgress) => void
   readonly onTransaction: (record: TransactionRecord) => void
+  /** The turn is being stopped, and one more message is not carried any more. */
+  readonly onStopped: () => void
 }
 
 /** One transaction as it went, for the delivery record. */
@@ -152,13 +154,18 @@ async function transact(progress: ClaimProgress, content: Content, run: Run): Pr
   const recipients = progress.open
   const startedAt = options.now()
   const reused = session.connection.transactions
-  const result = await session.connection.transact({
+  progress.inTransaction = true
+  const transacted = session.connection.transact({
     envelope: { ...claim.envelope, requireTls: options.message === 'requiretls' },
     recipients,
     content,
     beforeFinalDot: () => options.leases.holds(claim.token),
   })
+  const result = await transacted.finally(() => {
+    progress.inTransaction = false
+  })
   const counts = apply(progress, result, run)
+  if (options.stopped()) options.onStopped()
   const indexes = recipients.map(({ index }) => index)
   if (counts) {
     const { policy } = options
@@ -229,13 +236,17 @@ function goesBack(progress: ClaimProgress, { queue }: Run): false {
   return false
 }
 
+const WITHOUT_DSN = { withoutDsn: true } as const
+
 /** What the peer answered for a recipient stays true whatever became of the session. */
 function settleAnswered(progress: ClaimProgress, results: readonly RecipientResult[], run: Run): void {
-  const { remote } = run.session.target
+  const { target, connection } = run.session
+  const { remote } = target
+  const withoutDsn = connection.capabilities?.dsn === true ? {} : WITHOUT_DSN
   for (const result of results) {
     switch (result.kind) {
       case 'accepted':
-        progress.settle(result.index, { kind: 'delivered', reply: result.reply, remote })
+        progress.settle(result.index, { kind: 'delivered', reply: result.reply, remote, ...withoutDsn })
         break
       case 'refused':
       case 'too-many-recipients': {

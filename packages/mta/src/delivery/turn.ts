@@ -15,6 +15,7 @@ import { ClaimProgress } from './claim-progress.ts'
 import type { PooledSession } from './connection-pool.ts'
 import type { DeliveryEvent } from './events.ts'
 import type { Destination, FactsSource, NextHopFacts } from './facts.ts'
+import { type Done, giveBack, release } from './give-back.ts'
 import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -32,8 +33,8 @@ export interface TurnWorld {
   readonly health: LaneHealth
   readonly leases: LeaseKeeper
   readonly settler: SettlerOptions
-  readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'dial' | 'connectionsMax'>
-  readonly transactions: Omit<AttemptOptions['transactions'], 'onDone'>
+  readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'dial' | 'reports' | 'connectionsMax'>
+  readonly transactions: Omit<AttemptOptions['transactions'], 'onDone' | 'onStopped'>
   readonly leaseMs: number
   /** Claims at once, at the most. */
   readonly batch: number
@@ -64,6 +65,8 @@ interface TurnState {
   moreIsDue: boolean
   /** A host answered a message of this batch. */
   answered: boolean
+  /** Gives back what is claimed and not on its way to a host. */
+  handOver: () => void
 }
 
 export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld): Promise<TurnEnd> {
@@ -80,6 +83,7 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
     site: permit?.site,
     found: destination,
     batch: Math.min(FIRST_BATCH, world.batch),
+    handOver: () => undefined,
   }
   const disarm = destroyAfterGrace(state)
   try {
@@ -100,10 +104,15 @@ async function permitFor<P>(
   return (await acquire(destination.facts.site)) ?? 'none'
 }
 
-/** Architecture, decision 11: when the grace is over, what is still behind its final dot becomes ambiguous. */
-function destroyAfterGrace({ context, using, world }: TurnState): () => void {
+/**
+ * Architecture, decision 11: what has not begun is given back at once, so that another node has it; when the grace is
+ * over, what is still behind its final dot becomes ambiguous.
+ */
+function destroyAfterGrace(state: TurnState): () => void {
+  const { context, using, world } = state
   let timer: NodeJS.Timeout | undefined
   const onAbort = (): void => {
+    state.handOver()
     timer = setTimeout(() => {
       for (const { connection } of using) connection.destroy()
     }, world.stopGraceMs)
@@ -150,19 +159,35 @@ async function claimBatch({ world, id, batch }: TurnState): Promise<readonly Cla
 async function deliverGroups(groups: readonly (readonly Claim[])[], state: TurnState): Promise<TurnEnd | undefined> {
   const ends: (TurnEnd | undefined)[] = []
   state.answered = false
-  for (const group of groups) ends.push(await deliverBatch(group, state))
+  const batches = groups.map((group) => batchOf(group, state))
+  state.handOver = () => {
+    for (const { pending, done } of batches) void giveBack(pending, done, state)
+  }
+  for (const batch of batches) ends.push(await deliverBatch(batch, state))
   if (ends.length === 1) return ends[0]
   const stopped = ends.find((end) => end?.kind === 'more')
   return stopped ?? (state.answered ? undefined : ends.find((end) => end !== undefined))
 }
 
-/** Whatever is thrown, each claim ends here: settled, or given back. */
-async function deliverBatch(claims: readonly Claim[], state: TurnState): Promise<TurnEnd | undefined> {
-  const { world, settler, id } = state
+interface Batch {
+  /** Neither settled nor given back. */
+  readonly pending: Set<ClaimProgress>
+  readonly done: Done
+}
+
+function batchOf(claims: readonly Claim[], { settler }: TurnState): Batch {
   const pending = new Set(claims.map((claim) => new ClaimProgress(claim)))
-  const done = (progress: ClaimProgress): void => {
-    if (pending.delete(progress)) settler.settle(progress)
+  return {
+    pending,
+    done: (progress) => {
+      if (pending.delete(progress)) settler.settle(progress)
+    },
   }
+}
+
+/** Whatever is thrown, each claim ends here: settled, or given back. */
+async function deliverBatch({ pending, done }: Batch, state: TurnState): Promise<TurnEnd | undefined> {
+  const { world, id } = state
   try {
     return await traverse(pending, done, state)
   } catch (error) {
@@ -181,8 +206,6 @@ async function deliverBatch(claims: readonly Claim[], state: TurnState): Promise
     return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
   }
 }
-
-type Done = (progress: ClaimProgress) => void
 
 async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<TurnEnd | undefined> {
   const { world, lane, context } = state
@@ -211,6 +234,7 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
     if (lastChance) round.policyAsked = true
     if (round.policyAsked) for (const progress of batch) progress.policyAsked = destination.kind === 'facts'
     if (destination.kind === 'nobody') {
+      if (destination.seen && round.message !== 'tls-optional') world.attempt.reports?.session(destination.seen)
       return nextHopFailed(pending, done, { state, problem: problemOf(destination.cause, { at: world.now() }) })
     }
     const { facts } = destination
@@ -296,24 +320,6 @@ async function concludeAll(pending: Set<ClaimProgress>, done: Done, state: TurnS
   await release(notBegun, pending, state)
 }
 
-/** The turn ends early: what the peers have answered is settled, the rest is due again at once. */
-async function giveBack(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<void> {
-  for (const progress of [...pending]) if (progress.dispositions.size > 0) done(progress)
-  await release([...pending], pending, state)
-}
-
-async function release(
-  progresses: readonly ClaimProgress[],
-  pending: Set<ClaimProgress>,
-  { settler, id }: TurnState,
-): Promise<void> {
-  for (const progress of progresses) pending.delete(progress)
-  await settler.release(
-    id,
-    progresses.map(({ claim }) => claim.token),
-  )
-}
-
 interface Trouble {
   readonly state: TurnState
   readonly problem: DeliveryProblem
@@ -378,7 +384,7 @@ function attemptOptions(state: TurnState, message: MessageTls, done: Done): Atte
     message,
     signal: context.signal,
     using,
-    transactions: { ...world.transactions, onDone: done },
+    transactions: { ...world.transactions, onDone: done, onStopped: () => state.handOver() },
     emit: world.emit,
     monotonic: world.monotonic,
     onAnswer: () => {

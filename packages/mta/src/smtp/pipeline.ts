@@ -63,6 +63,8 @@ export class Pipeline {
     this.#stopping = true
     for (const exchange of this.#waiting.splice(0)) exchange.broken({ kind: 'stopped' })
     if (!this.#begun.some((exchange) => exchange.awaitsFinalReply)) this.#wire.fail({ kind: 'stopped' })
+    // One whose commands left behind such a dot will not get its 354: nobody has to wait to know that.
+    for (const exchange of this.#begun) if (!exchange.awaitsFinalReply) exchange.broken({ kind: 'stopped' })
   }
 
   /** The session is over. */
