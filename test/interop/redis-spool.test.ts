@@ -8,6 +8,7 @@ import { after, before } from 'node:test'
 import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
 import { spoolContract } from '../../packages/mta/src/spool/spool.contract.ts'
 import type { SpoolPlace } from '../../packages/mta/src/spool/spool.fixture.ts'
+import { spoolMovesContract } from '../../packages/mta/src/spool/spool-moves.contract.ts'
 import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
 
@@ -40,4 +41,5 @@ async function open(place: SpoolPlace): Promise<StoredSpool> {
   return opened.value
 }
 
+spoolMovesContract(open)
 spoolContract(open, { inlineBytesMax: 16 * 1024 })

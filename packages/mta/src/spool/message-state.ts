@@ -166,8 +166,9 @@ export function orderDelivery(
  * That mail has failed or was passed on stays to be told, also of a message that is held or taken back; that it is
  * delayed is of no interest then.
  */
-function isOwed({ state, recipients }: SpooledDelivery, { kind }: QueueAction): boolean {
-  if (state !== 'queued' || (kind !== 'hold' && kind !== 'cancel')) return false
+function isOwed({ state, recipients }: SpooledDelivery, action: QueueAction): boolean {
+  if (state !== 'queued' || (action.kind !== 'hold' && action.kind !== 'cancel')) return false
+  if (action.kind === 'hold' && action.withNotices === true) return false
   return recipients.some((one) => one.state === 'to-report' && !isWaiting(one))
 }
 

@@ -1,7 +1,7 @@
 /** The contract of what moves between spools: nothing about a message changes, and nothing comes twice. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
   claimAll,
@@ -24,7 +24,11 @@ import type { WholeMessage } from './whole-message.ts'
 
 type MovingSpool = Spool & { readonly moves: SpoolMoves }
 
-export function movesContract(open: OpenSpool<MovingSpool>): void {
+export function spoolMovesContract(open: OpenSpool<MovingSpool>): void {
+  describe('what moves', { concurrency: 4 }, () => contract(open))
+}
+
+function contract(open: OpenSpool<MovingSpool>): void {
   test('a message enters as it was, and is read as it entered', async (t) => {
     const spool = await new SpoolWorld(t, open).open()
     const sample = fc.sample(fc.tuple(wholeMessages, contents), {

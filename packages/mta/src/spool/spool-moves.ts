@@ -24,6 +24,9 @@ export interface SpoolMoves {
   enter(batch: EnteringBatch): Promise<EnterOutcome>
   /** The `upTo` of the last batch from that file; 0: none. */
   enteredUpTo(file: string): Promise<number>
+  /** Remembers that messages leave with that file. */
+  markLeaving(file: string): Promise<void>
+  isLeaving(file: string): Promise<boolean>
   /** Answers what has left. */
   takeOut(ids: readonly QueueId[]): Promise<readonly QueueId[]>
 }

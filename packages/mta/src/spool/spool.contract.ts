@@ -4,13 +4,10 @@
  */
 import { describe } from 'node:test'
 import type { OpenSpool } from './spool.fixture.ts'
-import type { Spool } from './spool.ts'
 import { acceptContract } from './spool-accept.contract.ts'
 import { adminContract } from './spool-admin.contract.ts'
 import { claimContract } from './spool-claim.contract.ts'
 import { contentContract } from './spool-content.contract.ts'
-import { movesContract } from './spool-moves.contract.ts'
-import type { SpoolMoves } from './spool-moves.ts'
 import { noticeContract } from './spool-notice.contract.ts'
 import { settleContract } from './spool-settle.contract.ts'
 import { tagContract } from './spool-tag.contract.ts'
@@ -25,7 +22,7 @@ export interface SpoolTraits {
   readonly inlineBytesMax: number
 }
 
-export function spoolContract(open: OpenSpool<Spool & { readonly moves: SpoolMoves }>, traits: SpoolTraits): void {
+export function spoolContract(open: OpenSpool, traits: SpoolTraits): void {
   describe('accept', TOGETHER, () => acceptContract(open))
   describe('claim', TOGETHER, () => claimContract(open))
   describe('settle', TOGETHER, () => settleContract(open))
@@ -34,5 +31,4 @@ export function spoolContract(open: OpenSpool<Spool & { readonly moves: SpoolMov
   describe('content', TOGETHER, () => contentContract(open, traits))
   describe('full and failing', TOGETHER, () => troubleContract(open))
   describe('what operators see and order', TOGETHER, () => adminContract(open))
-  describe('what moves', TOGETHER, () => movesContract(open))
 }

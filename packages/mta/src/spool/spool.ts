@@ -188,7 +188,8 @@ export interface QueueFilter {
 
 export type QueueAction =
   | { readonly kind: 'retry' }
-  | { readonly kind: 'hold'; readonly reason: string }
+  /** `withNotices`, when all of the message leaves: also what its sender is still to be told. */
+  | { readonly kind: 'hold'; readonly reason: string; readonly withNotices?: true }
   /** Queues again what is held or quarantined, due now. */
   | { readonly kind: 'release' }
   | { readonly kind: 'quarantine'; readonly reason: string }

@@ -14,6 +14,8 @@ import { type SpooledMessage, spooledMessage, wholeRecord } from './whole-messag
 
 /** A page holds whole envelopes; contents are read one by one. */
 const PAGE_MAX = 200
+/** In the store's memory of files. */
+const LEAVING = 'leaving with '
 
 export interface StoredMovesParts {
   readonly link: SpoolStore
@@ -73,6 +75,14 @@ export class StoredMoves implements SpoolMoves {
 
   enteredUpTo(file: string): Promise<number> {
     return this.#parts.link.ask('entered-up-to', { file })
+  }
+
+  async markLeaving(file: string): Promise<void> {
+    await this.#parts.link.ask('enter', { messages: [], file: `${LEAVING}${file}`, upTo: 1 })
+  }
+
+  async isLeaving(file: string): Promise<boolean> {
+    return (await this.#parts.link.ask('entered-up-to', { file: `${LEAVING}${file}` })) > 0
   }
 
   async takeOut(ids: readonly QueueId[]): Promise<readonly QueueId[]> {

@@ -58,7 +58,7 @@ const one = (index: number): fc.Arbitrary<SpooledRecipient> =>
   fc
     .record({
       address: mailbox,
-      state: fc.constantFrom('open', 'delivered', 'failed', 'cancelled'),
+      state: fc.constantFrom('open', 'delivered', 'failed', 'cancelled', 'to-report'),
       ambiguousCount: fc.nat({ max: 3 }),
       notify: optional(fc.subarray(['SUCCESS', 'FAILURE', 'DELAY'] as const, { minLength: 1 })),
       orcpt: optional(text),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spoolContract } from '../spool.contract.ts'
 import type { SpoolPlace } from '../spool.fixture.ts'
+import { spoolMovesContract } from '../spool-moves.contract.ts'
 import type { StoredSpool } from '../stored-spool.ts'
 import { openSqliteSpool } from './sqlite-spool.ts'
 
@@ -22,4 +23,5 @@ async function open(place: SpoolPlace): Promise<StoredSpool> {
   return opened.value
 }
 
+spoolMovesContract(open)
 spoolContract(open, { inlineBytesMax: 256 * 1024 })
