@@ -115,7 +115,7 @@ test('other nodes that fall silent are told once, and when they beat again', asy
   const { service, events } = await start()
   const silences = (): readonly string[] =>
     events
-      .filter((event) => event.event.startsWith('node-') && 'node' in event && event.node === OTHER)
+      .filter((event) => event.event.startsWith('node-') && 'nodeId' in event && event.nodeId === OTHER)
       .map(({ event }) => event)
   await until(() => silences().includes('node-silent'))
   const keep = setInterval(() => void registry.beat(other), BEAT_MS)

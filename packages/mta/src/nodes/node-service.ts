@@ -44,6 +44,7 @@ export interface NodesReport {
 
 /** For gauges. */
 export interface NodeReading {
+  readonly draining: boolean
   /** Undefined: not known at the moment. */
   readonly nodes: readonly ListedNode[] | undefined
   /** Since the last beat that was heard; undefined: none yet. */
@@ -140,13 +141,14 @@ export class NodeService {
 
   reading(): NodeReading {
     const beatAgeMs = this.#heardAt === undefined ? undefined : this.#options.monotonic() - this.#heardAt
-    return { nodes: this.#away ? undefined : this.#nodes, beatAgeMs, skewMs: this.#skew?.skewMs }
+    const nodes = this.#away ? undefined : this.#nodes
+    return { nodes, draining: this.#state === 'draining', beatAgeMs, skewMs: this.#skew?.skewMs }
   }
 
   /** Answers who has it, when that one lives. */
   async #takeId(): Promise<ListedNode | undefined> {
     const { registry, identity, isAlive, emit } = this.#options
-    const name = { node: identity.id, hostname: identity.hostname, pid: identity.pid }
+    const name = { nodeId: identity.id, hostname: identity.hostname, pid: identity.pid }
     let before: ListedNode | undefined
     let dead: string | undefined
     for (;;) {
@@ -231,7 +233,7 @@ export class NodeService {
   /** Both have the same journals: this one, which was away for so long that it counted as dead, does no more. */
   #replacedBy({ hostname, pid }: NodeRecord): void {
     if (this.replaced || this.#state === 'stopping') return
-    this.#options.emit({ event: 'node-replaced', node: this.id, hostname, pid })
+    this.#options.emit({ event: 'node-replaced', nodeId: this.id, hostname, pid })
     if (this.#state === 'draining') this.#because = 'replaced'
     else this.#drain('replaced')
   }
@@ -243,16 +245,16 @@ export class NodeService {
     this.#state = 'draining'
     this.#because = because
     const since = monotonic()
-    emit({ event: 'node-draining', node: this.id, because })
+    emit({ event: 'node-draining', nodeId: this.id, because })
     void drainable.begin().then(() => {
       if (this.#state !== 'draining') return
-      emit({ event: 'node-drained', node: this.id, durationMs: Math.round(monotonic() - since) })
+      emit({ event: 'node-drained', nodeId: this.id, durationMs: Math.round(monotonic() - since) })
     })
   }
 
   #resume(): void {
     this.#state = 'running'
-    this.#options.emit({ event: 'node-resumed', node: this.id })
+    this.#options.emit({ event: 'node-resumed', nodeId: this.id })
     void this.#drainable?.end()
   }
 
@@ -262,7 +264,7 @@ export class NodeService {
     if (isOut === this.#outOfStep) return
     this.#outOfStep = isOut
     const { skewMs } = skew
-    const said = { node: this.id, skewMs }
+    const said = { nodeId: this.id, skewMs }
     if (isOut) this.#options.emit({ event: 'clock-out-of-step', limitMs: SKEW_MS_MAX, ...said })
     else this.#options.emit({ event: 'clock-in-step', ...said })
   }
@@ -277,14 +279,14 @@ export class NodeService {
     if (!(error instanceof NodesUnavailable)) throw error
     if (this.#away) return undefined
     this.#away = true
-    this.#options.emit({ event: 'nodes-unavailable', node: this.id, detail: error.message })
+    this.#options.emit({ event: 'nodes-unavailable', nodeId: this.id, detail: error.message })
     return undefined
   }
 
   #available(): void {
     if (!this.#away) return
     this.#away = false
-    this.#options.emit({ event: 'nodes-available', node: this.id })
+    this.#options.emit({ event: 'nodes-available', nodeId: this.id })
   }
 }
 

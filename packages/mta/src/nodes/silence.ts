@@ -13,7 +13,7 @@ export function silenceNews(before: readonly ListedNode[], after: readonly Liste
   return after.flatMap((node): readonly SilenceEvent[] => {
     const earlier = known.get(node.id)
     if (earlier === undefined || (earlier.standing === 'silent') === (node.standing === 'silent')) return []
-    const name = { node: node.id, hostname: node.hostname, pid: node.pid }
+    const name = { nodeId: node.id, hostname: node.hostname, pid: node.pid }
     if (node.standing === 'silent') return [{ event: 'node-silent', silentMs: node.beatAgeMs, ...name }]
     return [{ event: 'node-heard-again', ...name }]
   })

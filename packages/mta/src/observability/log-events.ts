@@ -10,6 +10,7 @@ import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
 import type { LimitsEvent } from '../limits/events.ts'
 import type { LocalPolicyEvent } from '../local-policy/events.ts'
+import type { NodeEvent } from '../nodes/events.ts'
 import type { LaneWorkerEvent, ScheduleEvent } from '../schedule/events.ts'
 import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
@@ -17,6 +18,7 @@ import type { SubmissionEvent } from '../submission/events.ts'
 import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
 import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
+import { NODE_LOG_EVENTS } from './node-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
@@ -36,6 +38,7 @@ export type LogEvent =
   | BounceEvent
   | HistoryEvent
   | LocalPolicyEvent
+  | NodeEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -349,11 +352,13 @@ const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
   readonly [N in LocalPolicyEvent['event']]: LogEventEntry<N>
 }
 
+const nodes = NODE_LOG_EVENTS satisfies { readonly [N in NodeEvent['event']]: LogEventEntry<N> }
+
 /** By room, in the order in which a message meets them. */
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
-  ...{ delivery, bounce, history },
+  ...{ delivery, bounce, history, nodes },
 } as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
@@ -368,4 +373,5 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...delivery,
   ...bounce,
   ...history,
+  ...nodes,
 }

@@ -10,6 +10,7 @@ import { ENGINE_METRICS, ENGINE_UPDATES } from './engine-metrics.ts'
 import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
 import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
 import type { LogEvent } from './log-events.ts'
+import { NODE_METRICS, NODE_UPDATES } from './node-metrics.ts'
 import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
@@ -150,6 +151,7 @@ export const METRICS = {
   hermetic_queue_orders_total: { type: 'counter', help: 'Messages changed by operators.', labels: ['action'] },
 
   ...ENGINE_METRICS,
+  ...NODE_METRICS,
   ...HISTORY_METRICS,
 
   hermetic_queue_readable: { type: 'gauge', help: '1 when the numbers of the queue below could be read.' },
@@ -328,6 +330,7 @@ const UPDATES: Rooms = {
   ...SUBMISSION_UPDATES,
   ...SOCKETMAP_UPDATES,
   ...ENGINE_UPDATES,
+  ...NODE_UPDATES,
 
   'history-written': historyKept,
   'history-failing': ({ reason }) => [count('hermetic_history_failures_total', { reason })],

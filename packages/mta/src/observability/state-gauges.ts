@@ -1,5 +1,7 @@
 /** What gauges show of the queue and of the cached policies when somebody scrapes. Where the numbers go is a port. */
 import type { PolicyCount, StsMode } from '@hermetic/policy'
+import type { NodeReading } from '../nodes/node-service.ts'
+import { countByStanding } from '../nodes/standing.ts'
 import type { QueueSummary, SpoolHealth } from '../spool/spool.ts'
 import type { MetricLabels, MetricName } from './metrics.ts'
 
@@ -8,6 +10,8 @@ export interface QueueSource {
   health(): SpoolHealth
   /** Undefined: MTA-STS is off. */
   policies(): Promise<readonly PolicyCount[] | undefined>
+  /** This relay among the others of its queue. */
+  nodes?(): NodeReading
   /** UTC milliseconds. */
   now(): number
 }
@@ -64,6 +68,16 @@ export function setHealth({ set }: StateGauges, health: SpoolHealth): void {
   set('hermetic_spool_limit_bytes', health.maxBytes)
   set('hermetic_spool_intake_open', health.intake === 'open' ? 1 : 0)
   set('hermetic_spool_claims_open', health.claims === 'open' ? 1 : 0)
+}
+
+/** Old numbers of other relays would look like news: without the store there are none. */
+export function setNodes({ set, forget }: StateGauges, { nodes, draining, beatAgeMs, skewMs }: NodeReading): void {
+  if (nodes === undefined) forget('hermetic_nodes')
+  for (const [state, count] of nodes === undefined ? [] : countByStanding(nodes))
+    set('hermetic_nodes', count, { state })
+  set('hermetic_node_draining', draining ? 1 : 0)
+  set('hermetic_node_beat_age_seconds', (beatAgeMs ?? Number.NaN) / 1_000)
+  set('hermetic_node_clock_skew_seconds', (skewMs ?? Number.NaN) / 1_000)
 }
 
 const POLICY_GAUGES = [
