@@ -31,6 +31,7 @@ import { callsForNewPolicy, isRefusedLogin, mechanismOf, ofSmarthost, problemOf 
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
 
+import type { TransactionRight } from './transaction-right.ts'
 export interface AttemptOptions {
   readonly lane: LaneId
   /** What the senders of all these messages want of TLS. */
@@ -41,8 +42,10 @@ export interface AttemptOptions {
   readonly using: Set<PooledSession>
   readonly pool: ConnectionPool
   readonly session: SessionOptions
+  /** To begin transactions with the site. */
+  readonly right: Pick<TransactionRight, 'goesOn' | 'begin'>
   readonly dial: HostDialOptions
-  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'stopped' | 'policy' | 'message'>
+  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'begin' | 'stopped' | 'policy' | 'message'>
   readonly emit: (event: DeliveryEvent) => void
   readonly monotonic: () => number
   /** A host answered a transaction; called for each. */
@@ -117,7 +120,7 @@ function mayGoOn(walk: Walk): boolean {
  * to its end.
  */
 function isInterrupted({ options, facts, accepted }: Walk): boolean {
-  return options.signal.aborted || (accepted > 0 && !facts.fresh())
+  return options.signal.aborted || !options.right.goesOn || (accepted > 0 && !facts.fresh())
 }
 
 /** Of a host as a whole. */
@@ -261,7 +264,7 @@ const FRUITLESS_MAX = 2
 
 async function converse(session: PooledSession, walk: Walk): ReturnType<typeof runTransactions> {
   const { options, queue } = walk
-  const { signal, using, pool, lane } = options
+  const { signal, using, pool, lane, right } = options
   const abort = () => session.abort()
   signal.addEventListener('abort', abort)
   using.add(session)
@@ -277,7 +280,8 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
         }
         options.transactions.onTransaction(record)
       },
-      mayBegin: () => !signal.aborted && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),
+      mayBegin: () => right.goesOn && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),
+      begin: () => right.begin(),
       stopped: () => signal.aborted,
       policy: walk.facts.policy,
       message: options.message,

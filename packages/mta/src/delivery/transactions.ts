@@ -29,6 +29,8 @@ export interface TransactionsOptions {
   readonly message: MessageTls
   /** May another transaction begin? */
   readonly mayBegin: () => boolean
+  /** Waits for its place under the limits of the site, right before each of them; false: not now. */
+  readonly begin: () => Promise<boolean>
   /** The turn is being stopped: what has not begun is given back. */
   readonly stopped: () => boolean
   /** Every recipient of this claim is settled, or it was set aside or lost. */
@@ -111,7 +113,7 @@ async function oneAfterTheOther(run: Run): Promise<void> {
   for (let next = take(run); next !== undefined; next = take(run)) {
     const content = await contentOf(next, run)
     if (content === undefined) continue
-    if (!mayBegin(run)) {
+    if (!mayBegin(run) || !(await run.options.begin()) || !mayBegin(run)) {
       run.queue.unshift(next)
       run.taken -= 1
       return

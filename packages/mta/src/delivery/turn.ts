@@ -24,6 +24,7 @@ import { type DeliveryProblem, isOurTroubleWithDns } from './outcome.ts'
 import { isPolicyFailure, problemOf } from './problem.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
+import { permitFor, TransactionRight } from './transaction-right.ts'
 import { PARKED_MS, type WaitingLanes } from './waiting-lanes.ts'
 
 export interface TurnWorld {
@@ -58,6 +59,7 @@ interface TurnState {
   readonly using: Set<PooledSession>
   feedback: 'good' | 'failed' | 'unused'
   readonly site: SiteId | undefined
+  readonly right: TransactionRight
   /** What was found before the permit was taken: a policy without an age serves the attempt it was fetched for. */
   found: Destination | undefined
   batch: number
@@ -81,6 +83,7 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   const state: TurnState = {
     ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false, answered: false },
     site: permit?.site,
+    right: new TransactionRight({ permit, context, onLater: (ms) => world.waiting.pause(id, ms) }),
     found: destination,
     batch: Math.min(FIRST_BATCH, world.batch),
     handOver: () => undefined,
@@ -93,15 +96,6 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
     permit?.release(state.feedback)
     await settler.finished()
   }
-}
-
-/** A next hop without hosts needs none: nothing is dialled. */
-async function permitFor<P>(
-  destination: Destination,
-  acquire: (site: SiteId) => Promise<P | undefined>,
-): Promise<P | 'none' | undefined> {
-  if (destination.kind === 'nobody') return undefined
-  return (await acquire(destination.facts.site)) ?? 'none'
 }
 
 /**
@@ -165,7 +159,7 @@ async function deliverGroups(groups: readonly (readonly Claim[])[], state: TurnS
   }
   for (const batch of batches) ends.push(await deliverBatch(batch, state))
   if (ends.length === 1) return ends[0]
-  const stopped = ends.find((end) => end?.kind === 'more')
+  const stopped = ends.find((end) => end?.kind === 'more' || end?.kind === 'parked')
   return stopped ?? (state.answered ? undefined : ends.find((end) => end !== undefined))
 }
 
@@ -208,7 +202,7 @@ async function deliverBatch({ pending, done }: Batch, state: TurnState): Promise
 }
 
 async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnState): Promise<TurnEnd | undefined> {
-  const { world, lane, context } = state
+  const { world, lane, right } = state
   for (const progress of [...pending]) {
     moveWhereRouted(progress, { now: world.now(), laneFor: world.settler.laneFor })
     expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
@@ -223,14 +217,14 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
     policyFirst: false,
   }
   for (let batch = [...pending]; batch.length > 0; ) {
-    if (context.signal.aborted) {
+    if (!right.goesOn) {
       await giveBack(pending, done, state)
-      return { kind: 'more' }
+      return right.end
     }
     const lastChance = !round.policyAsked && (round.policyFirst || batch.some(({ claim }) => isOver(claim, world)))
     const found = await (lastChance ? world.facts.getAfresh(lane) : nextFacts(state))
     const destination = destinationFor(round.message, found)
-    if (context.signal.aborted) continue
+    if (!right.goesOn) continue
     if (lastChance) round.policyAsked = true
     if (round.policyAsked) for (const progress of batch) progress.policyAsked = destination.kind === 'facts'
     if (destination.kind === 'nobody') {
@@ -377,13 +371,14 @@ function nextHopName({ lane: { nextHop } }: TurnState): string {
 }
 
 function attemptOptions(state: TurnState, message: MessageTls, done: Done): AttemptOptions {
-  const { world, id, context, using } = state
+  const { world, id, context, using, right } = state
   return {
     ...world.attempt,
     lane: id,
     message,
     signal: context.signal,
     using,
+    right,
     transactions: { ...world.transactions, onDone: done, onStopped: () => state.handOver() },
     emit: world.emit,
     monotonic: world.monotonic,

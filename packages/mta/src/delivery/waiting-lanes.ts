@@ -51,6 +51,13 @@ export class WaitingLanes {
     return undefined
   }
 
+  /** Its site takes nothing more for so long. */
+  pause(lane: LaneId, ms: number): void {
+    const entry = this.#waiting.get(lane) ?? { until: 0, onFree: () => this.#called(lane) }
+    entry.until = this.#options.monotonic() + ms
+    this.#waiting.set(lane, entry)
+  }
+
   /** Is it worth asking for one more worker? Not right after one was refused. */
   hasRoom(site: SiteId | undefined): boolean {
     const full = site === undefined ? undefined : this.#full.get(site)
