@@ -8,9 +8,8 @@ export type ReportKeyEvent =
   | {
       readonly event: 'tlsrpt-key-checked'
       readonly name: string
-      readonly result: 'fits'
       /** The record says that signing is only tested. */
       readonly testing: boolean
     }
-  | { readonly event: 'tlsrpt-key-wrong'; readonly name: string; readonly faults: readonly string[] }
+  | { readonly event: 'tlsrpt-key-wrong'; readonly name: string; readonly faults: string }
   | { readonly event: 'tlsrpt-key-unknown'; readonly name: string; readonly reason: string }

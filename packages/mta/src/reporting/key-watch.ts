@@ -47,8 +47,8 @@ export class KeyWatch {
 
   #tell(name: string, found: Awaited<ReturnType<typeof publishedKey>>): void {
     const { emit } = this.#options
-    if (found.kind === 'fits') emit({ event: 'tlsrpt-key-checked', name, result: 'fits', testing: found.testing })
-    else if (found.kind === 'wrong') emit({ event: 'tlsrpt-key-wrong', name, faults: found.faults })
+    if (found.kind === 'fits') emit({ event: 'tlsrpt-key-checked', name, testing: found.testing })
+    else if (found.kind === 'wrong') emit({ event: 'tlsrpt-key-wrong', name, faults: found.faults.join(' ') })
     else emit({ event: 'tlsrpt-key-unknown', name, reason: found.reason })
   }
 }
