@@ -63,6 +63,9 @@ export interface Listener {
   /** Looks at the time limits now; they are looked at every second anyway. */
   readonly sweep: () => void
   readonly reloadCertificate: () => void
+  /** New sessions are answered 421 until `resume`; of those that are open, each ends when its message is stored. */
+  readonly drain: () => void
+  readonly resume: () => void
   /** No new sessions; messages under way get this long to be stored and answered. */
   readonly close: (graceMs: number) => Promise<void>
 }
@@ -96,6 +99,8 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
       if (listener.certificate !== undefined && listener.tls !== 'none')
         server.updateSecureContext({ ...listener.certificate() })
     },
+    drain: () => server.drain(),
+    resume: () => server.resume(),
     close: (graceMs) => server.shutDown(graceMs),
   }
 }

@@ -77,6 +77,7 @@ export const replies = {
 
   tooManySessions: bare(421, 'Too many connections, try again later'),
   tooManySessionsFromAddress: bare(421, 'Too many connections from your address, try again later'),
+  draining: reply(421, '4.3.2', 'This server takes no mail now, try another one or later'),
   earlyTalker: bare(554, 'Talked before the greeting'),
   tooManyBadCommands: reply(421, '4.7.0', 'Too many errors, closing the connection'),
   tooManyCommands: reply(421, '4.7.0', 'Too many commands without a message, closing the connection'),

@@ -193,6 +193,7 @@ export class SubmissionServer extends SMTPServer {
   /** Sockets in the handshake of implicit TLS, and since when. */
   readonly #handshakes = new Map<Socket, number>()
   readonly #sweeper: NodeJS.Timeout
+  #draining = false
 
   constructor({ rules, certificate, sweepMs }: ServerOptions) {
     // Without one the library falls back to a key that is published with it.
@@ -259,13 +260,22 @@ export class SubmissionServer extends SMTPServer {
     }
   }
 
+  /** As `shutDown`, but the port stays open, to say so to who comes. */
+  drain(): void {
+    this.#draining = true
+    this.#endSessions()
+  }
+
+  resume(): void {
+    this.#draining = false
+  }
+
   /** No new sessions; those that hold a message get `graceMs`, the others end now. */
   async shutDown(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.server.close(() => resolve())
     })
-    for (const socket of this._pendingSockets.values()) socket.destroy()
-    for (const connection of [...this.#sessions]) connection.shutDown()
+    this.#endSessions()
     const deadline = setTimeout(() => {
       for (const connection of [...this.#sessions]) connection.destroy()
     }, graceMs)
@@ -274,7 +284,13 @@ export class SubmissionServer extends SMTPServer {
     clearInterval(this.#sweeper)
   }
 
+  #endSessions(): void {
+    for (const socket of this._pendingSockets.values()) socket.destroy()
+    for (const connection of [...this.#sessions]) connection.shutDown()
+  }
+
   #refusal(address: string): SessionRefusal | undefined {
+    if (this.#draining) return 'draining'
     const { sessionsMax, sessionsPerAddressMax } = this.#rules.limits
     if (this.#open >= sessionsMax) return 'too-many-sessions'
     return (this.#perAddress.get(address) ?? 0) >= sessionsPerAddressMax ? 'too-many-sessions-from-address' : undefined
@@ -292,8 +308,7 @@ export class SubmissionServer extends SMTPServer {
       socket.destroy()
       return
     }
-    const reply = about.refusal === 'too-many-sessions' ? replies.tooManySessions : replies.tooManySessionsFromAddress
-    socket.end(wireForm(reply), () => socket.destroy())
+    socket.end(wireForm(REFUSALS[about.refusal]), () => socket.destroy())
   }
 
   #count(address: string, change: 1 | -1): void {
@@ -314,6 +329,13 @@ export class SubmissionServer extends SMTPServer {
     const address = typeof error.meta.remoteAddress === 'string' ? unmapped(error.meta.remoteAddress) : ''
     emit({ event: 'tls-handshake-failed', listener, address, code })
   }
+}
+
+const REFUSALS: Readonly<Record<SessionRefusal, Reply>> = {
+  'too-many-sessions': replies.tooManySessions,
+  'too-many-sessions-from-address': replies.tooManySessionsFromAddress,
+  'early-talker': replies.earlyTalker,
+  draining: replies.draining,
 }
 
 /** RFC 2034 §4: the same status on every line. */
