@@ -16,8 +16,8 @@ export {
   type SeenConnection,
   type SessionSeen,
 } from './counted-session.ts'
-export type { MailAnswer, OutgoingReport, ReportMailer } from './ports/report-mailer.ts'
 export type { ReportCountingEvent, ResultCount } from './counting-events.ts'
+export type { MailAnswer, OutgoingReport, ReportMailer } from './ports/report-mailer.ts'
 export {
   type BatchOutcome,
   type RenderedReport,
@@ -31,7 +31,9 @@ export {
   type TargetState,
 } from './ports/result-store.ts'
 export type { Signer } from './ports/signer.ts'
+export { type PreviewOptions, type PreviewPage, previewReports, type ReportPreview } from './preview.ts'
 export {
+  REPORT_OCTETS_MAX,
   type ReadFailure,
   type ReadPolicy,
   type ReadReport,
@@ -74,11 +76,11 @@ export {
   targetSite,
 } from './schedule.ts'
 export type { ReportSendingEvent } from './sending-events.ts'
+export { SessionCounter, type SessionCounterOptions } from './session-counter.ts'
 export type { StoredReport } from './stored-report.ts'
 export type { Submission } from './submission.ts'
 export { submitByHttps } from './submit-https.ts'
 export { submitByMail } from './submit-mailto.ts'
-export { SessionCounter, type SessionCounterOptions } from './session-counter.ts'
 export {
   type DomainTally,
   EMPTY_TALLY,

@@ -140,6 +140,21 @@ describe('what is refused, and why', () => {
     test(what, () => assert.equal(problem(bytes), kind))
   }
 
+  for (const [what, text] of [
+    ['arrays in arrays without end', '['.repeat(1_000_000)],
+    ['objects in objects without end', '{"policies":'.repeat(100_000)],
+    ['depth behind a string with brackets and quotes in it', `{"policies":"\\"[[]]","a":${'['.repeat(40)}`],
+    ['more values than any report', `{"policies":[${'0,'.repeat(2_100_000)}0]}`],
+    ['the same compressed to nothing', gzipSync(`{"policies":[${'{},'.repeat(1_500_000)}0]}`, { level: 9 })],
+  ] as const) {
+    test(`${what}: too complex, and nothing of it is built`, () => assert.equal(problem(text), 'too-complex'))
+  }
+
+  test('brackets in texts are text', () => {
+    const text = BYTES.toString().replace('"Sender"', JSON.stringify(`${'['.repeat(100)}"\\`))
+    assert.equal(read(text).organizationName, `${'['.repeat(100)}"\\`)
+  })
+
   test('a thousand multiparts in one another', () => {
     const deep = Array.from(
       { length: 1000 },

@@ -7,6 +7,7 @@
  */
 import { gunzipSync } from 'node:zlib'
 import { err, ok, type Result } from '@hermetic/policy'
+import { type JsonBounds, jsonExcess } from './json-bounds.ts'
 import { reportInMail } from './report-in-mail.ts'
 import { isObject, type ReportFinding, reportFindings } from './report-schema.ts'
 
@@ -49,6 +50,8 @@ export type ReadReportError =
   /** Neither JSON nor a mail in which a report is found. */
   | { readonly kind: 'no-report' }
   | { readonly kind: 'malformed-json' }
+  /** JSON that nests deeper, or holds more, than any report. */
+  | { readonly kind: 'too-complex'; readonly excess: 'depth' | 'values' }
   /** JSON, and nothing of a report in it. */
   | { readonly kind: 'other-json' }
 
@@ -57,6 +60,8 @@ export const REPORT_OCTETS_MAX = 32 * 1024 * 1024
 /** A small file must not become a memory full of zeros. */
 export const UNPACKED_OCTETS_MAX = 64 * 1024 * 1024
 export const FINDINGS_MAX = 1_000
+/** A report nests five deep; the largest one that ever was below the size has some hundred thousand values. */
+const JSON_BOUNDS: JsonBounds = { depthMax: 32, valuesMax: 2_000_000 }
 
 export function readReport(bytes: Uint8Array): Result<ReadReport, ReadReportError> {
   if (bytes.length > REPORT_OCTETS_MAX) return err({ kind: 'too-large', octetsMax: REPORT_OCTETS_MAX })
@@ -88,6 +93,8 @@ function looksLikeJson(bytes: Uint8Array): boolean {
 }
 
 function parseReport(bytes: Uint8Array): Result<ReadReport, ReadReportError> {
+  const excess = jsonExcess(bytes, JSON_BOUNDS)
+  if (excess !== undefined) return err({ kind: 'too-complex', excess })
   let value: unknown
   try {
     // A byte-order mark is forgiven: the decoder drops it.

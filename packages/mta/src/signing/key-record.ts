@@ -13,6 +13,14 @@ export function keyRecordText(key: SigningKey): string {
   return `v=DKIM1; k=${keyType(key)}; p=${publicKeyText(key)}`
 }
 
+/**
+ * For the key of TLS reports: both services by name, for who receives reports may insist on `tlsrpt` (RFC 8460 §3), and
+ * with it alone every other verifier must ignore the key (RFC 6376 §3.6.1).
+ */
+export function reportKeyRecordText(key: SigningKey): string {
+  return `v=DKIM1; k=${keyType(key)}; s=email:tlsrpt; p=${publicKeyText(key)}`
+}
+
 /** A line of a zone file; a string of it holds 255 octets (RFC 1035 §3.3). */
 export function zoneLine(name: string, text: string): string {
   const strings = (text.match(/.{1,255}/g) ?? []).map((piece) => `"${piece}"`)

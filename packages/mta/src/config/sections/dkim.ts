@@ -19,6 +19,10 @@ const signingDomain: ValueType<DomainName> = textType(
 /** RFC 6376 §3.1: sub-domains; those of RFC 5321 are letters, digits and hyphens. */
 const SELECTOR = /^(?=.{1,200}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
 
+export function isSelector(text: string): boolean {
+  return SELECTOR.test(text)
+}
+
 export const selector = matching('selector', 'letters in lower case, digits, hyphens and dots, e.g. "s1"', SELECTOR)
 
 export const dkimKeys = tableList(
