@@ -12,12 +12,18 @@ import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import type { BeginSignature } from './signing/dkim.ts'
 import { formatDomain } from './smtp/mail-address.ts'
 import { type AdminServices, openAdmin } from './wiring/admin-services.ts'
-import { type DeliverySide, SET_ASIDE_AFTER_DEATHS, startDeliverySide } from './wiring/delivery-side.ts'
+import {
+  type DeliveryParts,
+  type DeliverySide,
+  SET_ASIDE_AFTER_DEATHS,
+  startDeliverySide,
+} from './wiring/delivery-side.ts'
 import { openDkimKeys } from './wiring/dkim-keys.ts'
 import type { Engine } from './wiring/engine.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
 import { openEngine } from './wiring/open-engine.ts'
+import { joinNodes, type NodeSide } from './wiring/node-side.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
 import { openSocketmap } from './wiring/socketmap-side.ts'
@@ -77,12 +83,19 @@ async function openedOnSpool(
   let history: HistorySide | undefined
   opening.closesWith(() => history?.close())
   opening.closesWith(() => engine.value.close())
+  const nodes = await joinNodes(config, { shared: engine.value.shared, version: parts.version, telling })
+  if (!nodes.ok) return nodes
+  opening.closesWith(() => nodes.value.service.close())
   history = openHistorySide(config, { spool: engine.value.spool, telling })
-  return opened(config, { ...parts, engine: engine.value, spool: history.spool, history, beginSignature: keys.value })
+  const { spool } = history
+  return opened(config, {
+    ...{ ...parts, spool, history, engine: engine.value, nodes: nodes.value, beginSignature: keys.value },
+  })
 }
 
 interface OpenedParts extends RelayOptions {
   readonly engine: Engine
+  readonly nodes: NodeSide
   readonly spool: HistorySide['spool']
   readonly history: HistorySide
   readonly beginSignature: BeginSignature | undefined
@@ -91,17 +104,18 @@ interface OpenedParts extends RelayOptions {
 }
 
 async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay, StartProblem>> {
-  const { spool, history, opening, telling } = parts
+  const { engine, nodes, spool, history, opening, telling } = parts
   const { emit } = telling
   let policies: DeliverySide['policies'] = {}
   const metrics = telling.count({
     ...{ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now },
-    policies: async () => policies.count?.(),
+    ...{ policies: async () => policies.count?.(), nodes: () => nodes.service.reading() },
   })
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
   opening.closesWith(async () => (admin?.ok ? admin.value.metrics.close() : undefined))
-  const delivery = await startDeliverySide(config, { ...parts, emit })
+  const counted: DeliveryParts['counted'] = (turn) => nodes.work.counted(turn)
+  const delivery = await startDeliverySide(config, { ...parts, counted, emit })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   policies = delivery.value.policies
@@ -112,7 +126,6 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     await Promise.all([delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS), ...listening])
   })
 
-  let phase: 'starting' | 'running' | 'stopping' = 'starting'
   const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
   if (!submission.ok) return submission
   listeners = submission.value
@@ -123,7 +136,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
 
   admin = await openAdmin(config, {
     ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
-    phase: () => phase,
+    nodes: nodes.service,
     explain: delivery.value.explain,
     localPolicies: delivery.value.localPolicies,
     history: history.search,
@@ -135,9 +148,10 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   opening.closesWith(() => control.close())
 
   const { messages: waiting } = await spool.admin.summary()
-  phase = 'running'
+  const graceMs = config.delivery.stop_grace + SETTLE_GRACE_MS
+  await nodes.ready({ listeners, graceMs, scheduler: engine.scheduler, inFlight: () => delivery.value.inFlight() })
   const stop = stopOnce(async (signal) => {
-    phase = 'stopping'
+    void nodes.service.stopping()
     await closeTelling(config, { signal, opening, emit })
   })
   return ok({

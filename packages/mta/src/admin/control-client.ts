@@ -9,6 +9,7 @@ import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
 import { explainClient } from './explain-order.ts'
+import { type NodeOrders, nodesClient } from './nodes-orders.ts'
 import { type ObservedSearch, observedClient } from './observed-order.ts'
 import { overridesClient } from './overrides-order.ts'
 import { policyClient } from './policy-orders.ts'
@@ -20,6 +21,7 @@ export interface ControlClient {
   readonly explain: Explain
   readonly history: HistorySearch & ObservedSearch
   readonly localPolicies: () => Promise<LocalPolicyReport>
+  readonly nodes: NodeOrders
   status(): Promise<RelayStatus>
 }
 
@@ -54,6 +56,7 @@ function controlClient(path: string): ControlClient {
     explain: explainClient(ask),
     history: { ...traceClient(ask), ...observedClient(ask) },
     localPolicies: overridesClient(ask),
+    nodes: nodesClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),
       list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),

@@ -11,6 +11,8 @@ import { systemErrorCode } from '../config/system-error.ts'
 import type { Explain } from '../explain/explainer.ts'
 import { HistoryUnavailable } from '../history/delivery-history.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
+import { NodesUnavailable } from '../nodes/node-registry.ts'
+import type { NodeService } from '../nodes/node-service.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import { type QueueAction, type QueueChange, type SpoolAdmin, StoreUnavailable } from '../spool/spool.ts'
 import {
@@ -22,6 +24,7 @@ import {
 } from './control-protocol.ts'
 import { carryOutExplain, parseExplainRequest } from './explain-order.ts'
 import { type HttpService, serveHttp } from './http-service.ts'
+import { nodesOrders } from './nodes-orders.ts'
 import { type ObservedSearch, observedOrder } from './observed-order.ts'
 import { overridesOrder } from './overrides-order.ts'
 import { policyOrders } from './policy-orders.ts'
@@ -36,6 +39,7 @@ export interface ControlSocketOptions {
   /** Absent: no history is kept. */
   readonly history?: (HistorySearch & ObservedSearch) | undefined
   readonly localPolicies?: (() => LocalPolicyReport) | undefined
+  readonly nodes?: Pick<NodeService, 'report' | 'order'>
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
   queueChanged(action: QueueAction, changes: readonly QueueChange[]): void
@@ -102,6 +106,7 @@ function controlApp(options: ControlSocketOptions): Hono {
     traceOrder(history),
     observedOrder(history),
     overridesOrder(localPolicies),
+    ...nodesOrders(options.nodes),
   ]) {
     app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
   }
@@ -110,7 +115,8 @@ function controlApp(options: ControlSocketOptions): Hono {
     if (
       error instanceof StoreUnavailable ||
       error instanceof PolicyCacheUnavailable ||
-      error instanceof HistoryUnavailable
+      error instanceof HistoryUnavailable ||
+      error instanceof NodesUnavailable
     ) {
       return context.json({ error: 'unavailable', detail: error.message }, 503)
     }

@@ -7,7 +7,9 @@ import type { SpoolHealth } from '../spool/spool.ts'
 import { dnssecText } from './dnssec-text.ts'
 
 export interface ReadinessFacts {
-  readonly phase: 'starting' | 'running' | 'stopping'
+  readonly phase: 'starting' | 'running' | 'draining' | 'stopping'
+  /** It drains because another relay has its id. */
+  readonly replaced?: boolean
   readonly store: Pick<SpoolHealth, 'intake' | 'claims' | 'detail'>
   readonly listeners: { readonly wanted: number; readonly up: number }
   /** `silent`: questions were asked, and the last ones got no answer from any server. */
@@ -25,10 +27,13 @@ export interface Readiness {
   readonly notes: readonly string[]
 }
 
-export function readiness({ phase, store, listeners, resolver, dnssec, policyCache }: ReadinessFacts): Readiness {
+export function readiness(facts: ReadinessFacts): Readiness {
+  const { phase, replaced, store, listeners, resolver, dnssec, policyCache } = facts
   const detail = store.detail === '' ? '' : ` (${store.detail})`
   const reasons = [
-    ...(phase === 'running' ? [] : [`the relay is ${phase}`]),
+    ...(phase === 'running'
+      ? []
+      : [`the relay is ${phase}${replaced === true ? ': another one has its node id' : ''}`]),
     ...(store.intake === 'open' ? [] : [`no mail is accepted: the store is ${store.intake}${detail}`]),
     ...(store.claims === 'open' ? [] : [`no mail is delivered: claims are stopped${detail}`]),
     ...(listeners.up >= listeners.wanted ? [] : [`${listeners.up} of ${listeners.wanted} listeners are up`]),

@@ -1,6 +1,7 @@
 /** Why the relay did not start, in the user's words. Pure. */
 import { assertNever, type PolicyCacheOpenError } from '@hermetic/policy'
 import { preloadErrorText } from '../local-policy/read-preload-file.ts'
+import { NODE_ID_NAME } from '../nodes/node-id.ts'
 import type { RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
 import type { DirectoryLockError } from '../spool/adapters/sqlite-directory-lock.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
@@ -24,6 +25,10 @@ export function describeStartProblem(problem: StartProblem): string {
       return `${problem.path} cannot be used: ${words(problem.error)}`
     case 'listener':
       return `the listener ${problem.name} cannot be opened: ${words(problem.error)}`
+    case 'node-id':
+      return `the file ${NODE_ID_NAME} in ${problem.directory} cannot be used: ${words(problem.error)}. A damaged one may be removed: the relay is then another node`
+    case 'node-taken':
+      return nodeTakenText(problem)
     case 'socketmap':
       return `the socketmap cannot listen on ${problem.place}: ${words(problem.error)} ([socketmap] listen names the place)`
     case 'metrics':
@@ -33,6 +38,14 @@ export function describeStartProblem(problem: StartProblem): string {
     default:
       return assertNever(problem)
   }
+}
+
+/** Both would carry out what this directory says of mail that was in flight. */
+function nodeTakenText({ directory, by }: Extract<StartProblem, { readonly kind: 'node-taken' }>): string {
+  return (
+    `another relay of this queue goes by the id in ${directory}/${NODE_ID_NAME} (${by.id}): pid ${by.pid} on ${by.hostname}. ` +
+    'One of the two directories is a copy of the other: give this relay a data_dir of its own'
+  )
 }
 
 export function describeSpoolProblem(error: SpoolOpenError): string {

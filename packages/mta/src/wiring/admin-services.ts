@@ -15,6 +15,7 @@ import type { Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
+import type { NodeService } from '../nodes/node-service.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
 import type { OpenListener } from './listeners.ts'
@@ -40,7 +41,7 @@ export interface AdminParts {
   readonly localPolicies: () => LocalPolicyReport
   readonly version: string
   readonly emit: (event: LogEvent) => void
-  phase(): ReadinessFacts['phase']
+  readonly nodes: Pick<NodeService, 'state' | 'replaced' | 'report' | 'order'>
   resolver(): ReadinessFacts['resolver']
   dnssec(): ReadinessFacts['dnssec']
   policyTrouble(): ReadinessFacts['policyCache']
@@ -59,7 +60,7 @@ async function openServices(
   const path = join(config.data_dir, SOCKET_NAME)
   const ready = (): Readiness =>
     readiness({
-      phase: parts.phase(),
+      ...{ phase: parts.nodes.state, replaced: parts.nodes.replaced },
       store: parts.spool.health(),
       listeners: { wanted: config.listener.length, up: parts.listeners.length },
       resolver: parts.resolver(),
@@ -87,6 +88,7 @@ async function openServices(
       explain: parts.explain,
       history: parts.history,
       localPolicies: parts.localPolicies,
+      nodes: parts.nodes,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
       emit: parts.emit,

@@ -8,6 +8,7 @@ import { retrySuspects } from '../delivery/suspect-retry.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
+import type { Turn } from '../schedule/lane-scheduler.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
@@ -51,6 +52,8 @@ export interface DeliverySide {
   readonly sources: SocketmapSources
   /** What the operator says of policies, as it stands now. */
   readonly localPolicies: () => LocalPolicyReport
+  /** Messages that are claimed and not settled. */
+  inFlight(): number
   stop(graceMs: number): Promise<void>
 }
 
@@ -59,6 +62,8 @@ export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   /** The engine's, as it is recorded. */
   readonly spool: Spool & { readonly suspects: CrashSuspects }
   readonly beginSignature: BeginSignature | undefined
+  /** Counts the turns that run. */
+  readonly counted: (turn: Turn) => Turn
   readonly emit: (event: LogEvent) => void
 }
 
@@ -68,7 +73,7 @@ export function startDeliverySide(config: Config, parts: DeliveryParts): Promise
 
 async function startParts(
   config: Config,
-  { engine, spool, beginSignature, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
+  { engine, spool, beginSignature, counted, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
@@ -104,7 +109,7 @@ async function startParts(
   opening.closesWith(() => local.value.stop())
   local.value.start()
   const stopping = new AbortController()
-  const run = (): Promise<void> => scheduler.run(delivery.turn, { slots: config.delivery.concurrency })
+  const run = (): Promise<void> => scheduler.run(counted(delivery.turn), { slots: config.delivery.concurrency })
   const held = dnssec.held()
   opening.closesWith(() => scheduler.stop(0))
   if (!held) await run()
@@ -115,7 +120,7 @@ async function startParts(
   return ok({
     scheduler: forgettingOnOrder(scheduler, () => delivery.forgetDeadHosts()),
     ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
-    localPolicies: local.value.report,
+    ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
     sources: { resolver, sts, dane, local: local.value.settings },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
     setListeners: (listeners) => {

@@ -4,6 +4,7 @@
  */
 import type { PolicyCacheOpenError } from '@hermetic/policy'
 import type { PreloadFileError } from '../local-policy/read-preload-file.ts'
+import type { ListedNode } from '../nodes/standing.ts'
 import type { RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
 import type { DirectoryLockError } from '../spool/adapters/sqlite-directory-lock.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
@@ -23,6 +24,9 @@ export type StartProblem =
       readonly port: number
       readonly error: unknown
     }
+  | { readonly kind: 'node-id'; readonly directory: string; readonly error: unknown }
+  /** Another process has the id of this data_dir, and lives. */
+  | { readonly kind: 'node-taken'; readonly directory: string; readonly by: ListedNode }
   | { readonly kind: 'socketmap'; readonly place: string; readonly error: unknown }
   | { readonly kind: 'metrics'; readonly address: string; readonly port: number; readonly error: unknown }
   | { readonly kind: 'control-socket'; readonly path: string; readonly error: unknown }

@@ -21,16 +21,16 @@ export interface Telling {
 export function tell({ log: { level, addresses } }: Config, { logStream, onEvent }: RelayOptions): Telling {
   const log = openPinoLog({ level, addresses, ...(logStream === undefined ? {} : { stream: logStream }) })
   let metrics: RelayMetrics | undefined
-  let follower: ((event: LogEvent) => void) | undefined
+  const followers: ((event: LogEvent) => void)[] = []
   return {
     emit: (event) => {
       log.emit(event)
       metrics?.emit(event)
-      follower?.(event)
+      for (const follower of followers) follower(event)
       onEvent?.(event)
     },
-    follow: (one) => {
-      follower = one
+    follow: (follower) => {
+      followers.push(follower)
     },
     count: (queue) => {
       metrics = openPromMetrics(queue)
