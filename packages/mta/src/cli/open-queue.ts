@@ -1,6 +1,6 @@
 /**
- * The queue for the command line: the running relay's, over its socket; when none runs, the files themselves,
- * opened alone and closed again.
+ * The queue for the command line: the running relay's, over its socket; when none runs, the files themselves, or
+ * Redis, opened for one order and closed again.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,17 +11,20 @@ import type { Config } from '../config/schema.ts'
 import { BATCH_MAX, type DeliveryHistory } from '../history/delivery-history.ts'
 import { orderedEntries } from '../history/entries-of-events.ts'
 import type { OrderedEntry } from '../history/entry.ts'
-import { recordedAdmin, type SpoolListener } from '../history/recorded-spool.ts'
+import { type RecordedSpool, recordedAdmin, type SpoolListener } from '../history/recorded-spool.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
+import { DurabilityNews } from '../wiring/durability-news.ts'
+import { Opening } from '../wiring/opening.ts'
+import { openRedisQueue } from '../wiring/redis-engine.ts'
 import { historyFile } from './open-history.ts'
-import { describeSpoolProblem } from './start-problem-text.ts'
+import { describeRedisSpoolProblem, describeSpoolProblem } from './start-problem-text.ts'
 import { UserError } from './verb.ts'
 
 export interface OpenedQueue {
   readonly queue: SpoolAdmin
-  /** `files`: no relay runs. */
-  readonly by: 'relay' | 'files'
+  /** `files`, `redis`: no relay runs here. */
+  readonly by: 'relay' | 'files' | 'redis'
   /** Absent: none is kept. */
   readonly history?: HistorySearch
   close(): Promise<void>
@@ -31,29 +34,52 @@ export interface OpenedQueue {
 export async function openQueue(
   config: Pick<Config, 'data_dir' | 'queue' | 'history'>,
 ): Promise<OpenedQueue | undefined> {
-  const { data_dir, queue } = config
-  const relay = await connectControl(join(data_dir, SOCKET_NAME))
+  const relay = await connectControl(join(config.data_dir, SOCKET_NAME))
   if (relay !== undefined) {
     return { queue: relay.queue, history: relay.history, by: 'relay', close: async () => undefined }
   }
-  if (!existsSync(join(data_dir, 'spool.db'))) return undefined
-  const opened = await openSqliteSpool({ dataDir: data_dir, maxBytes: queue.max_bytes, emit: () => undefined })
-  if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
-  const spool = opened.value
+  const by = config.queue.engine === 'redis' ? 'redis' : 'files'
+  const opened = await (by === 'redis' ? openInRedis(config) : openFiles(config))
+  if (opened === undefined) return undefined
+  const { spool } = opened
   const history = historyFile(config)
-  if (history === undefined) return { queue: spool.admin, by: 'files', close: () => spool.close() }
+  if (history === undefined) return { queue: spool.admin, by, close: () => opened.close() }
   const entries: OrderedEntry[] = []
   const ordered: SpoolListener['ordered'] = (changes, action) => {
     for (const entry of orderedEntries(changes, action, Date.now())) entries.push(entry)
   }
   return {
-    ...{ queue: recordedAdmin(spool.admin, { ordered }), history, by: 'files' },
+    ...{ queue: recordedAdmin(spool.admin, { ordered }), history, by },
     close: async () => {
-      await spool.close()
+      await opened.close()
       await recordAll(history, entries)
       await history.close()
     },
   }
+}
+
+interface OpenedSpool {
+  readonly spool: RecordedSpool
+  close(): Promise<void>
+}
+
+async function openFiles({ data_dir, queue }: Pick<Config, 'data_dir' | 'queue'>): Promise<OpenedSpool | undefined> {
+  if (!existsSync(join(data_dir, 'spool.db'))) return undefined
+  const opened = await openSqliteSpool({ dataDir: data_dir, maxBytes: queue.max_bytes, emit: () => undefined })
+  if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
+  return { spool: opened.value, close: () => opened.value.close() }
+}
+
+async function openInRedis(config: Pick<Config, 'data_dir' | 'queue'>): Promise<OpenedSpool | undefined> {
+  const { queue } = config
+  if (queue.engine !== 'redis') return undefined
+  const opening = new Opening()
+  const emit = (): void => undefined
+  const durability = new DurabilityNews(queue.durability, emit)
+  const spool = await openRedisQueue(config, { queue, opening, emit, durability })
+  if (spool.ok) return { spool: spool.value, close: () => opening.close() }
+  await opening.abandon()
+  throw new UserError(describeRedisSpoolProblem(spool.error))
 }
 
 /** The order is done, whether or not the history can tell of it later. */

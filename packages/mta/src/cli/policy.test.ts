@@ -87,7 +87,7 @@ async function withRelay(use: (world: World) => Promise<void>): Promise<void> {
   const control = await startControlSocket({
     path: join(dataDir, SOCKET_NAME),
     queue: labQueue([labEntry(1)]),
-    policies: createPolicyAdmin({ cache, source, now: () => NOW, tell: (purge) => told.push(purge) }),
+    policies: createPolicyAdmin({ cache, source, now: () => NOW, tell: (purge) => void told.push(purge) }),
     status: async () => ({}) as never,
     queueChanged: () => undefined,
     emit: () => undefined,

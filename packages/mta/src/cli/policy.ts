@@ -25,7 +25,7 @@ export const policy: Verb = {
        hermetic policy refresh DOMAIN…
        hermetic policy purge   DOMAIN…
 
-Talks to the running relay over its socket in data_dir; when none runs, opens policy.db itself.
+Talks to the running relay over its socket in data_dir; when none runs, opens policy.db, or Redis, itself.
 
   list     every cached policy: mode, id, age, when it expires, when it is refreshed, the hosts that it names
   show     one policy in full, with why the last refresh failed, and the document as it was published
@@ -60,7 +60,7 @@ Examples:
       terminal.err(tryHint(settings.config, `policy ${subverb}`))
       return domains.length === 0 ? EXIT.done : EXIT.failed
     }
-    if (opened.by === 'file') terminal.err('No relay runs; reading policy.db directly.\n')
+    if (opened.by !== 'relay') terminal.err(READING[opened.by])
     try {
       return await WORK[subverb]({ ...opened, domains, json: values.json, config: settings.config, terminal })
     } catch (error) {
@@ -158,14 +158,21 @@ async function purge({ policies, by, domains, terminal }: Order): Promise<number
     purged++
     terminal.out(`${domain}: the cached policy (${done.mode ?? 'unreadable'}) is thrown away\n`)
   }
-  if (purged > 0) terminal.out(`${PURGE_MEANS}${by === 'file' ? PURGE_NOTED : ''}`)
+  if (purged > 0) terminal.out(`${PURGE_MEANS}${by === 'relay' ? '' : PURGE_NOTED[by]}`)
   return purged === domains.length ? EXIT.done : EXIT.failed
 }
 
 const PURGE_MEANS = `This is first contact again: until a policy is fetched anew, mail goes out as if there were none. A delivery that
 is under way may still use what was thrown away, for five minutes at most.
 `
-const PURGE_NOTED = 'The next start of the relay logs it.\n'
+const PURGE_NOTED = {
+  file: 'The next start of the relay logs it.\n',
+  redis: 'One of the relays logs it, or the next start.\n',
+} as const
+const READING = {
+  file: 'No relay runs; reading policy.db directly.\n',
+  redis: 'No relay runs on this data_dir; reading Redis directly.\n',
+} as const
 
 /** For the log; a root shell that somebody opened with sudo tells who that is. */
 function whoAsks({ env }: Terminal): string {

@@ -10,6 +10,8 @@ import { parseMailbox } from '../submission/address.ts'
 import { readArguments } from './arguments.ts'
 import { type OpenedQueue, openQueue } from './open-queue.ts'
 import { attemptsText, pastAttempts } from './past-attempts.ts'
+import { queueExport } from './queue-export.ts'
+import { queueImport } from './queue-import.ts'
 import { listText, messageText, summaryText } from './queue-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted } from './table.ts'
@@ -31,6 +33,13 @@ const OPTIONS = {
 const SUBVERBS = ['list', 'show', 'retry', 'hold', 'release', 'cancel', 'summary'] as const
 type Subverb = (typeof SUBVERBS)[number]
 
+/** All of the queue, and each with arguments of its own. */
+const MOVING: Readonly<Record<string, (args: readonly string[], terminal: Terminal) => Promise<number>>> = {
+  export: queueExport,
+  import: queueImport,
+}
+const ALL_SUBVERBS = [...SUBVERBS, ...Object.keys(MOVING)]
+
 /** What fits a screen or two; `--limit` asks for more. */
 const LIST_DEFAULT = 100
 const LIST_MAX = 1_000_000
@@ -44,6 +53,8 @@ export const queue: Verb = {
        hermetic queue hold    ID… | FILTERS | --all [--reason TEXT]
        hermetic queue release ID… | FILTERS | --all
        hermetic queue cancel  ID… | FILTERS | --all
+       hermetic queue export  FILE | - [--move]
+       hermetic queue import  FILE | - [--deliver] [--incomplete]
 
 Talks to the running relay over its socket in data_dir; when none runs, opens the files itself.
 
@@ -52,6 +63,11 @@ Talks to the running relay over its socket in data_dir; when none runs, opens th
   retry    try now, without waiting for the next time
   hold     do not try until released; release: end a hold or a quarantine
   cancel   remove, without telling the sender
+  export   write every message into a file (-: to standard output); --move removes them from the queue once the file is
+           safe. What was stopped goes on when it is ordered again
+  import   take the messages of a file into this queue, each once; those of a copy are held, unless --deliver says that
+           the other queue is gone. --incomplete takes what is there of a file without an end
+           (both read the files of a stopped relay, and Redis at any time; see docs/operating/queue-moving.md)
 
 Filters, all of which must match:
   --lane LANE      e.g. mx:example.com:25
@@ -68,8 +84,11 @@ Examples:
   hermetic queue retry --domain example.com
   hermetic queue hold 0198a1b2-… --reason "asked by Jane"
   hermetic queue list --json | jq -r .id
+  hermetic queue export --move /var/backups/queue && hermetic queue import /var/backups/queue --config redis.toml
 `,
   async run([name, ...args], terminal) {
+    const moving = name === undefined || !Object.hasOwn(MOVING, name) ? undefined : MOVING[name]
+    if (moving !== undefined) return await moving(args, terminal)
     const subverb = subverbOf(name)
     const { values, positionals } = readArguments(args, OPTIONS, { min: 0, max: 10_000, name: 'queue ids' })
     const order: Order = { subverb, ids: positionals.map(idOf), filter: filterOf(values), ...values }
@@ -82,7 +101,7 @@ Examples:
       terminal.err(tryHint(settings.config, `queue ${subverb}`))
       return order.ids.length === 0 ? EXIT.done : EXIT.failed
     }
-    if (opened.by === 'files') terminal.err('No relay runs; reading the files directly.\n')
+    if (opened.by !== 'relay') terminal.err(READING[opened.by])
     try {
       return await carryOut(order, opened, terminal)
     } finally {
@@ -90,6 +109,11 @@ Examples:
     }
   },
 }
+
+const READING = {
+  files: 'No relay runs; reading the files directly.\n',
+  redis: 'No relay runs on this data_dir; reading Redis directly.\n',
+} as const
 
 interface Order {
   readonly subverb: Subverb
@@ -104,10 +128,10 @@ interface Order {
 function subverbOf(name: string | undefined): Subverb {
   const found = SUBVERBS.find((subverb) => subverb === name)
   if (found !== undefined) return found
-  if (name === undefined || name.startsWith('-')) throw new UsageError(`write one of: ${SUBVERBS.join(', ')}`)
-  const near = suggestion(name, SUBVERBS)
+  if (name === undefined || name.startsWith('-')) throw new UsageError(`write one of: ${ALL_SUBVERBS.join(', ')}`)
+  const near = suggestion(name, ALL_SUBVERBS)
   throw new UsageError(
-    `queue ${name} does not exist; ${near === undefined ? `there are ${SUBVERBS.join(', ')}` : `did you mean ${near}?`}`,
+    `queue ${name} does not exist; ${near === undefined ? `there are ${ALL_SUBVERBS.join(', ')}` : `did you mean ${near}?`}`,
   )
 }
 

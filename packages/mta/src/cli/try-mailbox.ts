@@ -35,6 +35,8 @@ export function tryConfig(config: Config, port: number): Config {
   return {
     ...config,
     data_dir: tryDirectory(config),
+    // Never the queue that relays share: its mail would end in this mailbox.
+    queue: { engine: 'embedded', max_bytes: config.queue.max_bytes },
     delivery: { ...config.delivery, port },
     egress: { ...config.egress, smtp_networks: [`${ADDRESS}/32` as Config['egress']['smtp_networks'][number]] },
   }

@@ -8,7 +8,6 @@ import {
   type DomainName,
   err,
   ok,
-  openSqlitePolicyCache,
   PolicyCacheUnavailable,
   type Result,
   type StoredPolicy,
@@ -23,6 +22,7 @@ import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import { nameServers } from './name-servers.ts'
+import { openPolicyKeeping } from './policy-keeping.ts'
 import { policySource } from './policy-side.ts'
 import type { StartProblem } from './start-problem.ts'
 
@@ -44,7 +44,7 @@ export async function openExplainHere(config: Config): Promise<Result<ExplainHer
   const ending = new AbortController()
   const policies = config.mta_sts.enabled
     ? policySource(config, {
-        ...{ resolver, emit, ca: ca.value, cache: readOnlyCache(config.data_dir), signal: ending.signal },
+        ...{ resolver, emit, ca: ca.value, cache: readOnlyCache(config), signal: ending.signal },
         guard: (address, port) => guard.judge(address, port),
       })
     : undefined
@@ -62,13 +62,13 @@ export async function openExplainHere(config: Config): Promise<Result<ExplainHer
   })
 }
 
-/** What is in `policy.db`, and on top of it what was fetched in this process. */
-function readOnlyCache(dataDir: string): StsSourceOptions['cache'] {
+/** What the relay has in its cache, and on top of it what was fetched in this process. */
+function readOnlyCache(config: Config): StsSourceOptions['cache'] {
   const fetched = new Map<DomainName, StoredPolicy | undefined>()
   return {
     get: async (policyDomain) => {
       if (fetched.has(policyDomain)) return fetched.get(policyDomain)
-      const stored = await readStored(dataDir, policyDomain)
+      const stored = await readStored(config, policyDomain)
       if (!stored.ok) throw new PolicyCacheUnavailable(`the policy cache cannot be opened: ${stored.error}`)
       return stored.value
     },
@@ -81,16 +81,18 @@ function readOnlyCache(dataDir: string): StsSourceOptions['cache'] {
   }
 }
 
-async function readStored(
-  dataDir: string,
-  policyDomain: DomainName,
-): Promise<Result<StoredPolicy | undefined, string>> {
-  if (!existsSync(join(dataDir, 'policy.db'))) return ok(undefined)
-  const opened = openSqlitePolicyCache({ dataDir, now: Date.now })
-  if (!opened.ok) return err(opened.error.kind)
+async function readStored(config: Config, policyDomain: DomainName): Promise<Result<StoredPolicy | undefined, string>> {
+  if (config.queue.engine === 'embedded' && !existsSync(join(config.data_dir, 'policy.db'))) return ok(undefined)
+  const keeping = await openPolicyKeeping(config, () => undefined)
   try {
-    return ok(await opened.value.get(policyDomain))
+    const opened = keeping.openPolicies(() => undefined)
+    if (!opened.ok) return err(opened.error.kind === 'policy-cache' ? opened.error.error.kind : opened.error.kind)
+    try {
+      return ok(await opened.value.cache.get(policyDomain))
+    } finally {
+      opened.value.close()
+    }
   } finally {
-    opened.value.close()
+    keeping.close()
   }
 }

@@ -20,7 +20,9 @@ export interface PolicyStore {
   readonly daneMemory: DaneMemory
   /** So that one relay fetches for all of them; absent: there is one. */
   readonly fetchLeases?: FetchSharing['leases']
-  /** What operators did where no relay could log it, each once. */
+  /** What an operator did where no relay can log it. */
+  noteOrder(order: PolicyPurge): Promise<void>
+  /** What was noted, each once. */
   takeOrders(): Promise<readonly PolicyPurge[]>
   /** More orders may come while the relay runs. */
   readonly shared: boolean
@@ -37,6 +39,7 @@ export function openFilePolicies(dataDir: string): Result<PolicyStore, StartProb
   const cache = opened.value
   return ok({
     ...{ cache, daneMemory: cache.daneMemory, shared: false },
+    noteOrder: async (order) => cache.noteOrder(order),
     takeOrders: async () => cache.takeOrders(),
     trouble: () => cache.trouble(),
     close: () => cache.close(),
@@ -47,6 +50,7 @@ export function openFilePolicies(dataDir: string): Result<PolicyStore, StartProb
 export function sharedPolicyStore({ cache, daneMemory, fetchLeases, orders }: SharedPolicies): PolicyStore {
   return {
     ...{ cache, daneMemory, fetchLeases, shared: true },
+    noteOrder: (order) => orders.noteOrder(order),
     takeOrders: () => orders.takeOrders(),
     // Without Redis nothing is claimed, which readiness tells.
     trouble: () => undefined,

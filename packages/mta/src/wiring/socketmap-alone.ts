@@ -8,13 +8,12 @@ import { readiness } from '../admin/readiness.ts'
 import type { Config } from '../config/schema.ts'
 import { daneSource } from './dane-source.ts'
 import { network, readRoots } from './destination-options.ts'
-import { openDnssecMemory } from './dnssec-memory.ts'
 import { type DnssecParts, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
+import { openPolicyKeeping } from './policy-keeping.ts'
 import { startPolicySide } from './policy-side.ts'
-import { openFilePolicies } from './policy-store.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { watchResolver } from './resolver-watch.ts'
 import { openSocketmapAt } from './socketmap-side.ts'
@@ -65,16 +64,15 @@ async function opened(
   if (!ca.ok) return ca
   const local = openLocalPolicies(config, { emit, now: Date.now })
   if (!local.ok) return local
-  const dnssec = await startDnssecSide(config, {
-    ...{ ...outside, emit },
-    openDnssecMemory: () => openDnssecMemory(config.data_dir, emit),
-  })
+  const keeping = await openPolicyKeeping(config, emit)
+  opening.closesWith(() => keeping.close())
+  const dnssec = await startDnssecSide(config, { ...outside, ...keeping, emit })
   opening.closesWith(() => dnssec.close())
   const resolver = watchResolver(dnssec.resolver)
   const guard = new EgressGuard(config.egress.https_networks.map(network))
   const policies = startPolicySide(config, {
     ...{ resolver, emit, ca: ca.value },
-    openPolicies: () => openFilePolicies(config.data_dir),
+    openPolicies: keeping.openPolicies,
     guard: (address, port) => guard.judge(address, port),
   })
   if (!policies.ok) return policies

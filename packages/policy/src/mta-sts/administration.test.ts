@@ -18,7 +18,7 @@ async function known(t: Parameters<typeof SourceBed.start>[0]) {
   await bed.policyFor('a.test')
   const told: PolicyPurge[] = []
   const { cache, source } = bed
-  const admin = createPolicyAdmin({ cache, source, now: () => bed.now, tell: (purge) => told.push(purge) })
+  const admin = createPolicyAdmin({ cache, source, now: () => bed.now, tell: (purge) => void told.push(purge) })
   return { bed, host, admin, told }
 }
 
@@ -53,7 +53,7 @@ describe('purge', () => {
     const { bed, told } = await known(t)
     const get = () => Promise.reject(new PolicyCacheUnavailable('damaged'))
     const cache = { get, list: bed.cache.list.bind(bed.cache), remove: bed.cache.remove.bind(bed.cache) }
-    const admin = createPolicyAdmin({ cache, now: () => bed.now, tell: (purge) => told.push(purge) })
+    const admin = createPolicyAdmin({ cache, now: () => bed.now, tell: (purge) => void told.push(purge) })
     assert.equal((await admin.purge(A, 'jane'))?.mode, undefined)
     assert.equal(await bed.cache.get(A), undefined)
   })

@@ -23,7 +23,8 @@ export interface PolicyAdminOptions {
   readonly source?: Pick<StsSource, 'renew'>
   /** UTC milliseconds. */
   readonly now: () => number
-  readonly tell: (purge: PolicyPurge) => void
+  /** Waited for: where nobody logs, it is noted for somebody who does. */
+  readonly tell: (purge: PolicyPurge) => void | Promise<void>
 }
 
 export function createPolicyAdmin({ cache, source, now, tell }: PolicyAdminOptions): PolicyAdmin {
@@ -35,7 +36,7 @@ export function createPolicyAdmin({ cache, source, now, tell }: PolicyAdminOptio
       const mode = await modeOf(cache, policyDomain)
       if (!(await cache.remove(policyDomain))) return undefined
       const purge = { policyDomain, mode, by, at: now() }
-      tell(purge)
+      await tell(purge)
       return purge
     },
   }
