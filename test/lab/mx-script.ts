@@ -88,6 +88,8 @@ export interface MxSegment {
 
 export interface MxConnection {
   readonly number: number
+  /** Where the client dialled from. */
+  readonly clientAddress: string | undefined
   /** Command lines in order, without CRLF; content is not among them. */
   readonly commands: readonly string[]
   readonly segments: readonly MxSegment[]

@@ -28,7 +28,8 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../packa
 import type { DeliveryEvent } from '../../packages/mta/src/delivery/events.ts'
 import type { LaneId } from '../../packages/mta/src/delivery/lane.ts'
 import type { DeliveryProblem } from '../../packages/mta/src/delivery/outcome.ts'
-import { laneFor, type RouteTable } from '../../packages/mta/src/delivery/route.ts'
+import { laneFor, type RouteTable, type RoutingOptions } from '../../packages/mta/src/delivery/route.ts'
+import { defaultPool } from '../../packages/mta/src/delivery/source-address.ts'
 import { createLocalPermits } from '../../packages/mta/src/limits/adapters/local-permits.ts'
 import { createLocalScheduler } from '../../packages/mta/src/schedule/adapters/local-scheduler.ts'
 import type { ScheduleEvent } from '../../packages/mta/src/schedule/events.ts'
@@ -161,7 +162,7 @@ export class RelayWorld implements AsyncDisposable {
       self: { names: [domain('relay.lab.test')] },
       guard: (address, port) => judgeAddress(address, { exceptions, ownListeners: [], port }),
       smarthostGuard: (address, port) => judgeAddress(address, { exceptions: LOOPBACK, ownListeners: [], port }),
-      ...this.#routing,
+      ...deliveredBy(this.#routing),
       ca: parts.ca,
       emit,
       now: Date.now,
@@ -272,10 +273,15 @@ export class RelayWorld implements AsyncDisposable {
   }
 }
 
-type Routing = Pick<DeliveryOptions, 'port' | 'routes'>
+type Routing = Pick<RoutingOptions, 'port' | 'routes' | 'pool'>
 
-function routingOf({ routes }: WorldOptions, port: number): Routing {
-  return routes === undefined ? { port } : { port, routes: routes(port) }
+function routingOf({ routes, delivery }: WorldOptions, port: number): Routing {
+  const pool = defaultPool(delivery?.sources)
+  return { port, ...(routes === undefined ? {} : { routes: routes(port) }), ...(pool === undefined ? {} : { pool }) }
+}
+
+function deliveredBy({ port, routes }: Routing): Pick<DeliveryOptions, 'port' | 'routes'> {
+  return routes === undefined ? { port } : { port, routes }
 }
 
 interface Network {

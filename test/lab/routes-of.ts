@@ -12,15 +12,16 @@ export interface RouteOptions {
   readonly tls?: Route['access']['tls']
   readonly username?: string
   readonly password?: string
+  readonly pool?: string
 }
 
 export function routesOf(options: readonly RouteOptions[]): RouteTable {
   return routeTable(options.map(routeOf))
 }
 
-function routeOf({ domain, host, port, tls = 'starttls', username, password }: RouteOptions): Route {
+function routeOf({ domain, host, port, tls = 'starttls', username, password, pool }: RouteOptions): Route {
   const nextHop = parseLiteral(host) ?? { kind: 'name', name: name(host) }
-  const lane = { kind: 'route', nextHop, port } as const
+  const lane = { kind: 'route', nextHop, port, ...(pool === undefined ? {} : { pool }) } as const
   if (username === undefined || password === undefined) {
     return { domain: routeDomain(domain), lane, access: { tls } }
   }

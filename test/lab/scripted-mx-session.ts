@@ -31,6 +31,7 @@ const EMPTY = Buffer.alloc(0)
 
 export class MxSession implements MxConnection {
   readonly number: number
+  readonly clientAddress: string | undefined
   readonly commands: string[] = []
   readonly segments: MxSegment[] = []
   readonly ended: Promise<string>
@@ -52,6 +53,7 @@ export class MxSession implements MxConnection {
 
   constructor(socket: Socket, options: MxSessionOptions) {
     this.number = options.number
+    this.clientAddress = socket.remoteAddress
     this.#options = options
     this.#auth = new MxAuth(options.credentials)
     this.#socket = socket

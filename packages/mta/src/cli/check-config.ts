@@ -2,6 +2,7 @@
 import { formatDuration, formatSize } from '../config/quantity.ts'
 import type { Config, RouteConfig } from '../config/schema.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
+import { configuredSources } from '../wiring/configured-sources.ts'
 import { readArguments } from './arguments.ts'
 import { portDoubts } from './port-doubts.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
@@ -29,7 +30,8 @@ Examples:
     if (values.json) {
       const hostname = formatDomain(config.hostname)
       const route = config.route.map((one) => ({ ...one, domain: domainText(one), host: formatDomain(one.host) }))
-      terminal.out(`${JSON.stringify({ ...config, hostname, route }, undefined, 2)}\n`)
+      const source = config.source.map((one) => ({ ...one, hostname: formatDomain(one.hostname ?? config.hostname) }))
+      terminal.out(`${JSON.stringify({ ...config, hostname, route, source }, undefined, 2)}\n`)
       return EXIT.done
     }
     for (const doubt of portDoubts(config)) terminal.err(`warning: ${doubt}\n`)
@@ -51,6 +53,9 @@ function summary(config: Config): string {
     ...config.route.map((route) => ['routes', routeText(route)]),
     ...config.dkim.map(({ domain, selector, subdomains }) => {
       return ['signs', `${domain}${subdomains ? ' and below' : ''}: selector ${selector}`]
+    }),
+    ...configuredSources(config).map(({ name, addresses }) => {
+      return ['leaves', `pool ${name}: ${addresses.map((one) => `${one.address} as ${one.hostname}`).join(', ')}`]
     }),
     ['delivers', `to port ${delivery.port}, for ${formatDuration(delivery.max_age)} at most`],
     [

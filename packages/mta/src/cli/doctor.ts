@@ -15,7 +15,7 @@ import type { Config } from '../config/schema.ts'
 import { laneOf } from '../delivery/lane.ts'
 import { laneFor } from '../delivery/route.ts'
 import { foreignText } from '../observability/log-line.ts'
-import { configuredRoutes } from '../wiring/configured-routes.ts'
+import { configuredRouting } from '../wiring/configured-sources.ts'
 import { destinationOptions, readRoots } from '../wiring/destination-options.ts'
 import { readArguments } from './arguments.ts'
 import { coloured, type Tone } from './colour.ts'
@@ -122,7 +122,7 @@ function parsedProbe(): DomainName {
 
 function routedFacts(config: Config, to: DomainName): PortFacts | undefined {
   const address = { localPart: 'postmaster', domain: { kind: 'name', name: to } } as const
-  const lane = laneFor(address, { port: config.delivery.port, routes: configuredRoutes(config) })
+  const lane = laneFor(address, configuredRouting(config))
   return laneOf(lane).kind === 'route' ? { kind: 'routed', domain: to, lane } : undefined
 }
 

@@ -23,6 +23,8 @@ export function describeStartProblem(problem: StartProblem): string {
     case 'certificate-authorities':
     case 'certificate':
       return `${problem.path} cannot be used: ${words(problem.error)}`
+    case 'source-address':
+      return `mail cannot leave from ${problem.address}: ${words(problem.error)} ([[source]] names addresses of this machine)`
     case 'listener':
       return `the listener ${problem.name} cannot be opened: ${words(problem.error)}`
     case 'node-id':

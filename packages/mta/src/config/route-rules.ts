@@ -61,7 +61,11 @@ function sameLaneFindings(route: ReadableRoute, { earlier, at }: Among): readonl
   const { host, username } = route
   if (host === undefined) return []
   const other = earlier.findIndex(
-    (one) => same(one.host, host) && portOf(one) === portOf(route) && one.username === username,
+    (one) =>
+      same(one.host, host) &&
+      portOf(one) === portOf(route) &&
+      one.username === username &&
+      one.source_pool === route.source_pool,
   )
   const first = earlier[other]
   if (first === undefined) return []

@@ -16,6 +16,7 @@ import { queueFindings } from './queue-rules.ts'
 import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
 import { socketmapFindings } from './socketmap-rules.ts'
+import { sourceFindings } from './source-rules.ts'
 import { tlsrptFindings } from './tlsrpt-rules.ts'
 
 export interface RuleFacts {
@@ -40,6 +41,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...retryFindings(facts.settings),
     ...daneFindings(facts.settings),
     ...routeFindings(facts.settings),
+    ...sourceFindings(facts.settings),
     ...dkimFindings(facts.settings),
     ...overrideFindings(facts.settings, facts.now),
     ...tlsrptFindings(facts.settings),

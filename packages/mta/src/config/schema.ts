@@ -18,6 +18,7 @@ import { mtaSts } from './sections/policy.ts'
 import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/relay.ts'
 import { routes } from './sections/route.ts'
 import { socketmap } from './sections/socketmap.ts'
+import { sources } from './sections/source.ts'
 import { tlsrpt } from './sections/tlsrpt.ts'
 
 export const schema = z.strictObject({
@@ -32,6 +33,7 @@ export const schema = z.strictObject({
   dns,
   delivery,
   route: routes,
+  source: sources,
   dkim: dkimKeys,
   trust,
   mta_sts: mtaSts,

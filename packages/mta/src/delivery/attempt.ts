@@ -25,7 +25,7 @@ import { dialOrder, firstFamily } from './dial-order.ts'
 import type { DeliveryEvent, PolicyRecord } from './events.ts'
 import type { NextHopFacts } from './facts.ts'
 import { dialHost, type FailedAddress, type HostDialled, type HostDialOptions, learnOfSession } from './host-dial.ts'
-import type { LaneId } from './lane.ts'
+import { type LaneId, laneOf } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
 import { callsForNewPolicy, isRefusedLogin, mechanismOf, ofSmarthost, problemOf } from './problem.ts'
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
@@ -305,7 +305,7 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
     if (failed.length === 0) visit.left.length = 0
     return undefined
   }
-  const { address, socket } = connected
+  const { address, socket, source } = connected
   leave(visit, address)
   const startedAt = options.monotonic()
   const { mxHostname, servername, dane } = visit.host
@@ -313,9 +313,9 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
   const { lane, signal } = options
   const remote = { mxHostname, address, port }
   const { requirement } = visit
-  const target: SessionTarget = { lane, remote, servername, policyDomain, requirement, dane, access }
+  const target: SessionTarget = { lane, remote, servername, policyDomain, requirement, dane, access, source }
   const opened = await openSession(target, options.session, { signal, socket })
-  learnOfSession(remote, opened.ok ? undefined : opened.error, options.dial)
+  learnOfSession({ ...remote, pool: laneOf(lane).pool }, opened.ok ? undefined : opened.error, options.dial)
   if (opened.ok) {
     visit.left.unshift(address)
     return { ...opened.value, openedAt: options.monotonic() }
@@ -331,7 +331,9 @@ async function dialled({ left }: Visit, walk: Walk): Promise<HostDialled> {
   const now = options.dial.now()
   const dialledMax = options.connectionsMax - walk.connections
   const evenDead = queue.some(({ claim }) => claim.expiresAt <= now)
-  const request = { addresses: left, dialledMax, port: facts.port, evenDead, signal: options.signal }
+  const { pool } = laneOf(options.lane)
+  const { port } = facts
+  const request = { addresses: left, dialledMax, port, pool, evenDead, signal: options.signal }
   const end = await dialHost(request, options.dial)
   walk.connections += end.failed.filter(({ remembered }) => !remembered).length
   if (end.connected !== undefined) walk.connections += 1

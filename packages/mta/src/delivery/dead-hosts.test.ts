@@ -55,11 +55,11 @@ test('a host that answers is forgotten, with its silences', () => {
   assert.equal(dead.passBy(HOST), undefined)
 })
 
-test('another port or another source address is another place', () => {
+test('another port or another source pool is another place', () => {
   const { dead, die } = memory()
   die()
   assert.equal(dead.passBy(placeOf({ address: '192.0.2.1', port: 2525 })), undefined)
-  assert.equal(dead.passBy(placeOf({ address: '192.0.2.1', port: 25, from: '192.0.2.9' })), undefined)
+  assert.equal(dead.passBy(placeOf({ address: '192.0.2.1', port: 25, pool: 'bulk' })), undefined)
 })
 
 test('only so many are remembered, the latest', () => {

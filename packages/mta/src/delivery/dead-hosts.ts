@@ -93,13 +93,13 @@ export class DeadHosts {
 /** Enough to pass any longest time, few enough for a number. */
 const DOUBLINGS_MAX = 30
 
-/** The path to the address matters: what is dead from one source address may answer another. */
+/** What is silent to the addresses of one source pool may answer those of another. */
 export function placeOf(to: {
   readonly address: string
   readonly port: number
-  readonly from?: string | undefined
+  readonly pool?: string | undefined
 }): string {
-  return `${to.from ?? ''}>${to.address}:${to.port}`
+  return `${to.pool ?? ''}>${to.address}:${to.port}`
 }
 
 /** Nobody is there, or nobody greets. What is wrong on our side says nothing about the host. */

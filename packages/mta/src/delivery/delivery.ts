@@ -33,6 +33,7 @@ import { LeaseKeeper } from './lease-keeper.ts'
 import { failedFetch, judgedSession, type TlsReports } from './report-mapping.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
 import { laneFor, type RouteTable } from './route.ts'
+import { defaultPool, SourceAddresses, type SourcePool } from './source-address.ts'
 import { runTurn, type TurnWorld } from './turn.ts'
 import { WaitingLanes } from './waiting-lanes.ts'
 
@@ -58,7 +59,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly routes?: RouteTable
   /** PEM roots beside Node's own; the same array each time. */
   readonly ca?: readonly string[]
-  readonly localAddress?: string
+  /** Addresses of this machine that mail leaves from, by pool; without any the system chooses. */
+  readonly sources?: readonly SourcePool[]
   readonly emit: (event: DeliveryEvent | BounceEvent) => void
   /** UTC milliseconds. */
   readonly now: () => number
@@ -178,11 +180,11 @@ export function factsSource(options: DestinationOptions): FactsSource {
 }
 
 function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
-  const { spool, scheduler, port, routes, hostname, postmaster, now, random, emit } = options
+  const { spool, scheduler, port, routes, sources, hostname, postmaster, now, random, emit } = options
   return {
     ...{ spool, leases, hostname, postmaster, now, random, emit },
     wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
-    laneFor: (recipient) => laneFor(recipient, { port, routes }),
+    laneFor: (recipient) => laneFor(recipient, { port, routes, pool: defaultPool(sources) }),
     retry: options.retry ?? defaultRetryOptions,
     beginSignature: options.beginSignature,
   }
@@ -199,14 +201,17 @@ interface AttemptParts {
 }
 
 function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts): TurnWorld['attempt'] {
-  const { hostname, emit, reports, now, monotonic, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS } = options
+  const { hostname, emit, reports, now, monotonic, ca = [], timeouts = DEFAULT_TIMEOUTS } = options
+  const sources = new SourceAddresses({ pools: options.sources, monotonic })
   return {
     ...{ pool, reports },
-    dial: { dead, timeouts, attemptDelayMs: options.connectionAttemptDelayMs, localAddress, now, monotonic },
+    dial: {
+      ...{ dead, sources, timeouts, now, monotonic, attemptDelayMs: options.connectionAttemptDelayMs },
+      onSourceMissing: ({ address }) => emit({ event: 'source-address-missing', address }),
+    },
     connectionsMax: options.connectionsPerAttemptMax ?? CONNECTIONS_PER_ATTEMPT_MAX,
     session: {
       ...{ hostname, timeouts, ca, now },
-      ...(localAddress === undefined ? {} : { localAddress }),
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
       onLoginFailed: ({ lane, remote }, { username }, problem) =>

@@ -47,6 +47,8 @@ export type DeliveryEvent =
       /** What was seen of it, and when. */
       readonly problem: DeliveryProblem
     }
+  /** An address of a source pool is not on this machine: the others of the pool go on without it for a while. */
+  | { readonly event: 'source-address-missing'; readonly address: string }
   /** A policy forbids this host: it was not contacted, and the next candidate is tried. */
   | {
       readonly event: 'candidate-skipped'

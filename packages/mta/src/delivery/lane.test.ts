@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { parseDomainName } from '@hermetic/policy'
 import fc from 'fast-check'
 import type { MailDomain } from '../smtp/mail-address.ts'
-import { type Lane, laneId, parseLaneId } from './lane.ts'
+import { type Lane, laneId, POOL_NAME, parseLaneId } from './lane.ts'
 
 function name(text: string): MailDomain {
   const parsed = parseDomainName(text)
@@ -21,7 +21,10 @@ const HOSTS: readonly MailDomain[] = [
 const PLAIN = { noNullPrototype: true } as const
 const where = { nextHop: fc.constantFrom(...HOSTS), port: fc.integer({ min: 1, max: 65_535 }) }
 const username = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+const pool = fc.stringMatching(POOL_NAME)
 const lanes: fc.Arbitrary<Lane> = fc.oneof(
+  fc.record({ kind: fc.constant('mx' as const), ...where, pool }, PLAIN),
+  fc.record({ kind: fc.constant('route' as const), ...where, username, pool }, PLAIN),
   fc.record({ kind: fc.constant('mx' as const), ...where }, PLAIN),
   fc.record({ kind: fc.constant('route' as const), ...where }, PLAIN),
   fc.record({ kind: fc.constant('route' as const), ...where, username }, PLAIN),
@@ -44,6 +47,7 @@ describe('lane ids', () => {
   test('can be read by people, and hold no white space', () => {
     const host = { nextHop: name('smarthost.example'), port: 587 }
     assert.equal(laneId({ kind: 'route', ...host }), 'route:smarthost.example:587')
+    assert.equal(laneId({ kind: 'mx', ...host, pool: 'bulk' }), 'mx:smarthost.example:587/bulk')
     const login = laneId({ kind: 'route', ...host, username: 'shop@example.com or so' })
     assert.equal(login, 'route:shop%40example.com%20or%20so@smarthost.example:587')
   })
@@ -59,6 +63,9 @@ describe('lane ids', () => {
     'route:a@b@example.com:587',
     'route:[192.0.2.1:587',
     'via:example.com:25',
+    'mx:example.com:25/',
+    'mx:example.com/bulk:25',
+    'mx:example.com:25/Bulk',
   ]) {
     test(`"${text}" is none`, () => assert.equal(parseLaneId(text), undefined))
   }

@@ -4,7 +4,8 @@
  * What a route says beyond its lane is in `route.ts`. Pure.
  *
  * The id is what the spool indexes and what operators see: `mx:example.com:25`, `mx:[192.0.2.1]:25`,
- * `route:smarthost.example:587`, and with a login `route:shop%40example.com@smarthost.example:587`.
+ * `route:smarthost.example:587`, and with a login `route:shop%40example.com@smarthost.example:587`. A source pool stands
+ * at the end: `mx:example.com:25/bulk`.
  */
 import { invariant, parseDomainName } from '@hermetic/policy'
 import { formatDomain, type MailDomain, parseLiteral } from '../smtp/mail-address.ts'
@@ -19,6 +20,8 @@ export interface MxLane {
   /** RFC 7672 §1.1: the original next-hop domain, or an address literal. */
   readonly nextHop: MailDomain
   readonly port: number
+  /** From which addresses of this machine (`source-address.ts`); absent: the system chooses. */
+  readonly pool?: string
 }
 
 /** To a smarthost that the configuration names. */
@@ -29,23 +32,28 @@ export interface RouteLane {
   readonly port: number
   /** Whom we log in as; two logins at one smarthost are two lanes, and share no connection. */
   readonly username?: string
+  /** As for mail exchangers. */
+  readonly pool?: string
 }
 
 export function laneId(lane: Lane): LaneId {
-  const where = `${formatDomain(lane.nextHop)}:${lane.port}`
+  const from = lane.pool === undefined ? '' : `/${lane.pool}`
+  const where = `${formatDomain(lane.nextHop)}:${lane.port}${from}`
   if (lane.kind === 'mx') return `mx:${where}` as LaneId
   const login = lane.username === undefined ? '' : `${encodeURIComponent(lane.username)}@`
   return `route:${login}${where}` as LaneId
 }
 
-const LANE_ID = /^(mx|route):(?:([^@\s]+)@)?([^@\s]+):(\d{1,5})$/
+/** Names of source pools: short, and without anything that an id or a label would have to escape. */
+export const POOL_NAME = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/
+const LANE_ID = /^(mx|route):(?:([^@\s]+)@)?([^@\s/]+):(\d{1,5})(?:\/([a-z0-9-]{1,32}))?$/
 
 /** Undefined when the text is not a lane id. */
 export function parseLaneId(text: string): Lane | undefined {
-  const [, kind, login, host = '', port] = LANE_ID.exec(text) ?? []
+  const [, kind, login, host = '', port, pool] = LANE_ID.exec(text) ?? []
   const nextHop = parseHost(host)
   if (nextHop === undefined || (kind === 'mx' && login !== undefined)) return undefined
-  const where = { nextHop, port: Number(port) }
+  const where = { nextHop, port: Number(port), ...(pool === undefined ? {} : { pool }) }
   if (kind === 'mx') return { kind, ...where }
   if (login === undefined) return { kind: 'route', ...where }
   const username = decoded(login)

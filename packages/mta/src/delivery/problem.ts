@@ -38,7 +38,7 @@ function judgement(cause: DeliveryCause): Judgement {
     case 'mail-loop': // SMTP-44
       return { status: '5.4.6', permanence: 'permanent', fault: 'local-configuration', scope: 'next-hop' }
     case 'connect-failed':
-      return { status: '4.4.1', permanence: 'transient', fault: 'network', scope: 'host' }
+      return { status: '4.4.1', permanence: 'transient', fault: connectFault(cause.code), scope: 'host' }
     case 'timeout':
       return { ...NO_CONVERSATION, status: isSilent(cause.phase) ? '4.4.1' : '4.4.2' }
     case 'connection-lost': // SMTP-15
@@ -73,6 +73,13 @@ function judgement(cause: DeliveryCause): Judgement {
 
 const NO_CONVERSATION = { permanence: 'transient', fault: 'network', scope: 'host' } as const
 const POLICY = { permanence: 'transient', fault: 'destination', scope: 'host' } as const
+/** Without a local address, or without leave of the system, nobody was dialled. */
+function connectFault(code: string): 'network' | 'local-configuration' {
+  return LOCAL.has(code) ? 'local-configuration' : 'network'
+}
+
+const LOCAL: ReadonlySet<string> = new Set(['EACCES', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'EPERM'])
+
 
 const EXTENSION_STATUS = {
   '8BITMIME': '5.6.3', // EXT-07

@@ -72,12 +72,14 @@ export interface RoutingOptions {
   /** Of mail exchangers. */
   readonly port: number
   readonly routes?: RouteTable | undefined
+  /** Source addresses of mail for which no route names others. */
+  readonly pool?: string | undefined
 }
 
 /** RFC 5321 §5.1: the domain part of the forward-path decides, or the address in it. */
-export function laneFor({ domain }: MailAddress, { port, routes = NO_ROUTES }: RoutingOptions): LaneId {
+export function laneFor({ domain }: MailAddress, { port, routes = NO_ROUTES, pool }: RoutingOptions): LaneId {
   const route = domain.kind === 'name' ? routeOfName(domain.name, routes) : routes.rest
-  return route ?? laneId({ kind: 'mx', nextHop: domain, port })
+  return route ?? laneId({ kind: 'mx', nextHop: domain, port, ...(pool === undefined ? {} : { pool }) })
 }
 
 function routeOfName(name: DomainName, { exact, below, rest }: RouteTable): LaneId | undefined {

@@ -41,6 +41,7 @@ import { causeOfSession, mechanismOf } from './problem.ts'
 import type { RouteAccess } from './route.ts'
 import { brokeWithoutAlert, type TlsBreak, tlsBreakOf } from './tls-break.ts'
 
+import type { SourceAddress } from './source-address.ts'
 export interface SessionTarget {
   readonly lane: LaneId
   readonly remote: RemoteHost
@@ -56,10 +57,11 @@ export interface SessionTarget {
 
 export interface SessionOptions {
   /** Our name in EHLO. */
+  /** From where, and as whom; absent: the system's choice, and our name. */
+  readonly source?: SourceAddress | undefined
   readonly hostname: string
   readonly timeouts: SmtpTimeouts
   readonly ca: readonly string[]
-  readonly localAddress?: string
   /** UTC milliseconds: certificates have dates. */
   readonly now: () => number
   readonly onFallback: (target: SessionTarget, failure: string, to: 'classic-groups' | 'clear') => void
@@ -163,7 +165,7 @@ async function open(target: SessionTarget, options: SessionOptions, how: Try): P
       socket,
       timeouts: options.timeouts,
       signal: life.signal,
-      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+      localAddress: target.source?.address,
       ...(target.access?.tls === 'implicit' ? { tls: tlsOptions(target, options, mode) } : {}),
     })
     if (!connected.ok) return notConnected(connected.error)
@@ -171,7 +173,7 @@ async function open(target: SessionTarget, options: SessionOptions, how: Try): P
     const { peerFacts } = connection
     if (peerFacts !== undefined) return await secured({ connection, target, abort, options }, peerFacts)
     const allowHelo = requirement.floor === 'opportunistic'
-    const greeted = await connection.ehlo(options.hostname, { allowHelo })
+    const greeted = await connection.ehlo(ownName(target, options), { allowHelo })
     if (!greeted.ok) return greetingFailed({ connection, target, abort, options }, greeted.error, allowHelo)
     const seed = { connection, target, abort, options }
     if (mode === 'clear') return inClear(seed, channelInClear('handshake-failed', broken))
@@ -179,6 +181,11 @@ async function open(target: SessionTarget, options: SessionOptions, how: Try): P
     return await secure(seed, mode)
   } finally {
     signal.removeEventListener('abort', abort)
+/** RFC 5321 §4.1.4: the name belongs to the address that the peer sees. */
+function ownName({ source }: SessionTarget, { hostname }: SessionOptions): string {
+  return source?.hostname ?? hostname
+}
+
   }
 }
 
@@ -228,7 +235,7 @@ async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   const shown: Channel = { kind: 'tls', facts, ...(dane === undefined ? {} : { dane }) }
   const judged = judgeOr(seed, shown)
   if (judged.kind === 'failed') return judged
-  const again = await connection.ehlo(options.hostname, { allowHelo: false })
+  const again = await connection.ehlo(ownName(target, options), { allowHelo: false })
   // An alert of TLS 1.3 may come only now: what was proven by then is not told as a success.
   if (!again.ok && again.error.kind !== 'reply') return tlsBroken(again.error, seenOf(connection))
   judged.tell()

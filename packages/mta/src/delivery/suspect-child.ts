@@ -51,13 +51,13 @@ async function deliver(task: SuspectTask): Promise<void> {
 
 function options({ claim, leaseLeftMs, demand, sts, dane, settings, ...task }: SuspectTask): DeliveryOptions {
   const { routes, literal, policies } = task
-  const { localAddress, ...plain } = settings
+  const { sources, ...plain } = settings
   const judged = new Map<string, JudgedAddress['judgement']>()
   if (literal !== undefined) judged.set(literal.address, literal.judgement)
   const claims = [{ ...claim, leaseUntilMono: performance.now() + leaseLeftMs }]
   return {
     ...plain,
-    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(sources === undefined ? {} : { sources }),
     spool: {
       claim: async () => claims.splice(0),
       renew: (tokens, leaseMs) => ask('renew', { tokens, leaseMs }),

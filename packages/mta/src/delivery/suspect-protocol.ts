@@ -25,6 +25,7 @@ import type { PolicySettings } from './host-policy.ts'
 import type { LaneId } from './lane.ts'
 import type { TravellingRoute } from './suspect-routes.ts'
 
+import type { SourcePool } from './source-address.ts'
 export interface SuspectTask {
   /** Its lease in the child's own clock is made from `leaseLeftMs`. */
   readonly claim: Omit<Claim, 'leaseUntilMono'>
@@ -52,7 +53,7 @@ export interface ChildSettings {
   readonly self: Self
   readonly port: number
   readonly ca: readonly string[]
-  readonly localAddress: string | undefined
+  readonly sources: readonly SourcePool[] | undefined
   readonly timeouts: SmtpTimeouts
   readonly retry: RetryOptions
   readonly leaseMs: number

@@ -163,9 +163,9 @@ function guardOf(
 }
 
 function settingsOf(delivery: DeliveryOptions): ChildSettings {
-  const { hostname, postmaster, self, port, ca = [], localAddress } = delivery
+  const { hostname, postmaster, self, port, ca = [], sources } = delivery
   return {
-    ...{ hostname, postmaster, self, port, ca, localAddress },
+    ...{ hostname, postmaster, self, port, ca, sources },
     timeouts: delivery.timeouts ?? DEFAULT_TIMEOUTS,
     retry: delivery.retry ?? defaultRetryOptions,
     leaseMs: delivery.leaseMs ?? LEASE_MS,

@@ -22,6 +22,7 @@ import type { CandidateHost, CandidateLevel } from '../delivery/candidates.ts'
 import { factsSource } from '../delivery/delivery.ts'
 import type { NextHopFacts } from '../delivery/facts.ts'
 import { type Lane, type LaneId, laneOf } from '../delivery/lane.ts'
+import { SourceAddresses } from '../delivery/source-address.ts'
 import { formatDomain, type MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import { until } from './deadline.ts'
@@ -241,11 +242,12 @@ async function gatherSessions(
 ): Promise<readonly HostFacts[]> {
   if (next === undefined) return hosts
   const { destination } = world
-  const { hostname, ca = [], localAddress, timeouts = DEFAULT_TIMEOUTS, now } = destination
+  const { hostname, ca = [], sources: pools, timeouts = DEFAULT_TIMEOUTS, now, monotonic } = destination
   const targets = hosts.flatMap((host) => targetsOf(host, dialled.get(host.name)))
   const sessions = await probe(targets, {
     ...{ lane, now, port: next.port, policyDomain: next.policyDomain, access: next.access },
-    session: { hostname, ca, timeouts, ...(localAddress === undefined ? {} : { localAddress }) },
+    sources: new SourceAddresses({ pools, monotonic }),
+    session: { hostname, ca, timeouts },
     deadline: AbortSignal.any([signal, AbortSignal.timeout(limits.sessionsMs)]),
   })
   return hosts.map((host) => {

@@ -5,9 +5,11 @@
  * addresses at the same time, not more than a bound in all, and nothing after the deadline.
  */
 import type { ProofRequirement, SessionFacts } from '@hermetic/policy'
-import type { LaneId } from '../delivery/lane.ts'
+import { familyOf } from '../delivery/dial-order.ts'
+import { type LaneId, laneOf } from '../delivery/lane.ts'
 import type { RouteAccess } from '../delivery/route.ts'
 import { openSession, type SessionOptions, type SessionTarget } from '../delivery/session.ts'
+import type { SourceAddresses } from '../delivery/source-address.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 import { obstacleOf } from './obstacle.ts'
 
@@ -23,7 +25,8 @@ export interface ProbeOptions {
   readonly port: number
   readonly policyDomain: string
   readonly access?: RouteAccess | undefined
-  readonly session: Pick<SessionOptions, 'hostname' | 'ca' | 'localAddress' | 'timeouts'>
+  readonly session: Pick<SessionOptions, 'hostname' | 'ca' | 'timeouts'>
+  readonly sources: SourceAddresses
   readonly deadline: AbortSignal
   /** UTC milliseconds. */
   readonly now: () => number
@@ -34,6 +37,7 @@ const AT_ONCE_MAX = 6
 /** A person waits: what takes longer is slow, and is told as that. */
 const STEP_MS_MAX = 10_000
 const QUIT_MS = 1_000
+const NO_SOURCE = { kind: 'connect-failed', code: 'EADDRNOTAVAIL' } as const
 
 /** One for each target, in their order. */
 export async function probe(targets: readonly ProbeTarget[], options: ProbeOptions): Promise<readonly SessionFacts[]> {
@@ -53,8 +57,12 @@ async function probeOne(target: ProbeTarget, options: ProbeOptions): Promise<Ses
   const { deadline, port, lane, policyDomain } = options
   const { mxHostname, address, servername, requirement } = target
   if (deadline.aborted) return { address, kind: 'not-tried', because: 'deadline' }
+  const choice = options.sources.choose(laneOf(lane).pool, familyOf(address))
+  if (choice.kind === 'none')
+    return { address, kind: 'no-channel', obstacle: obstacleOf(NO_SOURCE, { at: options.now(), lane }) }
+  const { source } = choice.kind === 'source' ? choice : {}
   const where: SessionTarget = {
-    ...{ lane, servername, policyDomain, requirement },
+    ...{ lane, servername, policyDomain, requirement, source },
     remote: { mxHostname, address, port },
     ...withoutLogin(options.access),
   }

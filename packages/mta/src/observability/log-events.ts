@@ -246,6 +246,12 @@ const delivery = {
       nextHop: 'word',
       mxHostname: 'word',
       sts: 'facts',
+  'source-address-missing': {
+    level: 'error',
+    sentence:
+      'An address of a source pool is not on this machine: the others of the pool go on without it for a minute.',
+    fields: { address: 'word' },
+  },
       policy: 'facts',
       problem: 'facts',
       results: 'facts',

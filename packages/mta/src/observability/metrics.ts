@@ -109,6 +109,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Addresses that were not dialled because they had been silent a moment ago.',
     labels: ['cause'],
+  hermetic_source_addresses_missing_total: {
+    type: 'counter',
+    help: 'Times that an address of a source pool was not on this machine.',
+    labels: ['address'],
+  },
   },
   hermetic_smarthost_login_failures_total: {
     type: 'counter',
@@ -312,6 +317,7 @@ const UPDATES: Rooms = {
       ? [observe('hermetic_message_age_seconds', ageMs)]
       : []),
     ...(hold === undefined ? [] : [count('hermetic_held_total')]),
+  'source-address-missing': ({ address }) => [count('hermetic_source_addresses_missing_total', { address })],
   ],
   'settle-unusual': ({ outcome }) => [count('hermetic_settle_unusual_total', { outcome })],
   'claims-released': ({ messages }) => [count('hermetic_claims_released_total', {}, messages)],

@@ -13,6 +13,7 @@ import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
+import { configuredSources } from './configured-sources.ts'
 import { daneSource } from './dane-source.ts'
 import { retryOptions, reuseLimits } from './delivery-settings.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
@@ -28,6 +29,7 @@ import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
 import type { SocketmapSources } from './socketmap-side.ts'
+import { checkSources } from './source-check.ts'
 import type { StartProblem } from './start-problem.ts'
 
 /**
@@ -80,6 +82,8 @@ async function startParts(
   const local = openLocalPolicies(config, { emit, now: Date.now })
   if (!local.ok) return local
   const dnssec = await startDnssecSide(config, { ...outside, openDnssecMemory: engine.openDnssecMemory, emit })
+  const sources = await checkSources(configuredSources(config))
+  if (!sources.ok) return sources
   opening.closesWith(() => dnssec.close())
   const resolver = watchResolver(dnssec.resolver)
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))

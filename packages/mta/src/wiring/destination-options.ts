@@ -17,6 +17,7 @@ import type { Config } from '../config/schema.ts'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredRoutes } from './configured-routes.ts'
+import { configuredSources } from './configured-sources.ts'
 import { dialSettings, smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
 import type { LocalPolicySettings } from './local-policies.ts'
@@ -55,6 +56,7 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
     guard: (address, port) => guard.judge(address, port),
     smarthostGuard: (address, port) => smarthostGuard.judge(address, port),
     routes: configuredRoutes(config),
+    sources: configuredSources(config),
     port: config.delivery.port,
     timeouts: smtpTimeouts(config),
     ...dialSettings(config),

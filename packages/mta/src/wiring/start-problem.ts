@@ -17,6 +17,7 @@ export type StartProblem =
   | { readonly kind: 'dkim-key'; readonly path: string; readonly detail: string }
   | { readonly kind: 'certificate-authorities'; readonly path: string; readonly error: unknown }
   | { readonly kind: 'certificate'; readonly path: string; readonly error: unknown }
+  | { readonly kind: 'source-address'; readonly address: string; readonly error: unknown }
   | {
       readonly kind: 'listener'
       readonly name: string

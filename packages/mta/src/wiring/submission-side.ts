@@ -18,7 +18,7 @@ import { networkQuotas } from '../submission/mail-quota.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
 import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
 import { configuredCredentials, configuredNetworkQuotas } from './configured-credentials.ts'
-import { configuredRoutes } from './configured-routes.ts'
+import { configuredRouting } from './configured-sources.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import type { Waking } from './ordered-attempts.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -45,7 +45,7 @@ export async function openSubmissionSide(
     fixed: [...configuredCredentials(config), ...ofProcess],
     emit,
   })
-  const routing = { port: config.delivery.port, routes: configuredRoutes(config) }
+  const routing = configuredRouting(config)
   return openListeners(config, {
     ...{ hostname, credentials, beginSignature, emit },
     postmaster: postmasterOf(config),

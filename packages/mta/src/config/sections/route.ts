@@ -8,6 +8,7 @@ import { type MailDomain, parseLiteral } from '../../smtp/mail-address.ts'
 import { defaulted, optional, required, tableList } from '../setting.ts'
 import { textType, type ValueProblem, type ValueType } from '../value-type.ts'
 import { choice, matching, port, secret } from '../value-types.ts'
+import { poolName } from './source.ts'
 
 /** More than any table of destinations that is kept by hand. */
 const ROUTES_MAX = 10_000
@@ -68,6 +69,12 @@ export const routes = tableList(
       source: 'RFC 4954 §4, RFC 4616 §2',
       whenAbsent: 'no login',
       example: '"shop@example.com"',
+    }),
+    source_pool: optional(poolName, {
+      sentence: 'From which [[source]] addresses this route is used.',
+      source: 'docs/operating/dialling.md',
+      whenAbsent: 'the pool "default", if there is one',
+      example: '"bulk"',
     }),
     password: optional(
       secret('password', '1 to 1024 characters, none of them NUL', (text) => PASSWORD.test(text)),
