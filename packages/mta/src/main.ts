@@ -22,13 +22,14 @@ import { openDkimKeys } from './wiring/dkim-keys.ts'
 import type { Engine } from './wiring/engine.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
-import { openEngine } from './wiring/open-engine.ts'
 import { joinNodes, type NodeSide } from './wiring/node-side.ts'
+import { openEngine } from './wiring/open-engine.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
 import { openSocketmap } from './wiring/socketmap-side.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
 import { openSubmissionSide } from './wiring/submission-side.ts'
+import { openSuppressionSide, type SuppressionSide } from './wiring/suppression-side.ts'
 import { type Telling, tell } from './wiring/telling.ts'
 
 export type { RelayOptions } from './wiring/relay-options.ts'
@@ -87,9 +88,13 @@ async function openedOnSpool(
   if (!nodes.ok) return nodes
   opening.closesWith(() => nodes.value.service.close())
   history = openHistorySide(config, { spool: engine.value.spool, telling })
+  const suppression = openSuppressionSide(config, { engine: engine.value, telling })
+  if (!suppression.ok) return suppression
+  opening.closesWith(() => suppression.value?.close())
   const { spool } = history
   return opened(config, {
     ...{ ...parts, spool, history, engine: engine.value, nodes: nodes.value, beginSignature: keys.value },
+    suppression: suppression.value,
   })
 }
 
@@ -98,6 +103,7 @@ interface OpenedParts extends RelayOptions {
   readonly nodes: NodeSide
   readonly spool: HistorySide['spool']
   readonly history: HistorySide
+  readonly suppression: SuppressionSide | undefined
   readonly beginSignature: BeginSignature | undefined
   readonly telling: Telling
   readonly opening: Opening
@@ -142,6 +148,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     history: history.search,
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state() },
     policyTrouble: () => policies.trouble?.(),
+    suppression: parts.suppression?.list,
   })
   if (!admin.ok) return admin
   const { control, metrics: metricsServer } = admin.value

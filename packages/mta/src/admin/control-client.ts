@@ -13,6 +13,7 @@ import { type NodeOrders, nodesClient } from './nodes-orders.ts'
 import { type ObservedSearch, observedClient } from './observed-order.ts'
 import { overridesClient } from './overrides-order.ts'
 import { policyClient } from './policy-orders.ts'
+import { type SuppressionAdmin, suppressionClient } from './suppression-orders.ts'
 import { type HistorySearch, traceClient } from './trace-order.ts'
 
 export interface ControlClient {
@@ -21,6 +22,7 @@ export interface ControlClient {
   readonly explain: Explain
   readonly history: HistorySearch & ObservedSearch
   readonly localPolicies: () => Promise<LocalPolicyReport>
+  readonly suppression: SuppressionAdmin
   readonly nodes: NodeOrders
   status(): Promise<RelayStatus>
 }
@@ -56,6 +58,7 @@ function controlClient(path: string): ControlClient {
     explain: explainClient(ask),
     history: { ...traceClient(ask), ...observedClient(ask) },
     localPolicies: overridesClient(ask),
+    suppression: suppressionClient(ask),
     nodes: nodesClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import { type QueueAction, StoreUnavailable } from '../spool/spool.ts'
+import type { SuppressionEvent } from '../suppression/events.ts'
 import { ControlFailed, connectControl } from './control-client.ts'
 import { PAGE_MAX, REQUEST_BYTES_MAX, type RelayStatus, SOCKET_NAME } from './control-protocol.ts'
 import { SocketInUse, startControlSocket } from './control-socket.ts'
@@ -32,7 +33,7 @@ describe('the control socket', () => {
   let path = ''
   let service: HttpService | undefined
   let changed: QueueAction[] = []
-  let events: RelayEvent[] = []
+  let events: (RelayEvent | SuppressionEvent)[] = []
 
   const start = async (queue = labQueue([1, 2, 3].map((number) => labEntry(number)))) => {
     service = await startControlSocket({

@@ -15,6 +15,8 @@ import { NodesUnavailable } from '../nodes/node-registry.ts'
 import type { NodeService } from '../nodes/node-service.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import { type QueueAction, type QueueChange, type SpoolAdmin, StoreUnavailable } from '../spool/spool.ts'
+import type { SuppressionEvent } from '../suppression/events.ts'
+import { type SuppressionList, SuppressionUnavailable } from '../suppression/suppression-list.ts'
 import {
   parseChangeRequest,
   parseListRequest,
@@ -28,6 +30,7 @@ import { nodesOrders } from './nodes-orders.ts'
 import { type ObservedSearch, observedOrder } from './observed-order.ts'
 import { overridesOrder } from './overrides-order.ts'
 import { policyOrders } from './policy-orders.ts'
+import { suppressionOrders } from './suppression-orders.ts'
 import { type HistorySearch, traceOrder } from './trace-order.ts'
 
 export interface ControlSocketOptions {
@@ -39,11 +42,13 @@ export interface ControlSocketOptions {
   /** Absent: no history is kept. */
   readonly history?: (HistorySearch & ObservedSearch) | undefined
   readonly localPolicies?: (() => LocalPolicyReport) | undefined
+  /** Absent: no list is kept. */
+  readonly suppression?: SuppressionList | undefined
   readonly nodes?: Pick<NodeService, 'report' | 'order'>
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
   queueChanged(action: QueueAction, changes: readonly QueueChange[]): void
-  readonly emit: (event: RelayEvent) => void
+  readonly emit: (event: RelayEvent | SuppressionEvent) => void
 }
 
 /** Another relay answers on the socket. */
@@ -106,6 +111,7 @@ function controlApp(options: ControlSocketOptions): Hono {
     traceOrder(history),
     observedOrder(history),
     overridesOrder(localPolicies),
+    ...suppressionOrders(options.suppression, emit),
     ...nodesOrders(options.nodes),
   ]) {
     app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
@@ -115,6 +121,7 @@ function controlApp(options: ControlSocketOptions): Hono {
     if (
       error instanceof StoreUnavailable ||
       error instanceof PolicyCacheUnavailable ||
+      error instanceof SuppressionUnavailable ||
       error instanceof HistoryUnavailable ||
       error instanceof NodesUnavailable
     ) {

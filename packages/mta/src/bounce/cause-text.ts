@@ -82,6 +82,7 @@ function explainOwnDecision(
         | 'tls-policy'
         | 'policy-unavailable'
         | 'login-failed'
+        | 'suppressed'
         | 'route-changed'
         | 'extension-missing'
         | 'too-large'
@@ -105,6 +106,8 @@ function explainOwnDecision(
       }
     case 'login-failed':
       return { what: `${capital(server)}, through which this relay sends, did not let it log in.`, advice: ASK_US }
+    case 'suppressed':
+      return explainSuppressed(cause)
     case 'route-changed':
       return { what: 'It was to take another way, and was not sent on it yet.', advice: ASK_US }
     case 'extension-missing':
@@ -159,6 +162,17 @@ function daneText(reason: string, server: string, mxHostname: string | undefined
   if (mxHostname !== undefined)
     return `What the mail server ${shown(mxHostname)} promises of encryption (DANE) could not be found out: ${shown(reason)}.`
   return `${capital(server)} promises a proven encrypted connection in signed DNS (DANE), and did not prove it: ${shown(reason)}.`
+}
+
+function explainSuppressed({ by, until, refusal }: Extract<DeliveryCause, { kind: 'suppressed' }>): Explanation {
+  const end = new Date(until).toISOString().slice(0, 10)
+  const said = refusal === undefined ? '' : ` (${refusal})`
+  const why = by === 'operator' ? 'its operator said so' : `the servers of the recipient refused mail for it${said}`
+  return {
+    what: `This relay sends nothing to this address until ${end}, because ${why}.`,
+    advice:
+      'Check the address. If it is right and takes mail again, ask the postmaster named above to take it off the list.',
+  }
 }
 
 /** The problem whose text matters: behind an expiry, the last one that was met (DSN-13). */

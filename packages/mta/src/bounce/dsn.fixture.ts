@@ -71,6 +71,7 @@ const CAUSES: { readonly [Kind in DeliveryCause['kind']]: DeliveryCause & { read
     username: 'shop',
     problem: { kind: 'refused', reply: { code: 535, enhancedStatus: '5.7.8', lines: ['no'] } },
   },
+  suppressed: { kind: 'suppressed', by: 'bounces', since: 0, until: 86_400_000, refusal: '5.1.1' },
   'route-changed': { kind: 'route-changed' },
   'extension-missing': { kind: 'extension-missing', extension: 'SMTPUTF8' },
   'too-large': { kind: 'too-large', size: 5000, limit: 1000 },

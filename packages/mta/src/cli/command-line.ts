@@ -41,6 +41,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'look at waiting mail, and hold, retry or cancel it',
     load: async () => (await import('./queue.ts')).queue,
   },
+  suppression: {
+    summary: 'addresses that get no mail because they refused it for good',
+    load: async () => (await import('./suppression.ts')).suppression,
+  },
   override: {
     summary: 'what is required, waived and observed for single domains, and the preload list',
     load: async () => (await import('./override.ts')).override,

@@ -33,6 +33,8 @@ export function describeStartProblem(problem: StartProblem): string {
       return nodeTakenText(problem)
     case 'socketmap':
       return `the socketmap cannot listen on ${problem.place}: ${words(problem.error)} ([socketmap] listen names the place)`
+    case 'suppression':
+      return `the list of suppressed addresses cannot be used: ${problem.detail} ([suppression] enabled = false does without)`
     case 'metrics':
       return `metrics cannot be served: ${words(problem.error)} ([metrics] listen names the place)`
     case 'control-socket':

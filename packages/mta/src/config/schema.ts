@@ -19,6 +19,7 @@ import { dataDir, hostname, log, metrics, postmaster, queue } from './sections/r
 import { routes } from './sections/route.ts'
 import { socketmap } from './sections/socketmap.ts'
 import { sources } from './sections/source.ts'
+import { suppression } from './sections/suppression.ts'
 import { tlsrpt } from './sections/tlsrpt.ts'
 
 export const schema = z.strictObject({
@@ -42,6 +43,7 @@ export const schema = z.strictObject({
   egress,
   tlsrpt,
   socketmap,
+  suppression,
   history,
   metrics,
   log,

@@ -81,6 +81,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly stopGraceMs?: number
   readonly addressesPerHostMax?: number
   readonly connectionsPerAttemptMax?: number
+  /** Recipients that get no mail; absent: there are none. */
+  readonly suppressed?: TurnWorld['suppressed'] | undefined
   /** RFC 8305 §5: between the beginnings of two connections to one host. */
   readonly connectionAttemptDelayMs?: number
   /** How long a host that did not answer is passed by at first; zero: never. */
@@ -99,6 +101,7 @@ export type DestinationOptions = Omit<
   | 'reuse'
   | 'leaseMs'
   | 'batch'
+  | 'suppressed'
   | 'stopGraceMs'
 >
 
@@ -145,6 +148,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       onTransaction: (record) => emit(deliveryRecord(record, now())),
     },
     leaseMs,
+    suppressed: options.suppressed,
     now,
     monotonic,
     random: options.random,

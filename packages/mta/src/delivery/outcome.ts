@@ -94,6 +94,15 @@ export type DeliveryCause =
   | { readonly kind: 'policy-unavailable'; readonly policyDomain: string; readonly because: string }
   /** The smarthost does not take our credentials, or offers no way to show them (RFC 4954 §4). */
   | { readonly kind: 'login-failed'; readonly username: string; readonly problem: LoginProblem }
+  /** The address is on our list of those that take no mail; `refusal`: what its server said. */
+  | {
+      readonly kind: 'suppressed'
+      readonly by: 'bounces' | 'operator'
+      /** UTC milliseconds. */
+      readonly since: number
+      readonly until: number
+      readonly refusal?: EnhancedStatus
+    }
   /** The configuration now sends this recipient's mail elsewhere. */
   | { readonly kind: 'route-changed' }
   | { readonly kind: 'extension-missing'; readonly extension: '8BITMIME' | 'SMTPUTF8' | 'REQUIRETLS' }

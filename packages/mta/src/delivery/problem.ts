@@ -53,6 +53,8 @@ function judgement(cause: DeliveryCause): Judgement {
       return { status: '4.7.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'login-failed':
       return loginJudgement(cause.problem)
+    case 'suppressed':
+      return { status: '5.7.1', permanence: 'permanent', fault: 'destination', scope: 'recipient' }
     case 'route-changed':
       return { status: '4.3.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'extension-missing':
@@ -79,7 +81,6 @@ function connectFault(code: string): 'network' | 'local-configuration' {
 }
 
 const LOCAL: ReadonlySet<string> = new Set(['EACCES', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'EPERM'])
-
 
 const EXTENSION_STATUS = {
   '8BITMIME': '5.6.3', // EXT-07

@@ -24,6 +24,7 @@ import { type DeliveryProblem, isOurTroubleWithDns } from './outcome.ts'
 import { isPolicyFailure, problemOf } from './problem.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
+import { refuseSuppressed, type SuppressedOptions } from './suppressed-recipients.ts'
 import { permitFor, TransactionRight } from './transaction-right.ts'
 import { PARKED_MS, type WaitingLanes } from './waiting-lanes.ts'
 
@@ -36,6 +37,8 @@ export interface TurnWorld {
   readonly settler: SettlerOptions
   readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'dial' | 'reports' | 'connectionsMax'>
   readonly transactions: Omit<AttemptOptions['transactions'], 'onDone' | 'onStopped'>
+  /** Absent: no address is suppressed. */
+  readonly suppressed: SuppressedOptions['find'] | undefined
   readonly leaseMs: number
   /** Claims at once, at the most. */
   readonly batch: number
@@ -208,6 +211,7 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
     expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
     if (progress.isDone) done(progress)
   }
+  await leaveOutSuppressed(pending, done, world)
   const message = [...pending][0]?.claim.envelope.tls ?? 'default'
   const round: Round = {
     startedAt: world.monotonic(),
@@ -241,6 +245,13 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
   }
   await concludeAll(pending, done, state)
   return undefined
+}
+
+async function leaveOutSuppressed(pending: Set<ClaimProgress>, done: Done, world: TurnWorld): Promise<void> {
+  const { suppressed: find, now } = world
+  if (find === undefined) return
+  await refuseSuppressed([...pending], { find, now })
+  for (const progress of [...pending]) if (progress.isDone) done(progress)
 }
 
 interface Round {

@@ -278,6 +278,8 @@ export function causeWords(cause: DeliveryCause): string {
     case 'content-unreadable':
     case 'internal':
       return `${cause.kind}: ${cause.detail}`
+    case 'suppressed':
+      return `suppressed: by ${cause.by}${cause.refusal === undefined ? '' : `: ${cause.refusal}`}`
     case 'stopped':
     case 'route-changed':
       return cause.kind

@@ -15,6 +15,7 @@ import type { LaneWorkerEvent, ScheduleEvent } from '../schedule/events.ts'
 import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
+import type { SuppressionEvent } from '../suppression/events.ts'
 import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
 import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
@@ -24,6 +25,7 @@ import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
 import { SIGNING_LOG_EVENTS } from './signing-log-events.ts'
 import { SPOOL_LOG_EVENTS } from './spool-log-events.ts'
+import { SUPPRESSION_LOG_EVENTS } from './suppression-log-events.ts'
 
 export type LogEvent =
   | RelayEvent
@@ -36,6 +38,7 @@ export type LogEvent =
   | PolicyEvent
   | DeliveryEvent
   | BounceEvent
+  | SuppressionEvent
   | HistoryEvent
   | LocalPolicyEvent
   | NodeEvent
@@ -246,12 +249,12 @@ const delivery = {
       nextHop: 'word',
       mxHostname: 'word',
       sts: 'facts',
-  'source-address-missing': {
-    level: 'error',
-    sentence:
-      'An address of a source pool is not on this machine: the others of the pool go on without it for a minute.',
-    fields: { address: 'word' },
-  },
+      'source-address-missing': {
+        level: 'error',
+        sentence:
+          'An address of a source pool is not on this machine: the others of the pool go on without it for a minute.',
+        fields: { address: 'word' },
+      },
       policy: 'facts',
       problem: 'facts',
       results: 'facts',
@@ -352,6 +355,10 @@ const bounce = {
   },
 } as const satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
 
+const suppression = SUPPRESSION_LOG_EVENTS satisfies {
+  readonly [N in SuppressionEvent['event']]: LogEventEntry<N>
+}
+
 const history = HISTORY_LOG_EVENTS satisfies { readonly [N in HistoryEvent['event']]: LogEventEntry<N> }
 
 const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
@@ -364,7 +371,7 @@ const nodes = NODE_LOG_EVENTS satisfies { readonly [N in NodeEvent['event']]: Lo
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
-  ...{ delivery, bounce, history, nodes },
+  ...{ delivery, bounce, suppression, history, nodes },
 } as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
@@ -378,6 +385,7 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...localPolicy,
   ...delivery,
   ...bounce,
+  ...suppression,
   ...history,
   ...nodes,
 }

@@ -16,6 +16,7 @@ import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 import { SPOOL_METRICS, SPOOL_UPDATES } from './spool-metrics.ts'
 import { SUBMISSION_METRICS, SUBMISSION_UPDATES } from './submission-metrics.ts'
+import { SUPPRESSION_METRICS, SUPPRESSION_UPDATES } from './suppression-metrics.ts'
 
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -78,6 +79,7 @@ export const METRICS = {
 
   ...SIGNING_METRICS,
   ...SUBMISSION_METRICS,
+  ...SUPPRESSION_METRICS,
 
   hermetic_delivery_attempts_total: {
     type: 'counter',
@@ -334,6 +336,7 @@ const UPDATES: Rooms = {
   ...LOCAL_POLICY_UPDATES,
   ...SIGNING_UPDATES,
   ...SUBMISSION_UPDATES,
+  ...SUPPRESSION_UPDATES,
   ...SOCKETMAP_UPDATES,
   ...ENGINE_UPDATES,
   ...NODE_UPDATES,

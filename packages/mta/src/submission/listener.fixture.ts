@@ -33,7 +33,7 @@ export interface FixtureOptions {
   readonly now?: () => number
   readonly hostname?: string
   readonly authFailures?: AuthFailures
-  readonly parts?: Partial<Pick<ListenerParts, 'quotas' | 'networkQuota'>>
+  readonly parts?: Partial<Pick<ListenerParts, 'quotas' | 'networkQuota' | 'suppressed'>>
 }
 
 export interface AcceptedMessage extends ReceivedMessage {

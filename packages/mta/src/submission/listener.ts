@@ -50,6 +50,7 @@ export interface ListenerParts
   /** Needed where logins or networks have quotas. */
   readonly quotas?: Quotas
   readonly networkQuota?: NetworkQuotaOf
+  readonly suppressed?: SessionRules['suppressed']
   readonly now?: () => number
   readonly wallClock?: () => number
   readonly sweepMs?: number
@@ -121,6 +122,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     ...{ stage, accept, spoolHealth, emit, now, wallClock },
     beginSignature: parts.beginSignature,
     quotas: parts.quotas ?? createLocalQuotas({ monotonic: now }),
+    suppressed: parts.suppressed,
     networkQuota: parts.networkQuota ?? (() => undefined),
   }
 }

@@ -61,26 +61,37 @@ export function openTransaction(line: string, rules: TransactionRules): Result<M
   return ok({ reversePath, smtpUtf8, requireTls, dsn, priority, recipients: new Map() })
 }
 
-/** Adds the recipient when the reply is positive. */
-export function addRecipient(transaction: MailTransaction, line: string, rules: TransactionRules): Reply {
+/** Who was named, or why that is refused. */
+export function readRecipient(
+  transaction: MailTransaction,
+  line: string,
+  rules: TransactionRules,
+): Result<Omit<Recipient, 'index'>, Reply> {
   const command = parseRcptCommand(line, rules.offered, { utf8: transaction.smtpUtf8 })
-  if (!command.ok) return commandRefusal(command.error, 'forward')
-  const { path, ...dsn } = command.value
+  if (!command.ok) return err(commandRefusal(command.error, 'forward'))
+  const { path, notify, orcpt } = command.value
   const address = recipientAddress(path, rules)
-  if (address === undefined) return commandRefusal({ kind: 'syntax' }, 'forward')
-  const key = formatAddress(address)
-  // A repetition is one recipient; its first parameters stand.
-  if (transaction.recipients.has(key)) return replies.recipientOk
-  const index = transaction.recipients.size
-  // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction.
-  if (index >= rules.recipientsMax) return replies.tooManyRecipients
-  const { notify, orcpt } = dsn
-  transaction.recipients.set(key, {
-    index,
+  if (address === undefined) return err(commandRefusal({ kind: 'syntax' }, 'forward'))
+  return ok({
     address,
     ...(notify === undefined ? {} : { notify }),
     ...(orcpt === undefined ? {} : { orcpt }),
   })
+}
+
+/** Adds the recipient when the reply is positive. */
+export function addRecipient(
+  transaction: MailTransaction,
+  recipient: Omit<Recipient, 'index'>,
+  { recipientsMax }: Pick<TransactionRules, 'recipientsMax'>,
+): Reply {
+  const key = formatAddress(recipient.address)
+  // A repetition is one recipient; its first parameters stand.
+  if (transaction.recipients.has(key)) return replies.recipientOk
+  const index = transaction.recipients.size
+  // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction.
+  if (index >= recipientsMax) return replies.tooManyRecipients
+  transaction.recipients.set(key, { index, ...recipient })
   return replies.recipientOk
 }
 

@@ -4,6 +4,7 @@
  * Peer text appears in no reply. Pure.
  */
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
+import type { Suppressed } from '../suppression/suppression-list.ts'
 import type { AddressProblem } from './address.ts'
 import type { CommandProblem } from './envelope-command.ts'
 
@@ -112,6 +113,14 @@ export function queuedReply(id: string): Reply {
 /** RFC 6710 §4.1: the text begins with the priority that the message has now. */
 export function reprioritisedReply(id: string, priority: number): Reply {
   return reply(250, '2.3.6', `${priority} is the priority of this message. Ok: queued as ${id}`)
+}
+
+/** The address is on our own list; what its server said is told by status only. */
+export function suppressedReply({ by, until, status }: Pick<Suppressed, 'by' | 'until' | 'status'>): Reply {
+  const end = new Date(until).toISOString().slice(0, 10)
+  const said = status === undefined ? '' : ` (${status})`
+  const why = by === 'operator' ? 'by an operator' : `because its servers refused mail for it${said}`
+  return reply(550, '5.7.1', `This recipient is suppressed until ${end}, ${why}`)
 }
 
 /** RFC 5321 §4.3.2: DATA may be answered 450 for reasons of policy. */

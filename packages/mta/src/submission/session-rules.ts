@@ -5,6 +5,7 @@ import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import type { ContentSink, SpoolHealth } from '../spool/spool.ts'
+import type { FindSuppressed } from '../suppression/keeper.ts'
 import type { AuthenticationRules } from './authentication.ts'
 import type { SubmissionEvent } from './events.ts'
 import type { AcceptMessage } from './incoming-message.ts'
@@ -28,6 +29,8 @@ export interface SessionRules extends AuthenticationRules {
   /** How much mail may come: 450 when it is too much. */
   readonly quotas: Quotas
   readonly networkQuota: NetworkQuotaOf
+  /** Recipients that get no mail; undefined: there are none. */
+  readonly suppressed: FindSuppressed | undefined
   /** Submission only: a bare LF in content becomes CRLF instead of a refusal (SMUG-07). */
   readonly repairLineEnds: boolean
   /** Undefined: nothing is signed. */

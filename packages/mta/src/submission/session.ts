@@ -12,10 +12,10 @@ import { type AuthAnswer, Authentication } from './authentication.ts'
 import { ehloKeywords } from './ehlo-keywords.ts'
 import { quotedPeerText, type SessionEnd, type SubmissionEvent } from './events.ts'
 import { type MailQuotaAsk, mailQuotaAsks, quotaRefusal } from './mail-quota.ts'
-import { addRecipient, type MailTransaction, openTransaction } from './mail-transaction.ts'
+import { addRecipient, type MailTransaction, openTransaction, readRecipient } from './mail-transaction.ts'
 import { MessageIntake } from './message-intake.ts'
 import { messageOptions, type SessionFacts, transactionRules } from './message-options.ts'
-import { ehloReply, greeting, type Reply, replies, replyText } from './replies.ts'
+import { ehloReply, greeting, type Reply, replies, replyText, suppressedReply } from './replies.ts'
 import type { OwnEvent, SessionChannel, SessionRules } from './session-rules.ts'
 import { type LineFault, type LineVerdict, WireReader, type WireTarget } from './wire-reader.ts'
 
@@ -227,12 +227,26 @@ export class Session implements WireTarget {
     return this.#answer(replies.senderOk)
   }
 
-  #rcpt(text: string): LineVerdict {
-    if (this.#transaction === undefined) return this.#refuse(replies.mailFirst)
+  #rcpt(text: string): LineVerdict | Promise<LineVerdict> {
+    const transaction = this.#transaction
+    if (transaction === undefined) return this.#refuse(replies.mailFirst)
     // SMTP-73: a stranger at a relay listener relays nothing, not even to postmaster, for no mail is delivered here.
     if (!this.#mayRelay()) return this.#refuseCommand('RCPT', replies.relayDenied)
-    const reply = addRecipient(this.#transaction, text, transactionRules(this.#rules, this.#facts()))
-    return reply.code === 250 ? this.#answer(reply) : this.#refuseCommand('RCPT', reply)
+    const rules = transactionRules(this.#rules, this.#facts())
+    const read = readRecipient(transaction, text, rules)
+    if (!read.ok) return this.#refuseCommand('RCPT', read.error)
+    const recipient = read.value
+    const add = (): LineVerdict => {
+      const reply = addRecipient(transaction, recipient, rules)
+      return reply.code === 250 ? this.#answer(reply) : this.#refuseCommand('RCPT', reply)
+    }
+    const { suppressed } = this.#rules
+    if (suppressed === undefined) return add()
+    return suppressed([recipient.address]).then((found) => {
+      if (this.#end !== undefined) return 'stop'
+      const [entry] = found.values()
+      return entry === undefined ? add() : this.#refuseCommand('RCPT', suppressedReply(entry))
+    })
   }
 
   #data(argument: string, more: boolean): LineVerdict | Promise<LineVerdict> {

@@ -13,11 +13,12 @@ import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
 import type { Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
+import type { NodeService } from '../nodes/node-service.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
-import type { NodeService } from '../nodes/node-service.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
+import type { SuppressionList } from '../suppression/suppression-list.ts'
 import type { OpenListener } from './listeners.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import type { Waking } from './ordered-attempts.ts'
@@ -39,6 +40,8 @@ export interface AdminParts {
   /** Absent: no history is kept. */
   readonly history: (HistorySearch & ObservedSearch) | undefined
   readonly localPolicies: () => LocalPolicyReport
+  /** Absent: no list is kept. */
+  readonly suppression: SuppressionList | undefined
   readonly version: string
   readonly emit: (event: LogEvent) => void
   readonly nodes: Pick<NodeService, 'state' | 'replaced' | 'report' | 'order'>
@@ -88,6 +91,7 @@ async function openServices(
       explain: parts.explain,
       history: parts.history,
       localPolicies: parts.localPolicies,
+      suppression: parts.suppression,
       nodes: parts.nodes,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),

@@ -31,6 +31,7 @@ import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
 import type { SocketmapSources } from './socketmap-side.ts'
 import { checkSources } from './source-check.ts'
 import type { StartProblem } from './start-problem.ts'
+import type { SuppressionSide } from './suppression-side.ts'
 
 /**
  * One death says little: a power cut or a kill names everything that was in flight. Mail that was in flight at two
@@ -64,6 +65,8 @@ export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   /** The engine's, as it is recorded. */
   readonly spool: Spool & { readonly suspects: CrashSuspects }
   readonly beginSignature: BeginSignature | undefined
+  /** Absent: no address is suppressed. */
+  readonly suppression?: Pick<SuppressionSide, 'find'> | undefined
   /** Counts the turns that run. */
   readonly counted: (turn: Turn) => Turn
   readonly emit: (event: LogEvent) => void
@@ -75,7 +78,16 @@ export function startDeliverySide(config: Config, parts: DeliveryParts): Promise
 
 async function startParts(
   config: Config,
-  { engine, spool, beginSignature, counted, emit, opening, ...outside }: DeliveryParts & { readonly opening: Opening },
+  {
+    engine,
+    spool,
+    beginSignature,
+    suppression,
+    counted,
+    emit,
+    opening,
+    ...outside
+  }: DeliveryParts & { readonly opening: Opening },
 ): Promise<Result<DeliverySide, StartProblem>> {
   const ca = readRoots(config)
   if (!ca.ok) return ca
@@ -107,6 +119,7 @@ async function startParts(
     retry: retryOptions(config),
     reuse: reuseLimits(config),
     stopGraceMs: config.delivery.stop_grace,
+    suppressed: suppression?.find,
   }
   const delivery = createDelivery(options)
   opening.closesWith(() => delivery.close())

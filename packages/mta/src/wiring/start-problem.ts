@@ -29,5 +29,6 @@ export type StartProblem =
   /** Another process has the id of this data_dir, and lives. */
   | { readonly kind: 'node-taken'; readonly directory: string; readonly by: ListedNode }
   | { readonly kind: 'socketmap'; readonly place: string; readonly error: unknown }
+  | { readonly kind: 'suppression'; readonly detail: string }
   | { readonly kind: 'metrics'; readonly address: string; readonly port: number; readonly error: unknown }
   | { readonly kind: 'control-socket'; readonly path: string; readonly error: unknown }

@@ -25,6 +25,7 @@ import { postmasterOf } from './postmaster.ts'
 import { type QuotaGround, quotasOn } from './quotas.ts'
 import { CREDENTIALS_NAME } from './relay-options.ts'
 import type { StartProblem } from './start-problem.ts'
+import type { SuppressionSide } from './suppression-side.ts'
 
 export interface SubmissionParts {
   readonly spool: Spool
@@ -32,12 +33,14 @@ export interface SubmissionParts {
   readonly engine: QuotaGround
   readonly credentials?: readonly CredentialRecord[]
   readonly beginSignature: BeginSignature | undefined
+  /** Absent: no address is suppressed. */
+  readonly suppression?: Pick<SuppressionSide, 'find'> | undefined
   readonly emit: (event: LogEvent) => void
 }
 
 export async function openSubmissionSide(
   config: Config,
-  { spool, scheduler, engine, credentials: ofProcess = [], beginSignature, emit }: SubmissionParts,
+  { spool, scheduler, engine, credentials: ofProcess = [], beginSignature, suppression, emit }: SubmissionParts,
 ): Promise<Result<readonly OpenListener[], StartProblem>> {
   const hostname = formatDomain(config.hostname)
   const credentials = await openCredentials({
@@ -65,6 +68,7 @@ export async function openSubmissionSide(
     }),
     quotas: quotasOn(engine),
     networkQuota: networkQuotas(configuredNetworkQuotas(config)),
+    suppressed: suppression?.find,
     spoolHealth: () => spool.health(),
     selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
   })
