@@ -11,7 +11,9 @@ const args = process.argv.slice(2)
 // A reader that goes away (`hermetic queue list | head`) is not an error of ours, and a relay runs on without one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (args[0] === 'start') return
-  if (error.code === 'EPIPE') process.exit(EXIT.done)
+  // Half a queue is not what was asked for.
+  const isExport = args[0] === 'queue' && args[1] === 'export'
+  if (error.code === 'EPIPE') process.exit(isExport ? EXIT.failed : EXIT.done)
   process.stderr.write(`hermetic: the output could not be written: ${describeSystemError(error)}\n`)
   process.exit(EXIT.failed)
 })
@@ -26,4 +28,12 @@ process.exitCode = await runCommandLine(args, {
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   colours: hasColours(process.stdout, process.env),
   now: Date.now,
+  streams: {
+    input: () => process.stdin,
+    output: (octets) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(octets, (error) => (error == null ? resolve() : reject(error)))
+      }),
+    errIsTerminal: process.stderr.isTTY,
+  },
 })

@@ -16,6 +16,11 @@ export class TerminalLab implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'hermetic-cli-'))
   /** UTC milliseconds; the clock of the terminal. */
   now = 2_000_000
+  /** What the next run finds on standard input. */
+  input: Uint8Array = new Uint8Array()
+  /** Octets that runs have written to standard output. */
+  readonly octets: Uint8Array[] = []
+  errIsTerminal = false
 
   file(name: string, text: string): string {
     const path = join(this.directory, name)
@@ -38,6 +43,11 @@ export class TerminalLab implements Disposable {
       columns: undefined,
       colours: false,
       now: () => this.now,
+      streams: {
+        input: () => ReadableStream.from([this.input]),
+        output: async (octets) => void this.octets.push(octets),
+        errIsTerminal: this.errIsTerminal,
+      },
     })
     return { code, out, err }
   }

@@ -22,6 +22,17 @@ export interface Terminal {
   readonly colours: boolean
   /** UTC milliseconds. */
   now(): number
+  /** Absent: there is only text. */
+  readonly streams?: TerminalStreams
+}
+
+export interface TerminalStreams {
+  /** Standard input as it comes. */
+  input(): AsyncIterable<Uint8Array>
+  /** To standard output; awaited before the next. */
+  output(octets: Uint8Array): Promise<void>
+  /** Somebody reads standard error as it is written. */
+  readonly errIsTerminal: boolean
 }
 
 /** The command line was not understood; the message says what to write. */

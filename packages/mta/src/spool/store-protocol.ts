@@ -4,6 +4,7 @@
  */
 import type { LaneId } from '../delivery/lane.ts'
 import type { PlacedContent } from './content-store.ts'
+import type { MendReport } from './mend-report.ts'
 import type { DeliveryState, SpooledDelivery } from './message-state.ts'
 import type { QueueId } from './queue-id.ts'
 import type { ClaimToken, DueLane, QueueAction, QueueChange, QueueFilter, Settlement, SettleOutcome } from './spool.ts'
@@ -127,6 +128,8 @@ export interface StoreOperations {
   /** The `upTo` of the last `enter` from that file; 0: none. */
   'entered-up-to': { ask: { readonly file: string }; answer: number }
   /** Removes messages of which nothing is queued or given out; answers which. */
+  /** Compares what is derived from the messages with them, and mends it when `fix` says so. */
+  mend: { ask: { readonly fix: boolean }; answer: MendReport }
   'take-out': { ask: { readonly ids: readonly QueueId[] }; answer: readonly Gone[] }
   claim: {
     ask: { readonly lane: LaneId; readonly limit: number; readonly leaseMs: number }

@@ -10,6 +10,7 @@ import type { CrashSuspects, Suspect } from './crash-suspects.ts'
 import { errorCode, isErrno } from './durable-file.ts'
 import type { SpoolEvent } from './events.ts'
 import { inTime, NotInTime } from './in-time.ts'
+import type { MendReport } from './mend-report.ts'
 import type { QueueId } from './queue-id.ts'
 import type { ReserveFile } from './reserve-file.ts'
 import {
@@ -159,6 +160,11 @@ export class StoredSpool implements Spool {
   async dueLanes(options: { readonly before: number; readonly limit: number }): Promise<readonly DueLane[]> {
     if (this.health().claims === 'stopped') return []
     return await this.#parts.link.ask('due-lanes', options).catch(noneWhenFailed)
+  }
+
+  /** Compares what is derived from the messages with them, and mends it. */
+  mend(order: { readonly fix: boolean }): Promise<MendReport> {
+    return this.#parts.link.ask('mend', order)
   }
 
   async open(id: QueueId): Promise<Content> {

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { FOUND_LUA } from '../../redis/found.ts'
 import type { Script } from '../../redis/scripts.ts'
 
 const NAMES = [
@@ -19,6 +20,7 @@ const NAMES = [
   'known',
   'lapse',
   'list',
+  'mend',
   'probe',
   'read',
   'release',
@@ -40,7 +42,8 @@ function readScripts(): ReadonlyMap<RedisScriptName, Script> {
     NAMES.map((name) => {
       const text = readLua(name)
       const end = text.indexOf('\n') + 1
-      const whole = `${text.slice(0, end)}${prelude}${text.slice(end)}`
+      const shared = name === 'mend' ? `${prelude}${readFileSync(FOUND_LUA, 'utf8')}` : prelude
+      const whole = `${text.slice(0, end)}${shared}${text.slice(end)}`
       return [name, { text: whole, sha: createHash('sha1').update(whole).digest('hex') }]
     }),
   )

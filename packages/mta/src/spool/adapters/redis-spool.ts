@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
-import { queueKeys } from '../../redis/keys.ts'
+import { type QueueKeys, queueKeys } from '../../redis/keys.ts'
 import { reserveBytes } from '../capacity.ts'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { ContentStore } from '../content-store.ts'
@@ -96,13 +96,12 @@ class Refused extends Error {
 }
 
 /** What the parts share; `recovery` joins when everything that it repairs is there. */
-interface Ground {
+export interface RedisSpoolGround {
   readonly options: RedisSpoolOptions
   readonly hooks: SpoolHooks
   readonly now: () => number
   readonly mono: () => number
-  /** What the keys of this spool begin with. */
-  readonly prefix: string
+  readonly keys: QueueKeys
   readonly condition: StoreCondition
   readonly connection: RedisConnection
   readonly reserve: ReserveFile
@@ -111,6 +110,14 @@ interface Ground {
 }
 
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Result<StoredSpool, RedisSpoolOpenError>> {
+  return await onRedisGround(options, build)
+}
+
+/** A server that will do, and a directory of contents that is the queue's; whatever is then built on them. */
+export async function onRedisGround<T>(
+  options: RedisSpoolOptions,
+  buildOn: (ground: RedisSpoolGround, mark: string) => Promise<T>,
+): Promise<Result<T, RedisSpoolOpenError>> {
   const ground = layGround(options)
   try {
     for (const path of [options.dataDir, options.contentDir]) await makeDirectory(path, ground.hooks)
@@ -119,7 +126,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Result
       throw new Refused({ kind: 'unreachable', detail: String(error) })
     })
     const mark = await claimGround(ground)
-    return ok(await build(ground, mark))
+    return ok(await buildOn(ground, mark))
   } catch (error) {
     ground.connection.close()
     if (error instanceof Refused) return err(error.reason)
@@ -127,20 +134,20 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Result
   }
 }
 
-function layGround(options: RedisSpoolOptions): Ground {
+function layGround(options: RedisSpoolOptions): RedisSpoolGround {
   const { emit, maxBytes, hooks = {} } = options
   const mono = hooks.monotonicNow ?? monotonicNow
-  const { spool: prefix } = queueKeys(options.queue)
-  const ground: Ground = {
+  const keys = queueKeys(options.queue)
+  const ground: RedisSpoolGround = {
     options,
     hooks,
     now: options.hooks?.time ?? Date.now,
     mono,
-    prefix,
+    keys,
     condition: new StoreCondition(maxBytes, mono, emit),
     connection: new RedisConnection({
       url: options.url,
-      key: `${prefix}ids`,
+      key: `${keys.spool}ids`,
       mono,
       check: (redis) => checkDurability(redis, options),
       onFailure: (failure) => failed(ground, failure),
@@ -151,7 +158,7 @@ function layGround(options: RedisSpoolOptions): Ground {
   return ground
 }
 
-function failed(ground: Ground, { detail }: Pick<StoreFailure, 'detail'>): void {
+function failed(ground: RedisSpoolGround, { detail }: Pick<StoreFailure, 'detail'>): void {
   ground.condition.failed(detail)
   ground.recovery?.schedule()
 }
@@ -172,29 +179,27 @@ async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
 }
 
 /** Keys that a later version wrote are not touched; answers the mark of our directory of contents. */
-async function claimGround({ options, connection, prefix, hooks }: Ground): Promise<string> {
-  await connection.call('SET', `${prefix}version`, String(SCHEMA_VERSION), 'NX')
-  const found = Number(String(await connection.call('GET', `${prefix}version`)))
+async function claimGround({ options, connection, keys, hooks }: RedisSpoolGround): Promise<string> {
+  await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION), 'NX')
+  const found = Number(String(await connection.call('GET', `${keys.spool}version`)))
   if (found > SCHEMA_VERSION) throw new Refused({ kind: 'newer-schema', found, supported: SCHEMA_VERSION })
   const { contentDir: path, queue } = options
-  const owned = await ownContents(connection, { path, queue, key: `${prefix}owner`, hooks })
+  const owned = await ownContents(connection, { path, queue, key: `${keys.spool}owner`, hooks })
   if (!owned.ok) throw new Refused({ kind: 'foreign-content', path, detail: owned.error })
   return owned.value
 }
 
-async function build(ground: Ground, mark: string): Promise<StoredSpool> {
+async function build(ground: RedisSpoolGround, mark: string): Promise<StoredSpool> {
   const { options, hooks, connection, condition, leases, mono } = ground
-  const { dataDir, contentDir: root, emit } = options
-  const contents = new ContentStore({ root, inlineBytesMax: INLINE_BYTES_MAX }, hooks, (error) =>
-    failed(ground, { detail: errorCode(error) }),
-  )
-  await contents.prepare()
+  const { dataDir, emit } = options
+  const contents = await prepareContents(ground)
   const { journal, ...left } = await UnsettledJournal.open(join(dataDir, 'unsettled.journal'), hooks)
   const claimsPath = join(dataDir, 'claims.journal')
   const named = readSuspects(claimsPath)
   const claimsJournal = new ClaimsJournal(claimsPath, named)
   const store = new RedisStore({
     connection,
+    keys: ground.keys,
     journal: claimsJournal,
     epoch: randomBytes(6).toString('hex'),
     mono,
@@ -224,7 +229,7 @@ async function build(ground: Ground, mark: string): Promise<StoredSpool> {
   spool.recoverWith(ground.recovery)
 
   await setAside(ground, store, spool)
-  await askRoom(ground, store)
+  await lookAfter(ground, store)
   if (left.entries.length > 0 || left.damagedLines > 0) {
     // Nothing is claimed before what an earlier run knew is in the store.
     condition.failed('unsettled outcomes of an earlier run')
@@ -235,7 +240,14 @@ async function build(ground: Ground, mark: string): Promise<StoredSpool> {
   return spool
 }
 
-function withFaults(ground: Ground, store: RedisStore): SpoolStore {
+export async function prepareContents(ground: RedisSpoolGround): Promise<ContentStore> {
+  const place = { root: ground.options.contentDir, inlineBytesMax: INLINE_BYTES_MAX }
+  const contents = new ContentStore(place, ground.hooks, (error) => failed(ground, { detail: errorCode(error) }))
+  await contents.prepare()
+  return contents
+}
+
+function withFaults(ground: RedisSpoolGround, store: RedisStore): SpoolStore {
   const { faults } = ground.hooks
   if (faults === undefined) return store
   return new FaultyStore({
@@ -252,7 +264,7 @@ async function stillThere(store: RedisStore, named: readonly Suspect[]): Promise
 }
 
 function recoveryParts(
-  { connection, condition, options, leases, hooks, ...ground }: Ground,
+  { connection, condition, options, leases, hooks, ...ground }: RedisSpoolGround,
   spool: StoredSpool,
   {
     link,
@@ -279,7 +291,7 @@ function recoveryParts(
   }
 }
 
-async function setAside({ options }: Ground, store: RedisStore, spool: StoredSpool): Promise<void> {
+async function setAside({ options }: RedisSpoolGround, store: RedisStore, spool: StoredSpool): Promise<void> {
   const { setAsideAfterDeaths: limit } = options
   const ids = spool.suspects
     .list()
@@ -288,25 +300,28 @@ async function setAside({ options }: Ground, store: RedisStore, spool: StoredSpo
   await store.setAside(ids)
 }
 
-async function askRoom({ options, hooks, connection, condition }: Ground, store: RedisStore): Promise<void> {
+/** How much room the directory and the server have. */
+export async function askRoom({ options, hooks, connection, condition }: RedisSpoolGround): Promise<void> {
   condition.space({ diskFreeBytes: await diskFree(options.contentDir, hooks) })
-  if (!connection.isUp) return
-  const memory = await gatherMemory(connection)
-  condition.space({ memory })
-  await store.upkeep()
+  if (connection.isUp) condition.space({ memory: await gatherMemory(connection) })
+}
+
+async function lookAfter(ground: RedisSpoolGround, store: RedisStore): Promise<void> {
+  await askRoom(ground)
+  if (ground.connection.isUp) await store.upkeep()
 }
 
 async function restoreReserve({
   condition,
   reserve,
   options,
-}: Pick<Ground, 'condition' | 'reserve' | 'options'>): Promise<void> {
+}: Pick<RedisSpoolGround, 'condition' | 'reserve' | 'options'>): Promise<void> {
   if (condition.isFailing || !(await reserve.ensure(condition.diskFreeBytes).catch(() => false))) return
   options.emit({ event: 'spool-reserve-restored', bytes: reserveBytes(options.maxBytes) })
 }
 
 function keepWatch(
-  ground: Ground,
+  ground: RedisSpoolGround,
   watch: Watch,
   {
     store,
@@ -322,7 +337,7 @@ function keepWatch(
 ): void {
   const { now, mono, leases, options } = ground
   watch.every(WATCH_MS, async () => {
-    await askRoom(ground, store)
+    await lookAfter(ground, store)
     await restoreReserve(ground)
     for (const [token, until] of leases) if (until < mono() - FORGOTTEN_LEASE_MS) leases.delete(token)
   })

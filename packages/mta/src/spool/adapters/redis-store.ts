@@ -4,9 +4,12 @@
  * it only to the revision that was decided on, else they say what there is now and it is decided again.
  */
 import { invariant } from '@hermetic/policy'
+import type { LaneId } from '../../delivery/lane.ts'
+import type { QueueKeys } from '../../redis/keys.ts'
 import type { Envelope } from '../../smtp/envelope.ts'
 import { formatReversePath } from '../../smtp/mail-address.ts'
 import type { ClaimsJournal } from '../claims-journal.ts'
+import type { MendReport } from '../mend-report.ts'
 import { mergeLateSettle, orderDelivery, type Settler, settleDelivery } from '../message-state.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { ClaimToken, DueLane, QueueChange, SettleOutcome } from '../spool.ts'
@@ -21,6 +24,7 @@ import type {
   StoreOperations,
 } from '../store-protocol.ts'
 import type { RedisConnection } from './redis-connection.ts'
+import { mendRedisSpool } from './redis-mend.ts'
 import {
   claimRecord,
   deliveryArguments,
@@ -49,7 +53,8 @@ const FORGOTTEN_CLAIM_MS = 60 * 60 * 1000
 
 export interface RedisStoreParts {
   readonly connection: RedisConnection
-  readonly journal: ClaimsJournal
+  readonly keys: QueueKeys
+  readonly journal: Pick<ClaimsJournal, 'began' | 'ended' | 'flush'>
   /** Part of every token, so that those of another process never look like ours. */
   readonly epoch: string
   readonly mono: () => number
@@ -101,6 +106,7 @@ export class RedisStore implements SpoolStore {
     enter: (ask) => this.#enter(ask),
     'entered-up-to': async ({ file }) => Number(String(await this.#run('entered-up-to', file))),
     'take-out': (ask) => this.#takeOut(ask),
+    mend: ({ fix }) => this.#mend(fix),
     'clear-suspect': async ({ id }) => {
       await this.#run('clear-aside', id)
       return null
@@ -227,6 +233,12 @@ export class RedisStore implements SpoolStore {
   async #takeOut({ ids }: StoreAsk<'take-out'>): Promise<readonly Gone[]> {
     const [gone] = await this.#commit('take-out', String(ids.length), ...ids)
     return parts(gone).flatMap(goneOf)
+  }
+
+  #mend(fix: boolean): Promise<MendReport> {
+    const { connection: calls, keys } = this.#parts
+    const mend = (...args: readonly string[]): Promise<RedisReply> => this.#run('mend', ...args)
+    return mendRedisSpool({ prefix: keys.spool, lanePrefix: keys.laneDue('' as LaneId), calls, mend }, fix)
   }
 
   async #settle(ask: StoreAsk<'settle'>): Promise<StoreAnswer<'settle'>> {

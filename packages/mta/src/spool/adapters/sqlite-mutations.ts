@@ -2,6 +2,7 @@
  * The operations that change the store, each run inside its own savepoint of a group commit. What they do to
  * leases takes effect in `whenCommitted`, because a rolled-back settle must leave its lease as it was.
  */
+import type { DatabaseSync } from 'node:sqlite'
 import { assertNever } from '@hermetic/policy'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal } from '../claims-journal.ts'
@@ -9,6 +10,7 @@ import { mergeLateSettle, orderDelivery, settleDelivery } from '../message-state
 import type { QueueChange, SettleOutcome } from '../spool.ts'
 import type { Gone } from '../store-protocol.ts'
 import { type Leases, parseToken } from './sqlite-leases.ts'
+import { mendSqliteSpool } from './sqlite-mend.ts'
 import type { Answer, Ask, OperationName, Request } from './sqlite-protocol.ts'
 import type { DeliveryRow, Records } from './sqlite-records.ts'
 
@@ -20,6 +22,7 @@ const MUTATING = [
   'probe',
   'enter',
   'take-out',
+  'mend',
 ] as const satisfies readonly OperationName[]
 const NO_ROW = -1
 type MutatingName = (typeof MUTATING)[number]
@@ -36,11 +39,16 @@ export interface Applied<K extends MutatingName = MutatingName> {
 }
 
 export class Mutations {
+  readonly #db: DatabaseSync
   readonly #records: Records
   readonly #leases: Leases
   readonly #claims: ClaimsJournal
 
-  constructor(records: Records, leases: Leases, claims: ClaimsJournal) {
+  constructor(
+    db: DatabaseSync,
+    { records, leases, claims }: { readonly records: Records; readonly leases: Leases; readonly claims: ClaimsJournal },
+  ) {
+    this.#db = db
     this.#records = records
     this.#leases = leases
     this.#claims = claims
@@ -63,6 +71,8 @@ export class Mutations {
         return this.#enter(request.ask, now)
       case 'take-out':
         return this.#takeOut(request.ask)
+      case 'mend':
+        return { answer: mendSqliteSpool(this.#db, request.ask.fix) }
       default:
         return assertNever(request)
     }

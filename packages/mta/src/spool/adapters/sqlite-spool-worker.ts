@@ -72,7 +72,7 @@ class Store {
     this.suspects = named.filter(({ id }) => this.#records.hasMessage(id))
     this.#journal = new ClaimsJournal(claimsJournal, this.suspects)
     this.#claims = new Claims(db, this.#leases, this.#journal, { ...start, suspects: this.suspects })
-    this.#mutations = new Mutations(this.#records, this.#leases, this.#journal)
+    this.#mutations = new Mutations(db, { records: this.#records, leases: this.#leases, claims: this.#journal })
     this.#view = new QueueView(db, this.#records, this.#leases)
     for (const { token, untilMono } of start.leases) this.#claims.restore(token, untilMono)
     this.#journal.flush()

@@ -1,0 +1,53 @@
+/**
+ * The queue for moving mail in and out of it. The embedded one is opened alone, so no relay may run; the one in Redis is
+ * opened beside whoever works on it: with this data_dir's journals when no relay has them, else by the side door.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../config/schema.ts'
+import type { MovableQueue } from '../queue-move/export-queue.ts'
+import { openRedisSideDoor } from '../spool/adapters/redis-side-door.ts'
+import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
+import { DurabilityNews } from '../wiring/durability-news.ts'
+import { Opening } from '../wiring/opening.ts'
+import { openRedisQueue } from '../wiring/redis-engine.ts'
+import { QUEUE_NAME, type RedisQueueConfig } from '../wiring/redis-ground.ts'
+import { describeRedisSpoolProblem, describeSpoolProblem } from './start-problem-text.ts'
+import { UserError } from './verb.ts'
+
+export interface OpenedMovableQueue extends MovableQueue {
+  readonly engine: 'embedded' | 'redis'
+  close(): Promise<void>
+}
+
+/** Undefined when there is no queue, and none is to be made. */
+export async function openMovableQueue(
+  { data_dir: dataDir, queue }: Pick<Config, 'data_dir' | 'queue'>,
+  { create }: { readonly create: boolean },
+): Promise<OpenedMovableQueue | undefined> {
+  if (queue.engine === 'redis') return await openShared(dataDir, queue)
+  if (!create && !existsSync(join(dataDir, 'spool.db'))) return undefined
+  const opened = await openSqliteSpool({ dataDir, maxBytes: queue.max_bytes, emit: () => undefined })
+  if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
+  const { admin, moves } = opened.value
+  return { engine: 'embedded', admin, moves, close: () => opened.value.close() }
+}
+
+async function openShared(dataDir: string, queue: RedisQueueConfig): Promise<OpenedMovableQueue> {
+  const opening = new Opening()
+  const emit = (): void => undefined
+  const durability = new DurabilityNews(queue.durability, emit)
+  const alone = await openRedisQueue({ data_dir: dataDir }, { queue, opening, emit, durability })
+  if (alone.ok) {
+    const { admin, moves } = alone.value
+    return { engine: 'redis', admin, moves, close: () => opening.close() }
+  }
+  await opening.abandon()
+  if (alone.error.kind !== 'locked') throw new UserError(describeRedisSpoolProblem(alone.error))
+  const beside = await openRedisSideDoor({
+    ...{ dataDir, emit, queue: QUEUE_NAME, url: queue.redis_url.reveal() },
+    ...{ durability: queue.durability, contentDir: queue.content_dir, maxBytes: queue.max_bytes },
+  })
+  if (!beside.ok) throw new UserError(describeRedisSpoolProblem(beside.error))
+  return { engine: 'redis', ...beside.value }
+}
