@@ -6,6 +6,7 @@ import { err, ok, type Result } from '@hermetic/policy'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { QueueAction, QueueFilter, QueueSummary, SpoolHealth } from '../spool/spool.ts'
+import type { EngineState } from './engine-state.ts'
 import type { Readiness } from './readiness.ts'
 
 export const SOCKET_NAME = 'admin.sock'
@@ -25,6 +26,7 @@ export interface RelayStatus {
   readonly startedAt: number
   readonly hostname: string
   readonly directory: string
+  readonly engine: EngineState['engine']
   readonly listeners: readonly ListenerStatus[]
   /** Where metrics and probes are served. */
   readonly metrics: { readonly address: string; readonly port: number }

@@ -21,6 +21,7 @@ const status: RelayStatus = {
   startedAt: 0,
   hostname: 'relay.example.com',
   directory: '/var/lib/hermetic',
+  engine: 'embedded',
   listeners: [],
   metrics: { address: '127.0.0.1', port: 9125 },
   readiness: { ready: true, reasons: [], notes: [] },

@@ -5,6 +5,7 @@
 import type { DnssecState } from '@hermetic/policy'
 import type { SpoolHealth } from '../spool/spool.ts'
 import { dnssecText } from './dnssec-text.ts'
+import type { EngineState } from './engine-state.ts'
 
 export interface ReadinessFacts {
   readonly phase: 'starting' | 'running' | 'draining' | 'stopping'
@@ -16,6 +17,8 @@ export interface ReadinessFacts {
   readonly resolver: 'answers' | 'silent' | 'not-asked-yet'
   /** Undefined when no name servers are asked. */
   readonly dnssec?: DnssecState | undefined
+  /** Absent: there is no queue here. */
+  readonly engine?: EngineState
   /** Why policies cannot be read or kept. */
   readonly policyCache?: string | undefined
 }
@@ -28,7 +31,7 @@ export interface Readiness {
 }
 
 export function readiness(facts: ReadinessFacts): Readiness {
-  const { phase, replaced, store, listeners, resolver, dnssec, policyCache } = facts
+  const { phase, replaced, store, listeners, resolver, dnssec, engine, policyCache } = facts
   const detail = store.detail === '' ? '' : ` (${store.detail})`
   const reasons = [
     ...(phase === 'running'
@@ -36,15 +39,21 @@ export function readiness(facts: ReadinessFacts): Readiness {
       : [`the relay is ${phase}${replaced === true ? ': another one has its node id' : ''}`]),
     ...(store.intake === 'open' ? [] : [`no mail is accepted: the store is ${store.intake}${detail}`]),
     ...(store.claims === 'open' ? [] : [`no mail is delivered: claims are stopped${detail}`]),
+    ...(engine?.scheduling === undefined ? [] : [`no deliveries begin: ${engine.scheduling}`]),
     ...(listeners.up >= listeners.wanted ? [] : [`${listeners.up} of ${listeners.wanted} listeners are up`]),
     ...(resolver === 'silent' ? ['no name server answers'] : []),
     ...(dnssec?.kind === 'lost' ? [dnssecText(dnssec)] : []),
   ]
   const notes = [
     ...(isWorthANote(dnssec) ? [dnssecText(dnssec)] : []),
+    ...(engine?.weakness === undefined ? [] : [weaknessText(engine.weakness)]),
     ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
   ]
   return { ready: reasons.length === 0, reasons, notes }
+}
+
+function weaknessText(weakness: string): string {
+  return `a power cut or a failover may lose accepted mail, as durability = "relaxed" bears: ${weakness}`
 }
 
 /** What somebody may believe to be otherwise: DANE is off for want of a validator, or rests on a guess. */

@@ -1,6 +1,7 @@
 /** `hermetic check-config`: every problem of the configuration, or what it means. */
 import { formatDuration, formatSize } from '../config/quantity.ts'
 import type { Config, RouteConfig } from '../config/schema.ts'
+import { redisPlace } from '../redis/redis-place.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredSources } from '../wiring/configured-sources.ts'
 import { readArguments } from './arguments.ts'
@@ -41,14 +42,14 @@ Examples:
 }
 
 function summary(config: Config): string {
-  const { delivery, queue, metrics } = config
+  const { delivery, metrics } = config
   const listeners = config.listener.map(({ kind, address, port, tls, require_auth }) => {
     const login = require_auth ? 'login needed' : 'by network'
     return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}, ${login}`]
   })
   const rows = [
     ['name', formatDomain(config.hostname)],
-    ['data', `${config.data_dir}, ${formatSize(queue.max_bytes)} at most`],
+    ...queueRows(config),
     ...listeners,
     ...config.route.map((route) => ['routes', routeText(route)]),
     ...config.dkim.map(({ domain, selector, subdomains }) => {
@@ -66,6 +67,16 @@ function summary(config: Config): string {
     ['metrics', `${metrics.listen.address} port ${metrics.listen.port}`],
   ]
   return rows.map(([name = '', value = '']) => `  ${name.padEnd(9)} ${value}\n`).join('')
+}
+
+function queueRows({ data_dir, queue }: Config): readonly (readonly string[])[] {
+  const most = `${formatSize(queue.max_bytes)} at most`
+  if (queue.engine === 'embedded') return [['data', `${data_dir}, ${most}`]]
+  return [
+    ['data', `${data_dir}, for this relay alone`],
+    ['queue', `in Redis (${redisPlace(queue.redis_url.reveal())}), ${queue.durability}, ${most}`],
+    ['contents', `${queue.content_dir}, for all relays of the queue`],
+  ]
 }
 
 function routeText(route: RouteConfig): string {

@@ -32,6 +32,7 @@ import {
   portFacts,
   resolverFacts,
 } from './doctor/gather-network.ts'
+import { redisFacts } from './doctor/gather-redis.ts'
 import { smarthostFacts } from './doctor/gather-smarthosts.ts'
 import { CONFIG_OPTION, readSettings, type Settings } from './settings.ts'
 import { EXIT, type Terminal, UsageError, type Verb } from './verb.ts'
@@ -46,7 +47,7 @@ export const doctor: Verb = {
   help: `Usage: hermetic doctor [--to DOMAIN] [--config FILE] [--json]
 
 Checks the configuration, the Node.js version, our own name forward and in reverse, the name servers, DNSSEC, smarthosts,
-the clock, room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
+Redis where the queue is in it, the clock, room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
 
   --to DOMAIN    also connect to the servers of this domain on port 25, read the greeting and quit
   --config FILE  read this configuration file
@@ -81,7 +82,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
   const resolver = 'servers' in found ? openDoctorResolver(found.servers) : undefined
   const probe = to ?? parsedProbe()
   try {
-    const [ownName, resolverState, dnssec, port, smarthosts, watched, relay] = await Promise.all([
+    const [ownName, resolverState, dnssec, port, smarthosts, redis, watched, relay] = await Promise.all([
       ownNameFacts(config.hostname, resolver),
       resolver === undefined || !('servers' in found)
         ? ({ kind: 'no-servers', detail: 'problem' in found ? found.problem : '' } as const)
@@ -92,6 +93,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
         : (routedFacts(config, to) ??
           portFacts({ resolver, domain: to, port: config.delivery.port, guard: guardOf(config) })),
       resolver === undefined ? [] : smarthostsOf(config, resolver),
+      redisFacts(config),
       clockJump(CLOCK_WATCH_MS),
       relayFacts(config.data_dir),
     ])
@@ -101,7 +103,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
       resolver: resolverState,
       dnssec,
       port,
-      smarthosts,
+      ...{ smarthosts, redis },
       // After the network checks: writing and syncing holds up the thread that they run on.
       clock: clockFacts(config.data_dir, watched),
       disk: diskFacts(config),

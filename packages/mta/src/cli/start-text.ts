@@ -9,6 +9,7 @@ import { formatSize } from '../config/quantity.ts'
 import type { Config } from '../config/schema.ts'
 import type { Relay } from '../main.ts'
 import { judgeNodeVersion } from '../observability/node-version.ts'
+import { redisPlace } from '../redis/redis-place.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { coloured } from './colour.ts'
 import type { Login } from './first-login.ts'
@@ -55,7 +56,7 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
     ['settings', file ?? 'none: the defaults (hermetic describe-config prints a file to start from)'],
     [
       'queue',
-      `${shown(config.data_dir, workingDirectory)}, at most ${formatSize(config.queue.max_bytes)}, ${waitingText(relay.waiting)}`,
+      `${queuePlace(config, workingDirectory)}, at most ${formatSize(config.queue.max_bytes)}, ${waitingText(relay.waiting)}`,
     ],
     [
       'delivers',
@@ -69,6 +70,12 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
     ...dnssecRows(relay, { validating: 'dnssec' }),
     ['metrics', `http://${config.metrics.listen.address}:${relay.metricsPort}/metrics, /healthz, /readyz`],
   ]
+}
+
+function queuePlace({ data_dir, queue }: Config, workingDirectory: string): string {
+  return queue.engine === 'redis'
+    ? `Redis at ${redisPlace(queue.redis_url.reveal())}`
+    : shown(data_dir, workingDirectory)
 }
 
 function policyWords({ delivery, mta_sts: mtaSts }: Config, { dnssec }: StartFacts['relay']): string {

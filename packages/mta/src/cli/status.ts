@@ -50,9 +50,13 @@ export function statusText(state: RelayStatus, now: number): string {
       `${counted(queue.messages, 'message')} (${formatBytes(queue.bytes)}), ${counted(queue.recipientsOpen, 'recipient')}${oldest}`,
     ],
     ['set aside', `${queue.held} held, ${queue.quarantined} quarantined`],
-    ['store', `${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} in ${state.directory}`],
+    ['store', `${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} in ${storeText(state)}`],
   ]
   return rows.map(([name = '', value = '']) => `${name.padEnd(10)} ${value}\n`).join('')
+}
+
+function storeText({ engine, directory }: RelayStatus): string {
+  return engine === 'redis' ? `Redis; journals in ${directory}` : directory
 }
 
 function urlHost(address: string): string {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { err, ok, type PolicyAdmin, type Result } from '@hermetic/policy'
 import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
 import { startControlSocket } from '../admin/control-socket.ts'
+import type { EngineState } from '../admin/engine-state.ts'
 import type { HttpService } from '../admin/http-service.ts'
 import { startMetricsServer } from '../admin/metrics-server.ts'
 import type { ObservedSearch } from '../admin/observed-order.ts'
@@ -50,6 +51,7 @@ export interface AdminParts {
   policyTrouble(): ReadinessFacts['policyCache']
 }
 
+  engine(): EngineState
 export function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
   return wholeOrNothing((opening) => openServices(config, parts, opening))
 }
@@ -71,6 +73,7 @@ async function openServices(
       policyCache: parts.policyTrouble(),
     })
   let metrics: HttpService
+      engine: parts.engine(),
   try {
     metrics = await startMetricsServer({
       listen: { address, port },
@@ -123,6 +126,7 @@ function statusSource(
         return { name, kind, tls, address, port }
       }),
       metrics: { address: config.metrics.listen.address, port: parts.metricsPort },
+      engine: parts.engine().engine,
       readiness: parts.ready(),
       store: parts.spool.health(),
       queue: { ...queue, lanes: lanes.length },

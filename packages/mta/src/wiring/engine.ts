@@ -2,6 +2,7 @@
  * The engine: what of the relay depends on where its queue is kept, opened together and closed together. Everybody
  * else takes its parts by their ports and does not know which engine it is.
  */
+import type { EngineState } from '../admin/engine-state.ts'
 import type { RecordedSpool } from '../history/recorded-spool.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LogEvent } from '../observability/log-events.ts'
@@ -24,14 +25,6 @@ export interface Engine {
   readonly shared?: RedisGround
   /** After the scheduler has stopped and nobody uses its parts any more. */
   close(): Promise<void>
-}
-
-export interface EngineState {
-  readonly engine: 'embedded' | 'redis'
-  /** Why this node gives no turns though it should, if so. */
-  readonly scheduling?: string | undefined
-  /** What the store may lose, and why, although it is used; absent: nothing. */
-  readonly weakness?: string | undefined
 }
 
 export interface EngineParts {

@@ -11,21 +11,26 @@ import type { RelayOptions } from './relay-options.ts'
 
 export interface Telling {
   emit(event: LogEvent): void
-  /** From now on events are counted as well. */
+  /** From now on events are counted as well, and so is what the start has told already. */
   count(queue: QueueSource): RelayMetrics
   /** From now on somebody else sees every event as well. */
   follow(follower: (event: LogEvent) => void): void
   flush(): void
 }
 
+/** What a start tells before there is a queue to count. */
+const EARLY_MAX = 1_000
+
 export function tell({ log: { level, addresses } }: Config, { logStream, onEvent }: RelayOptions): Telling {
   const log = openPinoLog({ level, addresses, ...(logStream === undefined ? {} : { stream: logStream }) })
   let metrics: RelayMetrics | undefined
+  const early: LogEvent[] = []
   const followers: ((event: LogEvent) => void)[] = []
   return {
     emit: (event) => {
       log.emit(event)
-      metrics?.emit(event)
+      if (metrics !== undefined) metrics.emit(event)
+      else if (early.length < EARLY_MAX) early.push(event)
       for (const follower of followers) follower(event)
       onEvent?.(event)
     },
@@ -33,8 +38,10 @@ export function tell({ log: { level, addresses } }: Config, { logStream, onEvent
       followers.push(follower)
     },
     count: (queue) => {
-      metrics = openPromMetrics(queue)
-      return metrics
+      const opened = openPromMetrics(queue)
+      metrics = opened
+      for (const event of early.splice(0)) opened.emit(event)
+      return opened
     },
     flush: () => log.flush(),
   }

@@ -8,6 +8,7 @@ import { formatSize } from '../../config/quantity.ts'
 import { judgeNodeVersion, NODE_FIXES } from '../../observability/node-version.ts'
 import { formatAge, formatBytes } from '../table.ts'
 import { assessDnssec } from './assess-dnssec.ts'
+import { assessRedis } from './assess-redis.ts'
 import type {
   CertificateFacts,
   ClockFacts,
@@ -34,6 +35,7 @@ export function assess(facts: DoctorFacts): readonly Finding[] {
     assessPort(facts.port),
     ...facts.smarthosts.map(assessSmarthost),
     assessClock(facts.clock),
+    ...(facts.redis === undefined ? [] : assessRedis(facts.redis)),
     ...assessDisk(facts.disk),
     ...facts.files.map(assessFile),
     ...facts.certificates.map((certificate) => assessCertificate(certificate, facts.clock.now)),

@@ -12,6 +12,8 @@ export interface DoctorFacts {
   readonly port: PortFacts
   readonly smarthosts: readonly SmarthostFacts[]
   readonly clock: ClockFacts
+  /** Absent: the queue is not in Redis. */
+  readonly redis: RedisFacts | undefined
   readonly disk: DiskFacts
   readonly files: readonly FileFacts[]
   readonly certificates: readonly CertificateFacts[]
@@ -22,6 +24,21 @@ export type LookupFacts<T> =
   | { readonly kind: 'found'; readonly values: readonly T[] }
   | { readonly kind: 'absent' }
   | { readonly kind: 'failed'; readonly detail: string }
+
+export type RedisFacts =
+  | { readonly kind: 'unreachable'; readonly place: string; readonly detail: string }
+  | {
+      readonly kind: 'asked'
+      readonly place: string
+      readonly verdict: 'durable' | 'weak' | 'unusable'
+      readonly wanted: 'strict' | 'relaxed'
+      /** What keeps it from being durable. */
+      readonly findings: readonly string[]
+      /** Undefined: it has no limit, or does not tell. */
+      readonly memory: { readonly usedBytes: number; readonly maxBytes: number } | undefined
+      /** Of single questions, sorted. */
+      readonly answerMs: readonly number[]
+    }
 
 export type OwnNameFacts =
   | { readonly kind: 'literal'; readonly text: string }

@@ -28,7 +28,7 @@ const FSYNC_COUNT = 20
 const FSYNC_BYTES = 4_096
 
 export function diskFacts({ data_dir, queue }: Pick<Config, 'data_dir' | 'queue'>): DiskFacts {
-  const path = nearestDirectory(data_dir)
+  const path = nearestDirectory(queue.engine === 'redis' ? queue.content_dir : data_dir)
   try {
     const { bavail, bsize } = statfsSync(path)
     return {
@@ -74,13 +74,14 @@ function fsyncTimes(directory: string): readonly number[] {
 
 /** Everything that holds a secret, or the mail itself. */
 export function fileFacts(
-  { data_dir, listener, credential }: Config,
+  { data_dir, queue, listener, credential }: Config,
   configFile: string | undefined,
 ): readonly FileFacts[] {
   const keys = listener.flatMap(({ key_file }) => (key_file === undefined ? [] : [['private key', key_file] as const]))
   const holdsSecrets = configFile !== undefined && credential.length > 0
   const paths = [
     ['data_dir', `${data_dir}/`] as const,
+    ...(queue.engine === 'redis' ? [['content_dir', `${queue.content_dir}/`] as const] : []),
     ['logins', join(data_dir, CREDENTIALS_NAME)] as const,
     ...keys,
     ...(holdsSecrets ? [['configuration', configFile] as const] : []),
@@ -91,7 +92,7 @@ export function fileFacts(
       return [{ kind: 'there', what, path, mode, uid, ourUid: process.getuid?.() ?? uid }]
     } catch (error) {
       // Not there yet: the relay makes both, with the right mode.
-      if (systemErrorCode(error) === 'ENOENT' && (what === 'data_dir' || what === 'logins')) return []
+      if (systemErrorCode(error) === 'ENOENT' && what !== 'private key' && what !== 'configuration') return []
       return [{ kind: 'unreadable', what, path, detail: describeSystemError(error) }]
     }
   })
