@@ -84,6 +84,7 @@ function explainOwnDecision(
         | 'login-failed'
         | 'suppressed'
         | 'route-changed'
+        | 'hosts-left'
         | 'extension-missing'
         | 'too-large'
         | 'expired'
@@ -107,6 +108,11 @@ function explainOwnDecision(
     case 'login-failed':
       return { what: `${capital(server)}, through which this relay sends, did not let it log in.`, advice: ASK_US }
     case 'suppressed':
+    case 'hosts-left':
+      return {
+        what: 'The destination names so many mail servers that not all of them could be asked.',
+        advice: ASK_THEM,
+      }
       return explainSuppressed(cause)
     case 'route-changed':
       return { what: 'It was to take another way, and was not sent on it yet.', advice: ASK_US }

@@ -75,6 +75,7 @@ const CAUSES: { readonly [Kind in DeliveryCause['kind']]: DeliveryCause & { read
   'route-changed': { kind: 'route-changed' },
   'extension-missing': { kind: 'extension-missing', extension: 'SMTPUTF8' },
   'too-large': { kind: 'too-large', size: 5000, limit: 1000 },
+  'hosts-left': { kind: 'hosts-left' },
   expired: { kind: 'expired', last: { kind: 'timeout', phase: 'connect' } },
   'content-unreadable': { kind: 'content-unreadable', detail: 'hash differs' },
   stopped: { kind: 'stopped' },

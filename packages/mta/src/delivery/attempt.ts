@@ -138,8 +138,17 @@ function note(walk: Walk, problem: DeliveryProblem): void {
 /** A refusal for good is believed when every host was asked; those beyond our own limit were not (SMTP-02). */
 function noteUnasked(walk: Walk): void {
   const { connectionsMax, transactions } = walk.options
-  if (walk.connections < connectionsMax || walk.problem?.permanence !== 'permanent') return
-  note(walk, problemOf({ kind: 'stopped' }, { at: transactions.now() }))
+  if (walk.connections < connectionsMax && !walk.facts.hostsOmitted) return
+  const problem = problemOf({ kind: 'hosts-left' }, { at: transactions.now() })
+  for (const progress of walk.queue) {
+    const { problems } = progress
+    if (problems.length > 0 && problems.every(isPermanent)) progress.noteAll(problem)
+  }
+  if (walk.problem !== undefined && isPermanent(walk.problem)) walk.problem = problem
+}
+
+function isPermanent({ permanence }: DeliveryProblem): boolean {
+  return permanence === 'permanent'
 }
 
 /** All addresses of one host, as long as there are messages for it: whichever answers first, then the others. */

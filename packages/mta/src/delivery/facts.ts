@@ -78,6 +78,8 @@ export interface NextHopFacts {
   /** What this host must prove before a message of this kind may cross. */
   readonly requirement: (host: CandidateHost, message?: MessageTls) => Requirement
   readonly levels: number
+  /** More hosts were published than will be asked. */
+  readonly hostsOmitted: boolean
   level(index: number): Promise<CandidateLevel>
   /** False once the least TTL is over; then ask again before the next transaction. */
   fresh(): boolean
@@ -107,6 +109,7 @@ interface Hosts {
   readonly site: SiteId
   readonly levels: readonly (readonly MxCandidate[])[]
   readonly originOf: (candidate: MxCandidate) => HostOrigin
+  readonly omitted?: number | undefined
   readonly ttlSeconds: number
 }
 
@@ -219,13 +222,13 @@ export class FactsSource {
     const { resolver, self, random } = this.#options
     const answer = await resolveNextHop({ resolver, domain, self, random })
     if (answer.kind !== 'hosts') return { kind: 'nobody', cause: nextHopCause(answer, domain) }
-    const { candidates, mxSecure: secure, expandedNextHop, ttlSeconds } = answer
+    const { candidates, mxSecure: secure, expandedNextHop, omitted, ttlSeconds } = answer
     const names = candidates.map(({ mxHostname }) => mxHostname)
     const originOf = ({ implicit }: MxCandidate): HostOrigin =>
       implicit
         ? { kind: 'implicit-mx', nextHop: domain, secure }
         : { kind: 'mx', nextHop: domain, expandedNextHop, secure }
-    return { levels: preferenceLevels(candidates), site: siteOf(names, lane.port), originOf, ttlSeconds }
+    return { levels: preferenceLevels(candidates), site: siteOf(names, lane.port), originOf, omitted, ttlSeconds }
   }
 
   #facts(lane: Lane, found: Found): NextHopFacts {
@@ -245,6 +248,7 @@ export class FactsSource {
       requirement: (host, message = 'default') =>
         hostRequirement(host, { domain, policy, local, message, now: now() }, this.#options),
       levels: levels.length,
+      hostsOmitted: found.omitted !== undefined,
       madeAt,
       fresh: () => monotonic() < freshUntil,
       level: async (index) => {
@@ -298,6 +302,7 @@ export class FactsSource {
         policy: undefined,
         requirement: (_, message) => tlsRequirement({ local, message }),
         levels: 1,
+        hostsOmitted: false,
         madeAt,
         fresh: () => monotonic() < madeAt + FACTS_MS_MAX,
         level: async () => level,

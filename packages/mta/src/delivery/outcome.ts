@@ -110,5 +110,7 @@ export type DeliveryCause =
   /** Held in the queue longer than its maximum age; `last` is the last actual problem (DSN-13). */
   | { readonly kind: 'expired'; readonly last?: DeliveryCause }
   | { readonly kind: 'content-unreadable'; readonly detail: string }
+  /** Hosts are left that were not asked, because there are too many of them: one may still take it. */
+  | { readonly kind: 'hosts-left' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'internal'; readonly detail: string }

@@ -72,7 +72,12 @@ export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   readonly emit: (event: LogEvent) => void
 }
 
-export function startDeliverySide(config: Config, parts: DeliveryParts): Promise<Result<DeliverySide, StartProblem>> {
+export async function startDeliverySide(
+  config: Config,
+  parts: DeliveryParts,
+): Promise<Result<DeliverySide, StartProblem>> {
+  const sources = await checkSources(configuredSources(config))
+  if (!sources.ok) return sources
   return wholeOrNothing((opening) => startParts(config, { ...parts, opening }))
 }
 
@@ -94,8 +99,6 @@ async function startParts(
   const local = openLocalPolicies(config, { emit, now: Date.now })
   if (!local.ok) return local
   const dnssec = await startDnssecSide(config, { ...outside, openDnssecMemory: engine.openDnssecMemory, emit })
-  const sources = await checkSources(configuredSources(config))
-  if (!sources.ok) return sources
   opening.closesWith(() => dnssec.close())
   const resolver = watchResolver(dnssec.resolver)
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))

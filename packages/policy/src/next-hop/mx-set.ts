@@ -13,7 +13,12 @@ export interface MxHost {
 }
 
 export type MxSet =
-  | { readonly kind: 'hosts'; readonly hosts: readonly [MxHost, ...MxHost[]] }
+  | {
+      readonly kind: 'hosts'
+      readonly hosts: readonly [MxHost, ...MxHost[]]
+      /** How many more were published, none of them better. */
+      readonly omitted?: number
+    }
   /** RFC 7505: the domain takes no mail. */
   | { readonly kind: 'null-mx' }
   /** Every exchange is something that is not a hostname. */
@@ -43,8 +48,14 @@ export function orderMxSet(
   // RFC 5321 §5.1: our own preference level and everything worse is dropped.
   const own = sorted.find(({ mxHostname }) => self.names.includes(mxHostname))
   const [first, ...rest] = own === undefined ? sorted : sorted.filter((host) => host.preference < own.preference)
-  if (first !== undefined) return { kind: 'hosts', hosts: [first, ...rest.slice(0, MAX_MX_HOSTS - 1)] }
+  if (first !== undefined) return { kind: 'hosts', ...cut(first, rest) }
   return own === undefined ? { kind: 'no-usable-mx' } : { kind: 'mail-loop', name: own.mxHostname }
+}
+
+function cut(first: MxHost, rest: readonly MxHost[]) {
+  const kept = rest.slice(0, MAX_MX_HOSTS - 1)
+  const omitted = rest.length - kept.length
+  return { hosts: [first, ...kept] as const, ...(omitted === 0 ? {} : { omitted }) }
 }
 
 function usable(preference: number, exchange: MxRecord['exchange']): readonly MxHost[] {

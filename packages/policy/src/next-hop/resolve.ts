@@ -15,6 +15,8 @@ export type NextHop =
       readonly kind: 'hosts'
       /** In the order in which they are to be tried. */
       readonly candidates: readonly [MxCandidate, ...MxCandidate[]]
+      /** Hosts that were published beyond our limit: what the candidates say is not the word of all. */
+      readonly omitted?: number
       /** The MX answer was validated; for an implicit MX, the proof that there is none. */
       readonly mxSecure: boolean
       /** The next-hop domain after CNAMEs (RFC 7672 §2.2.2). */
@@ -57,12 +59,22 @@ export async function resolveNextHop({ resolver, domain, self, random }: NextHop
       if (set.kind !== 'hosts') return { ...set, ttlSeconds }
       const [first, ...rest] = set.hosts
       const candidates = [published(first), ...rest.map(published)] as const
-      return { kind: 'hosts', candidates, mxSecure, expandedNextHop, ttlSeconds }
+      const { omitted } = set
+      return {
+        ...HOSTS,
+        candidates,
+        mxSecure,
+        expandedNextHop,
+        ttlSeconds,
+        ...(omitted === undefined ? {} : { omitted }),
+      }
     }
     default:
       return assertNever(answer)
   }
 }
+
+const HOSTS = { kind: 'hosts' } as const
 
 function published(host: { readonly mxHostname: DomainName; readonly preference: number }): MxCandidate {
   return { ...host, implicit: false }
