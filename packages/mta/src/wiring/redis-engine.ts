@@ -44,6 +44,8 @@ async function opened(
   const ground = await openRedisGround(queue)
   opening.closesWith(() => ground.close())
   const scheduler = await openScheduler(ground, emit)
+  // Long stopped, unless the start ended before anybody ran it.
+  opening.closesWith(() => scheduler.stop(0))
   const permits = await openRedisPermits({
     ...{ client: ground.connect(), listener: ground.connect(), keys: ground.keys, emit },
     limits: siteLimits(config),

@@ -137,6 +137,7 @@ class SharedScheduler implements BullmqScheduler {
   }
 
   async stop(graceMs: number): Promise<void> {
+    if (this.#stopped) return
     this.#stopped = true
     this.#abort.abort()
     clearInterval(this.#renewing)
