@@ -88,6 +88,13 @@ export const replies = {
   shuttingDown: reply(421, '4.3.2', 'Shutting down, closing the connection'),
 } as const satisfies Record<string, Reply>
 
+/** RFC 2034 §4: the same status on every line. */
+export function wireForm({ code, status, lines }: Reply): string {
+  const prefix = status === undefined ? '' : `${status} `
+  const last = lines.length - 1
+  return lines.map((line, index) => `${code}${index < last ? '-' : ' '}${prefix}${line}\r\n`).join('')
+}
+
 /** The first line, for logs. */
 export function replyText(reply: Reply): string {
   return [reply.code, reply.status, reply.lines[0]].filter((part) => part !== undefined).join(' ')
