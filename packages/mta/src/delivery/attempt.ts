@@ -17,6 +17,7 @@ import {
   type UnreachableReason,
   unreachableResults,
 } from '@hermetic/policy'
+import type { SessionSeen } from '@hermetic/reporter'
 import { type CandidateHost, dnsFailureText, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
@@ -28,10 +29,11 @@ import { dialHost, type FailedAddress, type HostDialled, type HostDialOptions, l
 import { type LaneId, laneOf } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
 import { callsForNewPolicy, isRefusedLogin, mechanismOf, ofSmarthost, problemOf } from './problem.ts'
+import { failedFetch, failedLookup, policyText, skippedHost, type TlsReports } from './report-mapping.ts'
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
+import type { TransactionRight } from './transaction-right.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
 
-import type { TransactionRight } from './transaction-right.ts'
 export interface AttemptOptions {
   readonly lane: LaneId
   /** What the senders of all these messages want of TLS. */
@@ -40,13 +42,15 @@ export interface AttemptOptions {
   readonly signal: AbortSignal
   /** The connection in use, so that a stop with its grace over can destroy it. */
   readonly using: Set<PooledSession>
-  readonly pool: ConnectionPool
-  readonly session: SessionOptions
   /** To begin transactions with the site. */
   readonly right: Pick<TransactionRight, 'goesOn' | 'begin'>
+  readonly pool: ConnectionPool
+  readonly session: SessionOptions
   readonly dial: HostDialOptions
   readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'begin' | 'stopped' | 'policy' | 'message'>
   readonly emit: (event: DeliveryEvent) => void
+  /** Absent: nobody reports. */
+  readonly reports?: TlsReports | undefined
   readonly monotonic: () => number
   /** A host answered a transaction; called for each. */
   readonly onAnswer: () => void
@@ -95,9 +99,13 @@ export async function attempt(
     problem: undefined,
     policyFailed: false,
   }
+  reportFailedFetch(walk)
   for (let index = 0; index < facts.levels && mayGoOn(walk); index += 1) {
     const level = await facts.level(index)
-    for (const { cause } of level.unusable) note(walk, hostProblem(cause, walk))
+    for (const { cause, reported } of level.unusable) {
+      note(walk, hostProblem(cause, walk))
+      if (reported !== undefined) report(walk, failedLookup(facts.policyDomain, reported.results, reported.name))
+    }
     for (const host of warmFirst(level.hosts, options.pool.hosts(options.lane))) {
       if (!mayGoOn(walk)) break
       await visit(host, walk)
@@ -108,6 +116,16 @@ export async function attempt(
   const { queue: left, answered, problem, policyFailed } = walk
   if (left.length > 0 && isInterrupted(walk)) return { kind: 'interrupted', left }
   return { kind: 'finished', left, answered, policyFailed, ...(problem === undefined ? {} : { problem }) }
+}
+
+/** Where a sender asked that policies be ignored, nothing is said of them (RTLS-39), and so of no report mail (RPT-68). */
+function report({ options: { message, reports } }: Walk, seen: SessionSeen | undefined): void {
+  if (seen !== undefined && message !== 'tls-optional') reports?.session(seen)
+}
+
+function reportFailedFetch({ facts, options: { message, reports } }: Walk): void {
+  const failure = message === 'tls-optional' ? undefined : facts.takeUncounted()
+  if (failure !== undefined) reports?.failedFetch(failedFetch(failure))
 }
 
 function mayGoOn(walk: Walk): boolean {
@@ -185,8 +203,9 @@ interface Visit {
 }
 
 /** RFC 8461 §8.4: as if it did not answer, in its place among the others. */
-function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Walk): void {
+function skip(host: CandidateHost, unreachable: Unreachable, walk: Walk): void {
   const { options, facts } = walk
+  const { mxHostname } = host
   const { policyDomain } = facts
   const { reasons, message } = unreachable
   const cause = {
@@ -209,7 +228,9 @@ function skip({ mxHostname }: CandidateHost, unreachable: Unreachable, walk: Wal
     ...policyOf(walk, sts?.sts),
     problem,
   }
-  options.emit({ event: 'candidate-skipped', ...what, results: unreachableResults(unreachable) })
+  const results = unreachableResults(unreachable)
+  options.emit({ event: 'candidate-skipped', ...what, results })
+  report(walk, skippedHost(host, results, facts))
 }
 
 const OURS = { ours: true } as const
@@ -322,7 +343,8 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
   const { lane, signal } = options
   const remote = { mxHostname, address, port }
   const { requirement } = visit
-  const target: SessionTarget = { lane, remote, servername, policyDomain, requirement, dane, access, source }
+  const sts = policyText(facts.policy)
+  const target: SessionTarget = { lane, remote, servername, policyDomain, sts, requirement, dane, access, source }
   const opened = await openSession(target, options.session, { signal, socket })
   learnOfSession({ ...remote, pool: laneOf(lane).pool }, opened.ok ? undefined : opened.error, options.dial)
   if (opened.ok) {

@@ -14,9 +14,11 @@ import {
   type HostAddresses,
   type HostOrigin,
   isOurTrouble,
+  lookupResults,
   type MxCandidate,
   type NextHop,
   type ResolvedCandidate,
+  type SessionResult,
 } from '@hermetic/policy'
 import type { DeliveryCause } from './outcome.ts'
 
@@ -40,9 +42,16 @@ export interface CandidateHost {
 export interface CandidateLevel {
   readonly hosts: readonly CandidateHost[]
   /** Hosts that cannot be dialled. */
-  readonly unusable: readonly { readonly mxHostname: string; readonly cause: DeliveryCause }[]
+  readonly unusable: readonly UnusableHost[]
   /** We are among the hosts: worse levels are not ours to use. */
   readonly last: boolean
+}
+
+export interface UnusableHost {
+  readonly mxHostname: string
+  readonly cause: DeliveryCause
+  /** The name that a report knows it by, and what it says of it. */
+  readonly reported?: { readonly name: DomainName; readonly results: readonly SessionResult[] }
 }
 
 /** Candidates grouped by preference, best first; they come sorted. */
@@ -56,20 +65,30 @@ export function preferenceLevels(candidates: readonly MxCandidate[]): readonly (
   return levels
 }
 
+export interface LevelOptions {
+  readonly addressesPerHostMax: number
+  readonly domain: DomainName
+  /** DANE is on: a failed validation of addresses is one of its failures. */
+  readonly dane?: boolean
+}
+
 export function candidateLevel(
   resolved: readonly ResolvedCandidate[],
-  { addressesPerHostMax, domain }: { readonly addressesPerHostMax: number; readonly domain: DomainName },
+  { addressesPerHostMax, domain, dane = false }: LevelOptions,
 ): CandidateLevel {
   const { kept, ourselves } = cutAtOurselves(resolved)
   const hosts: CandidateHost[] = []
-  const unusable: { mxHostname: string; cause: DeliveryCause }[] = []
+  const unusable: UnusableHost[] = []
   for (const { candidate, addresses } of kept) {
     const { mxHostname, implicit } = candidate
     const cause = unusableBecause(mxHostname, addresses)
-    if (cause !== undefined) unusable.push({ mxHostname, cause })
+    const name = implicit ? domain : mxHostname
+    const results = dane ? addressResults(name, addresses) : []
+    const reported = results.length === 0 ? {} : { reported: { name, results } }
+    if (cause !== undefined) unusable.push({ mxHostname, cause, ...reported })
     else if (addresses.kind === 'addresses') {
       const dialled = addresses.allowed.slice(0, addressesPerHostMax).map(({ address }) => address)
-      hosts.push({ mxHostname, servername: implicit ? domain : mxHostname, addresses: dialled })
+      hosts.push({ mxHostname, servername: name, addresses: dialled })
     }
   }
   if (ourselves !== undefined && hosts.length === 0) {
@@ -95,6 +114,13 @@ function unusableBecause(name: string, addresses: HostAddresses): DeliveryCause 
     default:
       return assertNever(addresses)
   }
+}
+
+/** Table A, P3. */
+function addressResults(name: DomainName, addresses: HostAddresses): readonly SessionResult[] {
+  if (addresses.kind === 'absent') return []
+  const failed = addresses.kind === 'addresses' ? addresses.incomplete : addresses
+  return failed === undefined ? [] : lookupResults('address', name, failed.reason)
 }
 
 function dnsFailure(lookup: 'mx' | 'address', name: string, reason: DnsFailureReason): DeliveryCause {

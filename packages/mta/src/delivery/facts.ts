@@ -12,8 +12,11 @@ import {
   type HostDemand,
   type HostOrigin,
   type LocalDemand,
+  lookupResults,
   type MessageTls,
   type MxCandidate,
+  type PolicyFailure,
+  type Refetched,
   type Requirement,
   type ResolvedCandidate,
   resolveAddresses,
@@ -23,6 +26,7 @@ import {
   type StsSource,
   tlsRequirement,
 } from '@hermetic/policy'
+import type { SessionSeen } from '@hermetic/reporter'
 import type { SiteId } from '../limits/permits.ts'
 import { formatDomain, type MailDomain } from '../smtp/mail-address.ts'
 import {
@@ -35,6 +39,7 @@ import {
 import { daneSeconds, hostRequirement, isObserved, localMs, type PolicySettings, withDane } from './host-policy.ts'
 import { type Lane, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
+import { failedLookup } from './report-mapping.ts'
 import { NO_ROUTES, type RouteAccess, type RouteTable, routeDemand } from './route.ts'
 import { siteOf } from './site.ts'
 
@@ -59,12 +64,14 @@ export interface FactsOptions extends PolicySettings {
   readonly addressesPerHostMax?: number
   readonly preferFamily?: 4 | 6
   readonly onDefect: (lane: Lane, error: unknown) => void
+  /** A policy was asked for again because mail had failed, and could not be had. */
+  readonly onFailedRefetch?: ((failure: PolicyFailure) => void) | undefined
 }
 
 export type Destination =
   | { readonly kind: 'facts'; readonly facts: NextHopFacts }
   /** The MX answer says that there is nobody to dial, or nobody may be dialled now. */
-  | { readonly kind: 'nobody'; readonly cause: DeliveryCause }
+  | { readonly kind: 'nobody'; readonly cause: DeliveryCause; readonly seen?: SessionSeen | undefined }
 
 export interface NextHopFacts {
   /** The domain whose policy counts: the next hop as routed (STS-01). */
@@ -85,6 +92,8 @@ export interface NextHopFacts {
   fresh(): boolean
   /** Was it made for this very question? */
   readonly madeAt: number
+  /** A failed fetch of the policy that nobody has counted yet; whoever takes it counts it. */
+  readonly takeUncounted: () => PolicyFailure | undefined
 }
 
 const FACTS_MS_MAX = 300_000
@@ -143,7 +152,7 @@ export class FactsSource {
 
   /** Before mail is given up because of a policy: DNS is asked for a new one, and the policy host (RFC 8461 §5.1). */
   async getAfresh(lane: Lane): Promise<Destination> {
-    if (lane.nextHop.kind === 'name') await this.#options.sts?.refetch(lane.nextHop.name)
+    if (lane.nextHop.kind === 'name') this.#tellFailed(await this.#options.sts?.refetch(lane.nextHop.name))
     return this.#ask(lane, { afresh: true })
   }
 
@@ -160,7 +169,10 @@ export class FactsSource {
     if (policy?.kind !== 'policy' || policy.expiresAt <= now()) return
     const renewal = sts
       .refetch(lane.nextHop.name)
-      .then(() => this.forget(lane))
+      .then((refetched) => {
+        this.#tellFailed(refetched)
+        this.forget(lane)
+      })
       .catch((error: unknown) => this.#options.onDefect(lane, error))
       .finally(() => this.#renewals.delete(renewal))
     this.#renewals.add(renewal)
@@ -169,6 +181,12 @@ export class FactsSource {
   /** Waits for the renewals under way. */
   async close(): Promise<void> {
     await Promise.all(this.#renewals)
+  }
+
+  #tellFailed(refetched: Refetched | undefined): void {
+    if (refetched?.kind === 'failed' && refetched.uncounted !== undefined) {
+      this.#options.onFailedRefetch?.(refetched.uncounted)
+    }
   }
 
   async #ask(lane: Lane, how: Asking): Promise<Destination> {
@@ -221,7 +239,12 @@ export class FactsSource {
   async #mailExchangers(lane: Lane, domain: DomainName): Promise<Hosts | Destination> {
     const { resolver, self, random } = this.#options
     const answer = await resolveNextHop({ resolver, domain, self, random })
-    if (answer.kind !== 'hosts') return { kind: 'nobody', cause: nextHopCause(answer, domain) }
+    if (answer.kind !== 'hosts') {
+      // Table A, P1: of the domain, whatever alias it is, and only where DANE is on.
+      const failed = answer.kind === 'failure' && this.#options.dane !== undefined
+      const seen = failed ? failedLookup(domain, lookupResults('mx', domain, answer.reason)) : undefined
+      return { kind: 'nobody', cause: nextHopCause(answer, domain), seen }
+    }
     const { candidates, mxSecure: secure, expandedNextHop, omitted, ttlSeconds } = answer
     const names = candidates.map(({ mxHostname }) => mxHostname)
     const originOf = ({ implicit }: MxCandidate): HostOrigin =>
@@ -239,7 +262,13 @@ export class FactsSource {
     let freshUntil =
       madeAt + Math.min(factsMs(found.ttlSeconds), policyMs(policy, now()), localMs(domain, this.#options))
     const known = new Map<number, CandidateLevel>()
+    let uncounted = policy?.uncounted
     return {
+      takeUncounted: () => {
+        const taken = uncounted
+        uncounted = undefined
+        return taken
+      },
       policyDomain: domain,
       port: lane.port,
       site,
@@ -268,6 +297,7 @@ export class FactsSource {
     { lane: { port }, domain, reach, originOf }: { readonly lane: Lane } & Found,
   ): Promise<{ readonly level: CandidateLevel; readonly ttlSeconds: number }> {
     const { resolver, preferFamily = 6, addressesPerHostMax = ADDRESSES_PER_HOST_MAX } = this.#options
+    const dane = this.#options.dane !== undefined
     const resolved = await Promise.all(
       candidates.map(async (candidate): Promise<ResolvedCandidate> => {
         const question = { resolver, host: candidate.mxHostname, preferFamily }
@@ -278,7 +308,7 @@ export class FactsSource {
     const ttlSeconds = Math.min(
       ...resolved.map(({ addresses }) => (addresses.kind === 'failure' ? FACTS_MS_MAX : addresses.ttlSeconds)),
     )
-    const level = candidateLevel(resolved, { addressesPerHostMax, domain })
+    const level = candidateLevel(resolved, { addressesPerHostMax, domain, dane })
     const known = new Map(resolved.map((one) => [one.candidate.mxHostname, one]))
     const hosts = await Promise.all(level.hosts.map((host) => withDane(host, { port, originOf, known }, this.#options)))
     return { level: { ...level, hosts }, ttlSeconds }
@@ -295,6 +325,7 @@ export class FactsSource {
       kind: 'facts',
       facts: {
         policyDomain: mxHostname,
+        takeUncounted: () => undefined,
         port: lane.port,
         site: siteOf([mxHostname], lane.port),
         ...(access === undefined ? {} : { access }),

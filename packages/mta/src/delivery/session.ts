@@ -24,10 +24,12 @@ import {
   refusedBy,
   requireTlsFailure,
   type SessionResult,
+  type StsPolicy,
   sessionResults,
   type Verdict,
   type VerdictReason,
 } from '@hermetic/policy'
+import type { SeenConnection } from '@hermetic/reporter'
 import type { Credentials, LoginProblem } from '../smtp/auth.ts'
 import { SmtpConnection, type TlsOptions } from '../smtp/client.ts'
 import { replyClass } from '../smtp/reply.ts'
@@ -39,26 +41,28 @@ import type { LaneId } from './lane.ts'
 import type { DeliveryCause, RemoteHost, TlsPolicyCause } from './outcome.ts'
 import { causeOfSession, mechanismOf } from './problem.ts'
 import type { RouteAccess } from './route.ts'
+import type { SourceAddress } from './source-address.ts'
 import { brokeWithoutAlert, type TlsBreak, tlsBreakOf } from './tls-break.ts'
 
-import type { SourceAddress } from './source-address.ts'
 export interface SessionTarget {
   readonly lane: LaneId
   readonly remote: RemoteHost
   /** The name to compare, and SNI where no TLSA base domain takes its place; absent for address literals (RFC 6066 §3). */
   readonly servername: DomainName | undefined
   readonly policyDomain: string
+  /** The policy behind an MTA-STS requirement, for reports. */
+  readonly sts?: Pick<StsPolicy, 'lines' | 'mx'> | undefined
   readonly requirement: ProofRequirement
   /** For the record; absent when DANE was not looked at. */
   readonly dane?: DaneFacts | undefined
   /** Of a route: how TLS begins, and the credentials. Absent for mail exchangers. */
   readonly access?: RouteAccess | undefined
+  /** From where, and as whom; absent: the system's choice, and our name. */
+  readonly source?: SourceAddress | undefined
 }
 
 export interface SessionOptions {
   /** Our name in EHLO. */
-  /** From where, and as whom; absent: the system's choice, and our name. */
-  readonly source?: SourceAddress | undefined
   readonly hostname: string
   readonly timeouts: SmtpTimeouts
   readonly ca: readonly string[]
@@ -76,13 +80,6 @@ export interface JudgedChannel {
   readonly verdict: Verdict
   /** The connection that was judged; of one that broke before it was greeted only the address. */
   readonly seen: SeenConnection
-}
-
-export interface SeenConnection {
-  readonly remoteAddress: string
-  readonly localAddress?: string | undefined
-  /** The name that the host gave in its greeting. */
-  readonly helo?: string | undefined
 }
 
 /** A connection that has proven what its requirement demands. */
@@ -181,12 +178,12 @@ async function open(target: SessionTarget, options: SessionOptions, how: Try): P
     return await secure(seed, mode)
   } finally {
     signal.removeEventListener('abort', abort)
+  }
+}
+
 /** RFC 5321 §4.1.4: the name belongs to the address that the peer sees. */
 function ownName({ source }: SessionTarget, { hostname }: SessionOptions): string {
   return source?.hostname ?? hostname
-}
-
-  }
 }
 
 /** A failed handshake of implicit TLS is one like any other. */

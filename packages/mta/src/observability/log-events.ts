@@ -5,6 +5,7 @@
  * `log-line.ts` renders by it, `docs/log-events.md` is written from it. Pure.
  */
 import type { PolicyEvent } from '@hermetic/policy'
+import type { ReportCountingEvent } from '@hermetic/reporter'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
@@ -23,6 +24,7 @@ import { NODE_LOG_EVENTS } from './node-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
+import { REPORT_COUNTING_LOG_EVENTS } from './report-counting-log-events.ts'
 import { SIGNING_LOG_EVENTS } from './signing-log-events.ts'
 import { SPOOL_LOG_EVENTS } from './spool-log-events.ts'
 import { SUPPRESSION_LOG_EVENTS } from './suppression-log-events.ts'
@@ -41,6 +43,7 @@ export type LogEvent =
   | SuppressionEvent
   | HistoryEvent
   | LocalPolicyEvent
+  | ReportCountingEvent
   | NodeEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -367,11 +370,16 @@ const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
 
 const nodes = NODE_LOG_EVENTS satisfies { readonly [N in NodeEvent['event']]: LogEventEntry<N> }
 
+const countingSessions = REPORT_COUNTING_LOG_EVENTS satisfies {
+  readonly [N in ReportCountingEvent['event']]: LogEventEntry<N>
+}
+
 /** By room, in the order in which a message meets them. */
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
   ...{ delivery, bounce, suppression, history, nodes },
+  'counting sessions': countingSessions,
 } as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
@@ -388,4 +396,5 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...suppression,
   ...history,
   ...nodes,
+  ...countingSessions,
 }

@@ -12,6 +12,7 @@ import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './
 import type { LogEvent } from './log-events.ts'
 import { NODE_METRICS, NODE_UPDATES } from './node-metrics.ts'
 import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
+import { REPORT_COUNTING_METRICS, REPORT_COUNTING_UPDATES } from './report-counting-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 import { SPOOL_METRICS, SPOOL_UPDATES } from './spool-metrics.ts'
@@ -77,6 +78,7 @@ export const METRICS = {
     buckets: [0.001, ...SESSION_SECONDS],
   },
 
+  ...REPORT_COUNTING_METRICS,
   ...SIGNING_METRICS,
   ...SUBMISSION_METRICS,
   ...SUPPRESSION_METRICS,
@@ -334,6 +336,7 @@ const UPDATES: Rooms = {
   ],
 
   ...LOCAL_POLICY_UPDATES,
+  ...REPORT_COUNTING_UPDATES,
   ...SIGNING_UPDATES,
   ...SUBMISSION_UPDATES,
   ...SUPPRESSION_UPDATES,

@@ -2,6 +2,7 @@
  * Everything behind the spool: name servers, guard, policies, delivery. Running when this returns.
  */
 import { type Listener, ok, type Result } from '@hermetic/policy'
+import type { ResultStore } from '@hermetic/reporter'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
@@ -32,6 +33,7 @@ import type { SocketmapSources } from './socketmap-side.ts'
 import { checkSources } from './source-check.ts'
 import type { StartProblem } from './start-problem.ts'
 import type { SuppressionSide } from './suppression-side.ts'
+import { startCounting } from './tlsrpt-side.ts'
 
 /**
  * One death says little: a power cut or a kill names everything that was in flight. Mail that was in flight at two
@@ -67,6 +69,8 @@ export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   readonly beginSignature: BeginSignature | undefined
   /** Absent: no address is suppressed. */
   readonly suppression?: Pick<SuppressionSide, 'find'> | undefined
+  /** Where sessions are counted for reports; absent: nowhere. */
+  readonly results?: ResultStore | undefined
   /** Counts the turns that run. */
   readonly counted: (turn: Turn) => Turn
   readonly emit: (event: LogEvent) => void
@@ -88,6 +92,7 @@ async function startParts(
     spool,
     beginSignature,
     suppression,
+    results,
     counted,
     emit,
     opening,
@@ -101,9 +106,12 @@ async function startParts(
   const dnssec = await startDnssecSide(config, { ...outside, openDnssecMemory: engine.openDnssecMemory, emit })
   opening.closesWith(() => dnssec.close())
   const resolver = watchResolver(dnssec.resolver)
+  const counting = startCounting({ results, resolver, dataDir: config.data_dir, emit })
+  const { reports } = counting
+  opening.closesWith(() => counting.close())
   const policyGuard = new EgressGuard(config.egress.https_networks.map(network))
   const policies = startPolicySide(config, {
-    ...{ resolver, emit, ca: ca.value, openPolicies: engine.openPolicies },
+    ...{ resolver, emit, ca: ca.value, openPolicies: engine.openPolicies, reports },
     guard: (address, port) => policyGuard.judge(address, port),
   })
   if (!policies.ok) return policies
@@ -122,7 +130,7 @@ async function startParts(
     retry: retryOptions(config),
     reuse: reuseLimits(config),
     stopGraceMs: config.delivery.stop_grace,
-    suppressed: suppression?.find,
+    ...{ suppressed: suppression?.find, reports },
   }
   const delivery = createDelivery(options)
   opening.closesWith(() => delivery.close())
@@ -151,6 +159,7 @@ async function startParts(
       local.value.stop()
       await Promise.all([scheduler.stop(graceMs), suspects, policies.value.stop()])
       await delivery.close()
+      await counting.close()
       policies.value.close()
       await dnssec.close()
     },

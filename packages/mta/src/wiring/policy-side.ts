@@ -24,9 +24,11 @@ import {
   type StsSourceOptions,
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
+import type { TlsReports } from '../delivery/report-mapping.ts'
 import type { PolicyLookups } from '../explain/world.ts'
 import type { OpenPolicyStore, PolicyStore } from './policy-store.ts'
 import type { StartProblem } from './start-problem.ts'
+import { countRefreshes, countRenewals } from './tlsrpt-side.ts'
 
 export interface PolicySide {
   /** Absent: MTA-STS is off. */
@@ -57,6 +59,8 @@ export interface PolicyParts {
 
 export interface PolicySideParts extends PolicyParts {
   readonly openPolicies: OpenPolicyStore
+  /** Gets what refreshes and orders could not fetch; absent: nobody reports. */
+  readonly reports?: TlsReports | undefined
 }
 
 /** What operators did with policies that relays share is logged by one of them, this long after it at the latest. */
@@ -82,13 +86,14 @@ export function startPolicySide(config: Config, parts: PolicySideParts): Result<
   const sharing = store.fetchLeases === undefined ? {} : { sharing: { leases: store.fetchLeases, signal } }
   const { source, lookups } = policySource(config, { ...parts, ...sharing, cache, signal })
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
-  const refresher = createStsRefresher({ cache, refresh, now: Date.now, emit })
+  const onRefreshed = countRefreshes(parts.reports)
+  const refresher = createStsRefresher({ cache, refresh, onRefreshed, now: Date.now, emit })
   const ordersTold = tellOrders(store, emit, signal)
   refresher.start()
   return ok({
     ...{ source, lookups, ...kept },
     admin: createPolicyAdmin({
-      ...{ cache, source, now: Date.now },
+      ...{ cache, source: countRenewals(source, parts.reports), now: Date.now },
       tell: (purge) => emit({ event: 'sts-policy-purged', ...purge }),
     }),
     count: () => cache.count({ now: Date.now(), staleBefore: Date.now() - STALE_MS }),

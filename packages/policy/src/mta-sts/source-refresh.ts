@@ -12,21 +12,29 @@ import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import { assertNever } from '../result.ts'
 import type { PolicyFetchReport } from './fetch-error.ts'
 import { type Course, expiresAt, refreshDelayMs } from './freshness.ts'
+import type { StsPolicy } from './policy-file.ts'
 import { type RecordAnswer, type RecordTrouble, recordTrouble } from './record-lookup.ts'
 import type { PolicyFailure } from './source-facts.ts'
 import type { FetchEnd } from './source-fetch.ts'
 
 export type Refreshed =
-  | { readonly kind: 'fetched'; readonly trouble: RecordTrouble | undefined }
+  | { readonly kind: 'fetched'; readonly trouble: TroubledRecord | undefined }
   | {
       readonly kind: 'failed'
-      readonly trouble: RecordTrouble | undefined
+      readonly trouble: TroubledRecord | undefined
       /** For reports; undefined when it does not count, or when somebody else counts it. */
       readonly uncounted: PolicyFailure | undefined
     }
   /** Later, or not at all: expired meanwhile, within the back-off, a `none` without a record, no turn. */
   | { readonly kind: 'not-tried' }
   | { readonly kind: 'unavailable' }
+
+/** What a report says of a record while a policy is cached (RFC 8460 §4.3.2.2): once in each cycle of refreshes. */
+export interface TroubledRecord {
+  readonly reason: RecordTrouble
+  /** The policy that was in force meanwhile. */
+  readonly inForce: StsPolicy
+}
 
 export interface RefreshWork {
   readonly gathered: { readonly cached: StoredPolicy | undefined; readonly record: RecordAnswer }
@@ -50,8 +58,9 @@ export async function refreshPolicy(work: RefreshWork): Promise<Refreshed> {
     await postpone(work, cached, { refreshAt })
     return { kind: 'not-tried' }
   }
-  const trouble = cached.policy.mode === 'none' ? undefined : recordTrouble(record)
-  if (trouble !== undefined) work.emit({ event: 'sts-record-trouble', ...named(cached), reason: trouble })
+  const reason = cached.policy.mode === 'none' ? undefined : recordTrouble(record)
+  if (reason !== undefined) work.emit({ event: 'sts-record-trouble', ...named(cached), reason })
+  const trouble = reason && { reason, inForce: cached.policy }
   const end = await work.fetch()
   switch (end.kind) {
     case 'fetched':

@@ -52,7 +52,13 @@ export interface StsSource {
 export type Renewed =
   /** `changed`: another document than the one that was in force, if there was one. */
   | { readonly kind: 'fetched'; readonly entry: CachedPolicy; readonly changed: boolean }
-  | { readonly kind: 'failed'; readonly report: PolicyFetchReport; readonly retryFrom: number }
+  | {
+      readonly kind: 'failed'
+      readonly report: PolicyFetchReport
+      readonly retryFrom: number
+      /** For reports; undefined when it does not count, or when somebody else counts it. */
+      readonly uncounted: PolicyFailure | undefined
+    }
   /** The last fetch for this id failed a short time ago (RFC 8461 §3.3). */
   | { readonly kind: 'waiting'; readonly retryFrom: number }
   /** Neither a record that announces a policy, nor one in the cache that could be asked for again. */
@@ -145,7 +151,10 @@ class Source implements StsSource {
       case 'fetched':
         return { kind: 'fetched', entry: end.entry, changed: differs(end.entry, cached) }
       case 'failed':
-        return { kind: 'failed', report: end.report, retryFrom: end.failed.until }
+        return {
+          ...{ kind: 'failed', report: end.report, retryFrom: end.failed.until },
+          uncounted: course.failureCounts ? end.uncounted : undefined,
+        }
       case 'not-tried':
         return { kind: 'unavailable', because: end.because }
       default:
