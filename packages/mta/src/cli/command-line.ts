@@ -45,6 +45,14 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'addresses that get no mail because they refused it for good',
     load: async () => (await import('./suppression.ts')).suppression,
   },
+  nodes: {
+    summary: 'which relays share the queue, how each stands, and what it does',
+    load: async () => (await import('./nodes.ts')).nodes,
+  },
+  drain: {
+    summary: 'take a relay out of service without mail waiting for it, and put it back',
+    load: async () => (await import('./drain.ts')).drain,
+  },
   override: {
     summary: 'what is required, waived and observed for single domains, and the preload list',
     load: async () => (await import('./override.ts')).override,

@@ -38,7 +38,8 @@ export interface Drainable {
 }
 
 export interface NodesReport {
-  readonly here: NodeId
+  /** Who was asked; absent: the store was read by no node. */
+  readonly here?: NodeId | undefined
   readonly nodes: readonly ListedNode[]
 }
 
