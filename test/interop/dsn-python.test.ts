@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import {
   address,
+  type DsnSample,
   dsnRequest,
   dsnText,
   EVERY_CAUSE,
@@ -14,7 +15,6 @@ import {
   failed,
   recipient,
 } from '../../packages/mta/src/bounce/dsn.fixture.ts'
-import type { FailureDsnRequest } from '../../packages/mta/src/bounce/dsn-message.ts'
 
 const READER = `
 import sys, json, email, email.policy
@@ -54,7 +54,7 @@ function readByPython(text: string): Reading {
   return JSON.parse(stdout)
 }
 
-function withEnvelope(changes: Parameters<typeof envelope>[0], rest: Partial<FailureDsnRequest> = {}) {
+function withEnvelope(changes: Parameters<typeof envelope>[0], rest: Partial<DsnSample> = {}) {
   const request = dsnRequest(rest)
   return { ...request, original: { ...request.original, envelope: envelope(changes) } }
 }

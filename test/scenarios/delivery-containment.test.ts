@@ -18,6 +18,7 @@ function faulty(replace: (spool: Spool) => Partial<DeliverySpool>): Pick<WorldOp
       settle: (token, settlement) => spool.settle(token, settlement),
       release: (tokens) => spool.release(tokens),
       open: (id) => spool.open(id),
+      admin: spool.admin,
       ...replace(spool),
     }),
   }

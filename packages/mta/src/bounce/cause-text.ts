@@ -5,10 +5,11 @@
  * Everything a peer or DNS said goes through `printable`.
  */
 import { assertNever } from '@hermetic/policy'
-import type { DeliveryCause, DeliveryProblem, RemoteHost, TlsPolicyCause } from '../delivery/outcome.ts'
+import type { DeliveryCause, DeliveryProblem, RemoteHost } from '../delivery/outcome.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import { formatReply, type SmtpReply } from '../smtp/reply.ts'
-import { printable } from './header-text.ts'
+import { printable, printableUtf8 } from './header-text.ts'
+import { tlsRefusal } from './tls-refusal-text.ts'
 
 /** Enough for the sentences that servers write, and for the links in them. */
 export const PEER_TEXT_LIMIT = 500
@@ -83,8 +84,8 @@ function explainOwnDecision(
         | 'policy-unavailable'
         | 'login-failed'
         | 'suppressed'
-        | 'route-changed'
         | 'hosts-left'
+        | 'route-changed'
         | 'extension-missing'
         | 'too-large'
         | 'expired'
@@ -97,9 +98,7 @@ function explainOwnDecision(
 ): Explanation {
   switch (cause.kind) {
     case 'tls-policy':
-      return cause.requireTls === undefined
-        ? { what: tlsPolicyText(cause, server), advice: ASK_POLICY_DOMAIN }
-        : { what: requireTlsText(cause, server), advice: ASK_POLICY_DOMAIN_OR_YOURSELF }
+      return tlsRefusal(cause, server)
     case 'policy-unavailable':
       return {
         what: `This relay could not find out what encryption the domain ${shown(cause.policyDomain)} demands (${shown(cause.because)}).`,
@@ -108,12 +107,12 @@ function explainOwnDecision(
     case 'login-failed':
       return { what: `${capital(server)}, through which this relay sends, did not let it log in.`, advice: ASK_US }
     case 'suppressed':
+      return explainSuppressed(cause)
     case 'hosts-left':
       return {
         what: 'The destination names so many mail servers that not all of them could be asked.',
         advice: ASK_THEM,
       }
-      return explainSuppressed(cause)
     case 'route-changed':
       return { what: 'It was to take another way, and was not sent on it yet.', advice: ASK_US }
     case 'extension-missing':
@@ -134,40 +133,6 @@ function explainOwnDecision(
     default:
       return assertNever(cause)
   }
-}
-
-const ASK_POLICY_DOMAIN =
-  'The message was not sent over a channel that others could read. Tell the administrator of that domain.'
-
-const ASK_POLICY_DOMAIN_OR_YOURSELF = `${ASK_POLICY_DOMAIN} Or send it again without that demand.`
-
-/** RFC 8689 §4.2.1: it was the sender who wanted it so. */
-function requireTlsText({ mxHostname, reason }: TlsPolicyCause, server: string): string {
-  const host = mxHostname === undefined ? server : `the mail server ${shown(mxHostname)}`
-  return `You demanded that the message travel encrypted and to proven servers only (REQUIRETLS), and ${host} did not prove what that takes: ${shown(reason)}.`
-}
-
-/** DSN-20: mechanism, policy domain, host and reason. */
-function tlsPolicyText({ policyDomain, mechanism, mxHostname, reason }: TlsPolicyCause, server: string): string {
-  const domain = `The domain ${shown(policyDomain)}`
-  if (mechanism === undefined)
-    return `This relay demands a proven encrypted connection to ${shown(policyDomain)}, and ${server} did not prove it: ${shown(reason)}.`
-  if (mechanism === 'dane') return daneText(reason, server, mxHostname)
-  if (mxHostname !== undefined)
-    return `${domain} enforces an MTA-STS policy that does not name its mail server ${shown(mxHostname)}: ${shown(reason)}.`
-  return `${domain} enforces ${PROMISES[mechanism]}: a proven encrypted connection. ${capital(server)} did not prove it: ${shown(reason)}.`
-}
-
-const PROMISES = {
-  'mta-sts': 'an MTA-STS policy',
-  'dane+mta-sts': 'an MTA-STS policy, and its mail server DANE',
-} as const
-
-/** RFC 7672 §2.1.2: a host whose TLSA records cannot be had is one whose promise is not known. */
-function daneText(reason: string, server: string, mxHostname: string | undefined): string {
-  if (mxHostname !== undefined)
-    return `What the mail server ${shown(mxHostname)} promises of encryption (DANE) could not be found out: ${shown(reason)}.`
-  return `${capital(server)} promises a proven encrypted connection in signed DNS (DANE), and did not prove it: ${shown(reason)}.`
 }
 
 function explainSuppressed({ by, until, refusal }: Extract<DeliveryCause, { kind: 'suppressed' }>): Explanation {
@@ -201,7 +166,7 @@ export function explainWithHistory(problem: DeliveryProblem): readonly Explanati
 function explainReply(phase: SmtpPhase, reply: SmtpReply, server: string): Explanation {
   return {
     what: `${capital(server)} refused ${REFUSED[phase]}. It said:`,
-    quote: printable(formatReply(reply), PEER_TEXT_LIMIT),
+    quote: printableUtf8(formatReply(reply), PEER_TEXT_LIMIT),
     advice:
       ADVICE_BY_SUBJECT[subjectOf(reply)] ?? 'The reason is in the words of that server; its postmaster can tell more.',
   }

@@ -1,62 +1,63 @@
 /**
- * Who is told that a delivery failed, and about which recipients (RFC 3461 §5.2, RFC 5321 §6.1). Pure.
+ * Who is told what became of a message, and about which recipients (RFC 3461 §5.2, RFC 5321 §6.1). Pure.
  *
- * One settlement makes at most one failure notification, and it names only recipients whose sender asked for
- * it or left the default. What nobody is told is counted instead (`events.ts`), never lost silently.
+ * Only recipients whose sender asked for it, or left the default, are told of. Failures that nobody is told of are
+ * counted instead (`events.ts`), never lost silently.
  */
-import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
+import type { RecipientOutcome } from '../delivery/outcome.ts'
 import type { Envelope, Recipient } from '../smtp/envelope.ts'
 import { type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
+import { isWanted, type Reported, reportOf } from './reported.ts'
 
-export interface FailedRecipient {
-  readonly recipient: Recipient
-  readonly problem: DeliveryProblem
+export interface ReportedMessage {
+  readonly envelope: Envelope
+  readonly recipients: readonly Recipient[]
 }
 
-export type FailureDsnDecision =
-  | {
-      readonly kind: 'notify'
-      readonly sender: MailAddress
-      readonly failed: readonly [FailedRecipient, ...FailedRecipient[]]
-      /** Failed too, but their NOTIFY forbids to say so (RFC 3461 §4.1). */
-      readonly withheld: number
-    }
-  | { readonly kind: 'silent'; readonly reason: SilentReason; readonly failed: number }
+export interface DsnDecision {
+  /** Those that somebody is told of, with their sender; nobody, and then there may be no sender. */
+  readonly reported: readonly Reported[]
+  /** Failed, and nobody is told: the postmaster's to see (RFC 3461 §5.2.6). */
+  readonly untold?: { readonly failed: number; readonly reason: SilentReason }
+}
 
 export type SilentReason =
-  | 'nothing-failed'
   /** RFC 5321 §6.1: a notification about a notification would loop. */
   | 'null-reverse-path'
   /** A DSN or report of our own: its failure is the postmaster's to see, not a sender's. */
   | 'local-origin'
   | 'not-requested'
 
-export function decideFailureDsn(
-  message: { readonly envelope: Envelope; readonly recipients: readonly Recipient[] },
-  outcomes: readonly RecipientOutcome[],
-): FailureDsnDecision {
-  const failed = failedRecipients(message.recipients, outcomes)
-  const { reversePath, origin } = message.envelope
-  if (failed.length === 0) return { kind: 'silent', reason: 'nothing-failed', failed: 0 }
-  if (reversePath === nullReversePath) return { kind: 'silent', reason: 'null-reverse-path', failed: failed.length }
-  if (origin.kind === 'local') return { kind: 'silent', reason: 'local-origin', failed: failed.length }
-  const [first, ...more] = failed.filter(({ recipient }) => wantsFailure(recipient))
-  if (first === undefined) return { kind: 'silent', reason: 'not-requested', failed: failed.length }
-  return { kind: 'notify', sender: reversePath, failed: [first, ...more], withheld: failed.length - 1 - more.length }
+/** Whose notifications go nowhere at all. */
+export function silentReason({ reversePath, origin }: Envelope): Exclude<SilentReason, 'not-requested'> | undefined {
+  if (reversePath === nullReversePath) return 'null-reverse-path'
+  return origin.kind === 'local' ? 'local-origin' : undefined
 }
 
-function failedRecipients(
-  recipients: readonly Recipient[],
-  outcomes: readonly RecipientOutcome[],
-): readonly FailedRecipient[] {
+/** The address that notifications about the message go to, if any do. */
+export function notifiedSender(envelope: Envelope): MailAddress | undefined {
+  const { reversePath } = envelope
+  return silentReason(envelope) === undefined && reversePath !== nullReversePath ? reversePath : undefined
+}
+
+export function decideDsn(message: ReportedMessage, outcomes: readonly RecipientOutcome[]): DsnDecision {
+  const all = reports(message.recipients, outcomes)
+  const silent = silentReason(message.envelope)
+  const reported = silent === undefined ? all.filter(isWanted) : []
+  const failed = all.filter(isFailure).length - reported.filter(isFailure).length
+  if (failed === 0) return { reported }
+  return { reported, untold: { failed, reason: silent ?? 'not-requested' } }
+}
+
+function isFailure({ action }: Reported): boolean {
+  return action === 'failed'
+}
+
+function reports(recipients: readonly Recipient[], outcomes: readonly RecipientOutcome[]): readonly Reported[] {
   const byIndex = new Map(recipients.map((recipient) => [recipient.index, recipient]))
   return outcomes.flatMap((outcome) => {
     const recipient = byIndex.get(outcome.index)
-    return outcome.kind === 'failed' && recipient !== undefined ? [{ recipient, problem: outcome.problem }] : []
+    const report = recipient === undefined ? undefined : reportOf(recipient, outcome)
+    return report === undefined ? [] : [report]
   })
-}
-
-/** RFC 3461 §5.2.6: without NOTIFY the default is to tell; NEVER stands alone and holds no FAILURE. */
-function wantsFailure({ notify }: Recipient): boolean {
-  return notify === undefined || notify.includes('FAILURE')
 }

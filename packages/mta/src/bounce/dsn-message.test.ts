@@ -2,15 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nullReversePath } from '../smtp/mail-address.ts'
 import { parseQueueId } from '../spool/queue-id.ts'
-import { address, dsnRequest, envelope, failed, recipient, SAMPLE_TIME } from './dsn.fixture.ts'
-import { dsnQueueId, failureDsn } from './dsn-message.ts'
+import { address, dsnOf, dsnRequest, envelope, SAMPLE_TIME } from './dsn.fixture.ts'
+import { dsnQueueId, sevenBitMessage } from './dsn-message.ts'
 
-describe('the failure notification as a message of the queue', () => {
+describe('the notification as a message of the queue', () => {
   test('RFC 3461 §6.1: null reverse-path, no RET, NOTIFY=NEVER, to the original reverse-path only', () => {
-    const made = failureDsn(dsnRequest())
-    assert.equal(made.kind, 'dsn')
-    if (made.kind !== 'dsn') return
-    const { message } = made
+    const message = dsnOf(dsnRequest())
     assert.equal(message.envelope.reversePath, nullReversePath)
     assert.deepEqual(message.envelope.dsn, {})
     assert.deepEqual(message.envelope.origin, { kind: 'local', purpose: 'dsn' })
@@ -21,7 +18,7 @@ describe('the failure notification as a message of the queue', () => {
   })
 
   test('the same settlement makes the same message, another one a different id', () => {
-    assert.deepEqual(failureDsn(dsnRequest()), failureDsn(dsnRequest()))
+    assert.deepEqual(dsnOf(dsnRequest()), dsnOf(dsnRequest()))
     const one = dsnQueueId('claim/1', SAMPLE_TIME)
     assert.equal(one, dsnQueueId('claim/1', SAMPLE_TIME))
     assert.notEqual(one, dsnQueueId('claim/2', SAMPLE_TIME))
@@ -30,37 +27,18 @@ describe('the failure notification as a message of the queue', () => {
     assert.match(one, /^.{14}8.{4}[89ab]/)
   })
 
-  test('a notification about a REQUIRETLS message demands REQUIRETLS (RFC 8689 §5)', () => {
+  test('a notification about a REQUIRETLS message demands REQUIRETLS (RFC 8689 §5), also in seven bits', () => {
     const request = dsnRequest()
     const original = { ...request.original, envelope: envelope({ tls: 'requiretls' }) }
-    const made = failureDsn({ ...request, original })
-    assert.equal(made.kind === 'dsn' && made.message.envelope.tls, 'requiretls')
-  })
-
-  test('failures that nobody is told about are counted, whole and in part', () => {
-    const request = dsnRequest()
-    const silent = failureDsn({ ...request, original: { ...request.original, recipients: [never(0)] } })
-    assert.deepEqual(silent, {
-      kind: 'none',
-      reason: 'not-requested',
-      events: [{ event: 'failure-not-reported', id: request.original.id, recipients: 1, reason: 'not-requested' }],
+    const made = dsnOf({ ...request, original })
+    assert.equal(made.envelope.tls, 'requiretls')
+    const again = sevenBitMessage({
+      refused: { receivedAt: SAMPLE_TIME, envelope: made.envelope, sender: address('alice', 'app.example') },
+      ...{ bytes: Buffer.from('x'), messageId: '<a@b.example>', settlementId: 'claim/2' },
+      ...{ laneFor: request.laneFor, now: SAMPLE_TIME, maxAgeMs: 1 },
     })
-    const original = { ...request.original, recipients: [recipient(0), never(1)] }
-    const partly = failureDsn({ ...request, original, outcomes: [failed(0), failed(1)] })
-    assert.deepEqual(
-      partly.events.map(({ event, recipients }) => [event, recipients]),
-      [
-        ['dsn-queued', 1],
-        ['failure-not-reported', 1],
-      ],
-    )
-  })
-
-  test('a settlement without failures makes neither message nor event', () => {
-    assert.deepEqual(failureDsn(dsnRequest({ outcomes: [] })), { kind: 'none', reason: 'nothing-failed', events: [] })
+    const { tls, smtpUtf8, body, size, reversePath } = again.envelope
+    assert.deepEqual([tls, smtpUtf8, body, size, reversePath], ['requiretls', false, '7bit', 1, nullReversePath])
+    assert.notEqual(again.id, made.id)
   })
 })
-
-function never(index: number) {
-  return recipient(index, { notify: ['NEVER'] })
-}

@@ -1,29 +1,27 @@
 /**
- * From a settlement's outcomes to the failure notification that is committed with it (architecture §3). Pure.
+ * From what is to be told to the notification as a message of the queue (architecture §3). Pure.
  *
- * The notification's queue id follows from the settlement's id, so a settlement that is repeated or replayed
- * names the same message and the spool takes it once. Its envelope is the one of RFC 3461 §6.1: null
- * reverse-path, no RET, NOTIFY=NEVER, and the original's reverse-path as its only recipient.
+ * Its queue id follows from the id of the settlement that carries it, so a settlement that is repeated or replayed
+ * names the same message and the spool takes it once. Its envelope is the one of RFC 3461 §6.1: null reverse-path, no
+ * RET, NOTIFY=NEVER, and the original's reverse-path as its only recipient.
  */
 import { createHash } from 'node:crypto'
 import { invariant } from '@hermetic/policy'
 import type { LaneId } from '../delivery/lane.ts'
-import type { RecipientOutcome } from '../delivery/outcome.ts'
-import { type BeginSignature, type SigningOutcome, signWhole } from '../signing/dkim.ts'
-import type { Envelope, Recipient } from '../smtp/envelope.ts'
+import type { Envelope } from '../smtp/envelope.ts'
 import { type MailAddress, nullReversePath } from '../smtp/mail-address.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { NewMessage } from '../spool/spool.ts'
-import { renderFailureDsn } from './dsn.ts'
-import { decideFailureDsn, type FailureDsnDecision, type SilentReason } from './dsn-decision.ts'
-import type { BounceEvent } from './events.ts'
+import { type OriginalMessage, renderDsn } from './dsn.ts'
+import type { Reported } from './reported.ts'
 
-export interface FailureDsnRequest {
+export interface DsnRequest {
   readonly original: OriginalMessage
-  readonly outcomes: readonly RecipientOutcome[]
+  readonly sender: MailAddress
+  readonly reported: readonly [Reported, ...Reported[]]
   /**
    * The content from its first octet: all of it, or at least `RETURNED_CONTENT_LIMIT` octets; empty when it
-   * cannot be read. Needed only when `decideFailureDsn` says `notify`.
+   * cannot be read.
    */
   readonly contentStart: Uint8Array
   /** The id of the settlement that will carry the notification. */
@@ -36,81 +34,61 @@ export interface FailureDsnRequest {
   /** UTC milliseconds. */
   readonly now: number
   readonly maxAgeMs: number
-  /** Absent: notifications are not signed. */
-  readonly beginSignature?: BeginSignature | undefined
 }
 
-export interface OriginalMessage {
-  readonly id: QueueId
-  readonly envelope: Envelope
-  readonly recipients: readonly Recipient[]
-  readonly receivedAt: number
-}
-
-/** The events are for after the commit. */
-export type FailureDsn =
-  | { readonly kind: 'dsn'; readonly message: NewMessage; readonly events: readonly BounceEvent[] }
-  | { readonly kind: 'none'; readonly reason: SilentReason; readonly events: readonly BounceEvent[] }
-
-export function failureDsn(request: FailureDsnRequest): FailureDsn {
-  const decision = decideFailureDsn(request.original, request.outcomes)
-  const { id } = request.original
-  if (decision.kind === 'silent') {
-    const { reason, failed } = decision
-    if (reason === 'nothing-failed') return { kind: 'none', reason, events: [] }
-    return { kind: 'none', reason, events: [{ event: 'failure-not-reported', id, recipients: failed, reason }] }
-  }
-  const { message, dkim } = newMessage(request, decision)
-  const signed = dkim === undefined ? {} : { dkim }
-  const queued = { event: 'dsn-queued', id, dsnId: message.id, recipients: decision.failed.length, ...signed } as const
-  if (decision.withheld === 0) return { kind: 'dsn', message, events: [queued] }
-  const withheld = {
-    event: 'failure-not-reported',
-    id,
-    recipients: decision.withheld,
-    reason: 'not-requested',
-  } as const
-  return { kind: 'dsn', message, events: [queued, withheld] }
-}
-
-function newMessage(
-  request: FailureDsnRequest,
-  decision: FailureDsnDecision & { readonly kind: 'notify' },
-): { readonly message: NewMessage; readonly dkim: SigningOutcome | undefined } {
-  const { original, hostname, postmaster, now, beginSignature } = request
+export function dsnMessage(request: DsnRequest): NewMessage {
+  const { original, hostname } = request
   const id = dsnQueueId(request.settlementId, original.receivedAt)
-  const messageIdHeader = `<${id}@${hostname}>`
-  const { bytes: rendered, smtpUtf8 } = renderFailureDsn({
-    ...decision,
-    original,
-    contentStart: request.contentStart,
-    messageId: messageIdHeader,
-    hostname,
-    postmaster,
-    now,
-  })
-  const signed = beginSignature === undefined ? undefined : signWhole(beginSignature, rendered, now)
-  const bytes = signed?.bytes ?? rendered
-  const message: NewMessage = {
+  const messageId = `<${id}@${hostname}>`
+  const { bytes, ...needs } = renderDsn({ ...request, messageId })
+  // RFC 8689 §5: a notification about a REQUIRETLS message demands it as well.
+  const tls = original.envelope.tls === 'requiretls' ? 'requiretls' : 'default'
+  return notification(request, { id, messageId, bytes, ...needs, tls })
+}
+
+export interface SevenBitRequest extends Pick<DsnRequest, 'settlementId' | 'laneFor' | 'now' | 'maxAgeMs'> {
+  /** The notification that a host could not take as it is. */
+  readonly refused: { readonly receivedAt: number; readonly envelope: Envelope; readonly sender: MailAddress }
+  readonly bytes: Uint8Array
+  readonly messageId: string
+}
+
+/** The same notification in seven bits: another message of the queue. */
+export function sevenBitMessage({ refused, bytes, messageId, ...request }: SevenBitRequest): NewMessage {
+  const id = dsnQueueId(request.settlementId, refused.receivedAt)
+  const { tls } = refused.envelope
+  return notification(
+    { ...request, sender: refused.sender },
+    { id, messageId, bytes, smtpUtf8: false, body: '7bit', tls },
+  )
+}
+
+interface Notification extends Pick<Envelope, 'smtpUtf8' | 'body' | 'tls'> {
+  readonly id: QueueId
+  readonly messageId: string
+  readonly bytes: Uint8Array
+}
+
+function notification(
+  { sender, laneFor, now, maxAgeMs }: Pick<DsnRequest, 'sender' | 'laneFor' | 'now' | 'maxAgeMs'>,
+  { id, messageId, bytes, ...needs }: Notification,
+): NewMessage {
+  return {
     id,
     envelope: {
       reversePath: nullReversePath,
-      body: '7bit',
-      smtpUtf8,
-      // RFC 8689 §5: a notification about a REQUIRETLS message demands it as well.
-      tls: original.envelope.tls === 'requiretls' ? 'requiretls' : 'default',
+      ...needs,
       dsn: {},
       size: bytes.length,
       origin: { kind: 'local', purpose: 'dsn' },
     },
-    recipients: [{ index: 0, address: decision.sender, notify: ['NEVER'] }],
-    deliveries: [{ lane: request.laneFor(decision.sender), recipients: [0] }],
+    recipients: [{ index: 0, address: sender, notify: ['NEVER'] }],
+    deliveries: [{ lane: laneFor(sender), recipients: [0] }],
     receivedAt: now,
-    expiresAt: now + request.maxAgeMs,
+    expiresAt: now + maxAgeMs,
     content: { kind: 'memory', bytes },
-    messageIdHeader,
+    messageIdHeader: messageId,
   }
-  return { message, dkim: signed?.outcome }
 }
 
 /**

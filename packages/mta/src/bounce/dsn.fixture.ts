@@ -8,7 +8,10 @@ import type { DeliveryCause, DeliveryProblem, RecipientOutcome } from '../delive
 import type { Envelope, Recipient } from '../smtp/envelope.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { parseQueueId } from '../spool/queue-id.ts'
-import { type FailureDsnRequest, failureDsn } from './dsn-message.ts'
+import type { NewMessage } from '../spool/spool.ts'
+import type { OriginalMessage } from './dsn.ts'
+import { decideDsn } from './dsn-decision.ts'
+import { type DsnRequest, dsnMessage } from './dsn-message.ts'
 
 export const SAMPLE_TIME = Date.UTC(2026, 10, 22, 9, 30, 0)
 
@@ -72,10 +75,10 @@ const CAUSES: { readonly [Kind in DeliveryCause['kind']]: DeliveryCause & { read
     problem: { kind: 'refused', reply: { code: 535, enhancedStatus: '5.7.8', lines: ['no'] } },
   },
   suppressed: { kind: 'suppressed', by: 'bounces', since: 0, until: 86_400_000, refusal: '5.1.1' },
+  'hosts-left': { kind: 'hosts-left' },
   'route-changed': { kind: 'route-changed' },
   'extension-missing': { kind: 'extension-missing', extension: 'SMTPUTF8' },
   'too-large': { kind: 'too-large', size: 5000, limit: 1000 },
-  'hosts-left': { kind: 'hosts-left' },
   expired: { kind: 'expired', last: { kind: 'timeout', phase: 'connect' } },
   'content-unreadable': { kind: 'content-unreadable', detail: 'hash differs' },
   stopped: { kind: 'stopped' },
@@ -94,11 +97,34 @@ export function failedLocally(index: number, cause: DeliveryCause): RecipientOut
   return { kind: 'failed', index, problem: { ...problem, cause, status: '5.1.2' } }
 }
 
-export function dsnRequest(changes: Partial<FailureDsnRequest> = {}): FailureDsnRequest {
+/** What became of it, without the relay hearing that anybody is told of success. */
+export function relayed(index: number, changes: Partial<Extract<RecipientOutcome, { kind: 'delivered' }>> = {}) {
+  const reply = { code: 250, enhancedStatus: '2.1.5', lines: ['Taken'] } as const
+  return { kind: 'delivered', index, reply, remote: REMOTE, withoutDsn: true, ...changes } as const
+}
+
+export function delayed(index: number, changes: Partial<DeliveryProblem> = {}): RecipientOutcome {
+  return { kind: 'deferred', index, problem: { ...BUSY, ...changes }, dueAt: SAMPLE_TIME + 1_800_000 }
+}
+
+const BUSY: DeliveryProblem = {
+  cause: { kind: 'reply', phase: 'rcpt', reply: { code: 451, enhancedStatus: '4.7.1', lines: ['Greylisted'] } },
+  ...{ status: '4.7.1', permanence: 'transient', fault: 'destination', scope: 'recipient' },
+  ...{ remote: REMOTE, at: SAMPLE_TIME },
+}
+
+/** What a notification is made of, before it is decided what it tells. */
+export interface DsnSample extends Omit<DsnRequest, 'sender' | 'reported' | 'original'> {
+  readonly original: OriginalMessage & { readonly recipients: readonly Recipient[] }
+  readonly outcomes: readonly RecipientOutcome[]
+}
+
+export function dsnRequest(changes: Partial<DsnSample> = {}): DsnSample {
   const id = parseQueueId('01920000-0000-7000-8000-000000000001')
   invariant(id !== undefined, 'sample id')
+  const receivedAt = SAMPLE_TIME - 5000
   return {
-    original: { id, envelope: envelope(), recipients: [recipient(0)], receivedAt: SAMPLE_TIME - 5000 },
+    original: { id, envelope: envelope(), recipients: [recipient(0)], receivedAt, expiresAt: receivedAt + 432_000_000 },
     outcomes: [failed(0)],
     contentStart: SAMPLE_CONTENT,
     settlementId: 'claim/1',
@@ -111,9 +137,27 @@ export function dsnRequest(changes: Partial<FailureDsnRequest> = {}): FailureDsn
   }
 }
 
-/** The text of the notification for the request; a request that makes none is a mistake of the test. */
-export function dsnText(request: FailureDsnRequest): string {
-  const made = failureDsn(request)
-  invariant(made.kind === 'dsn' && made.message.content.kind === 'memory', 'the sample makes a notification')
-  return Buffer.from(made.message.content.bytes).toString('utf8')
+export function withEnvelope(changes: Parameters<typeof envelope>[0], rest: Partial<DsnSample> = {}) {
+  const request = dsnRequest(rest)
+  return { ...request, original: { ...request.original, envelope: envelope(changes) } }
+}
+
+/** The notification for the request; a request that makes none is a mistake of the test. */
+export function dsnOf(request: DsnSample): NewMessage {
+  const { reported } = decideDsn(request.original, request.outcomes)
+  const [first, ...more] = reported
+  const sender = request.original.envelope.reversePath
+  invariant(first !== undefined && typeof sender !== 'string', 'the sample makes a notification')
+  return dsnMessage({ ...request, sender, reported: [first, ...more] })
+}
+
+export function dsnBytes(request: DsnSample): Buffer {
+  const { content } = dsnOf(request)
+  invariant(content.kind === 'memory', 'notifications are small')
+  return Buffer.from(content.bytes)
+}
+
+/** One character for each octet. */
+export function dsnText(request: DsnSample): string {
+  return dsnBytes(request).toString('latin1')
 }

@@ -1,9 +1,10 @@
 /**
- * Renders the failure notification (RFC 3464, RFC 6522): a text for people, fields for machines, and the
- * returned header section or message. Pure, and the same bytes for the same facts.
+ * Renders a notification (RFC 3464, RFC 6522, RFC 6533): a text for people, fields for machines, and the returned header
+ * section or message. Pure, and the same bytes for the same facts.
  *
- * Composed here and not with a MIME library, because it must be made synchronously inside a settlement, octet
- * for octet as intended: seven bits, no line over 998 octets, and no text of a peer outside its place.
+ * Composed here and not with a MIME library, because it must be made octet for octet as intended (decision 0006): no
+ * line over 998 octets, no text of a peer outside its place, and seven bits unless something in it is in UTF-8 or was
+ * asked for whole.
  */
 import { createHash } from 'node:crypto'
 import { formatDateTime } from '../smtp/date-time.ts'
@@ -11,15 +12,15 @@ import type { Envelope } from '../smtp/envelope.ts'
 import { formatAddress, type MailAddress } from '../smtp/mail-address.ts'
 import type { QueueId } from '../spool/queue-id.ts'
 import { deliveryStatusPart } from './delivery-status.ts'
-import type { FailedRecipient } from './dsn-decision.ts'
-import { failureText } from './failure-text.ts'
 import { field, foldField, isAscii, printable, quotedPrintable, singleLine } from './header-text.ts'
-import { originalMessageId, type ReturnedContent, returnedContent } from './returned-content.ts'
+import { noticeText } from './notice-text.ts'
+import { ACTIONS, type Reported } from './reported.ts'
+import { originalMessageId, returnedContent } from './returned-content.ts'
 
-export interface FailureDsnFacts {
+export interface DsnFacts {
   readonly sender: MailAddress
-  readonly failed: readonly [FailedRecipient, ...FailedRecipient[]]
-  readonly original: { readonly id: QueueId; readonly envelope: Envelope; readonly receivedAt: number }
+  readonly reported: readonly [Reported, ...Reported[]]
+  readonly original: OriginalMessage
   readonly contentStart: Uint8Array
   readonly messageId: string
   readonly hostname: string
@@ -28,32 +29,72 @@ export interface FailureDsnFacts {
   readonly now: number
 }
 
+export interface OriginalMessage {
+  readonly id: QueueId
+  readonly envelope: Envelope
+  /** UTC milliseconds. */
+  readonly receivedAt: number
+  readonly expiresAt: number
+}
+
 export interface RenderedDsn {
   readonly bytes: Uint8Array
-  /** RFC 6531 §3.4: the sender's own address puts UTF-8 into the header. */
+  /** RFC 6531 §3.4: UTF-8 in its header, or in a part that only such mail may have. */
   readonly smtpUtf8: boolean
+  /** RFC 6152: what its parts need. */
+  readonly body: Envelope['body']
 }
 
 /** The spool keeps content up to 256 KiB inline (architecture §3); 8 KiB are left for signatures on top. */
 export const DSN_SIZE_LIMIT = 253_952
 
-export function renderFailureDsn(facts: FailureDsnFacts): RenderedDsn {
-  const parts = [textPart(facts), statusPart(facts)]
-  const returned = returnedContent(facts.contentStart, facts.original.envelope)
-  const withReturned = returned === undefined ? parts : [...parts, returnedPart(returned)]
+export function renderDsn(facts: DsnFacts): RenderedDsn {
+  if (speaksUtf8(facts)) {
+    const bytes = render(facts, true)
+    // What turns out to be ASCII is for everybody (EAI-02).
+    if (!isSevenBit(bytes)) return { bytes, smtpUtf8: true, body: '8bitmime' }
+  }
+  const bytes = render(facts, false)
+  return { bytes, smtpUtf8: false, body: isSevenBit(bytes) ? '7bit' : '8bitmime' }
+}
+
+/** RFC 6533 §4: the mail was internationalised, or an address in the notification is. */
+function speaksUtf8({ sender, reported, original }: DsnFacts): boolean {
+  const addresses = [sender, ...reported.map(({ recipient }) => recipient.address)]
+  return original.envelope.smtpUtf8 || addresses.some((address) => !isAscii(formatAddress(address)))
+}
+
+function render(facts: DsnFacts, international: boolean): Uint8Array {
+  const parts = [textPart(facts), statusPart(facts, international)]
+  const failed = facts.reported.some(({ action }) => action === 'failed')
+  const returned = returnedContent(facts.contentStart, facts.original.envelope, { failed, international })
+  const withReturned =
+    returned === undefined
+      ? parts
+      : [...parts, { type: returned.contentType, encoding: returned.encoding, octets: latin1(returned.body) }]
   const whole = compose(facts, withReturned)
   // A great many recipients leave no room for the returned part, which is the optional one (RFC 6522 §3).
-  const bytes = whole.length <= DSN_SIZE_LIMIT ? whole : compose(facts, parts)
-  return { bytes, smtpUtf8: !isAscii(formatAddress(facts.sender)) }
+  return whole.length <= DSN_SIZE_LIMIT ? whole : compose(facts, parts)
 }
 
-function compose(facts: FailureDsnFacts, parts: readonly string[]): Uint8Array {
+interface Part {
+  readonly type: string
+  readonly encoding: '7bit' | '8bit' | 'quoted-printable'
+  readonly octets: Buffer
+}
+
+function compose(facts: DsnFacts, parts: readonly Part[]): Uint8Array {
   const boundary = boundaryFor(parts, facts.messageId)
-  const body = parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')
-  return Buffer.from(`${headerOf(facts, boundary)}\r\n${body}--${boundary}--\r\n`, 'utf8')
+  const chunks = parts.flatMap(({ type, encoding, octets }) => [
+    Buffer.from(`--${boundary}\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`),
+    octets,
+    Buffer.from('\r\n'),
+  ])
+  const header = Buffer.from(`${headerOf(facts, boundary)}\r\n`, 'utf8')
+  return Buffer.concat([header, ...chunks, Buffer.from(`--${boundary}--\r\n`)])
 }
 
-function headerOf(facts: FailureDsnFacts, boundary: string): string {
+function headerOf(facts: DsnFacts, boundary: string): string {
   const { sender, postmaster, messageId, now } = facts
   const answered = originalMessageId(facts.contentStart)
   return [
@@ -73,42 +114,55 @@ function headerOf(facts: FailureDsnFacts, boundary: string): string {
 /** An address longer than this would push the Subject over a line. */
 const ADDRESS_IN_SUBJECT = 40
 
-function subjectOf({ failed: [first, ...more] }: FailureDsnFacts): string {
-  const address = formatAddress(first.recipient.address)
+const SUBJECTS = {
+  failed: 'was not delivered',
+  delayed: 'is delayed',
+  relayed: 'was handed on',
+} as const satisfies Record<Reported['action'], string>
+
+const TOWARDS = { failed: 'to', delayed: 'on its way to', relayed: 'towards' } as const
+
+/** Of the worst that there is to tell. */
+function subjectOf({ reported }: DsnFacts): string {
+  const action = ACTIONS.find((one) => reported.some((report) => report.action === one)) ?? 'failed'
+  const [first, ...more] = reported.filter((report) => report.action === action)
+  const address = first === undefined ? '' : formatAddress(first.recipient.address)
   const shown =
     isAscii(address) && address.length <= ADDRESS_IN_SUBJECT ? printable(address, ADDRESS_IN_SUBJECT) : undefined
-  if (shown === undefined) return `Your message was not delivered (${more.length + 1} of its recipients)`
-  return `Your message was not delivered to ${shown}${more.length === 0 ? '' : ` and ${more.length} more`}`
+  const message = `Your message ${SUBJECTS[action]}`
+  if (shown === undefined) return `${message} (${more.length + 1} of its recipients)`
+  return `${message} ${TOWARDS[action]} ${shown}${more.length === 0 ? '' : ` and ${more.length} more`}`
 }
 
-function textPart(facts: FailureDsnFacts): string {
-  const { id, receivedAt } = facts.original
-  const text = failureText({ ...facts, queueId: id, receivedAt })
-  if (isAscii(text)) return part('text/plain; charset=us-ascii', '7bit', text)
-  return part('text/plain; charset=utf-8', 'quoted-printable', quotedPrintable(Buffer.from(text, 'utf8')))
+function textPart(facts: DsnFacts): Part {
+  const { id, receivedAt, expiresAt } = facts.original
+  const text = noticeText({ ...facts, queueId: id, receivedAt, expiresAt })
+  const octets = Buffer.from(text, 'utf8')
+  if (isAscii(text)) return { type: 'text/plain; charset=us-ascii', encoding: '7bit', octets }
+  return { type: 'text/plain; charset=utf-8', encoding: 'quoted-printable', octets: latin1(quotedPrintable(octets)) }
 }
 
-function statusPart({ hostname, original, failed }: FailureDsnFacts): string {
-  const { envelope, receivedAt } = original
-  return part(
-    'message/delivery-status',
-    '7bit',
-    deliveryStatusPart({ hostname, envid: envelope.dsn.envid, receivedAt, failed }),
-  )
-}
-
-function returnedPart({ contentType, encoding, body }: ReturnedContent): string {
-  return part(contentType, encoding, body)
-}
-
-function part(contentType: string, encoding: '7bit' | 'quoted-printable', body: string): string {
-  return `Content-Type: ${contentType}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n${body}`
+function statusPart({ hostname, original, reported }: DsnFacts, international: boolean): Part {
+  const { envelope, receivedAt, expiresAt } = original
+  const { envid } = envelope.dsn
+  const status = deliveryStatusPart({ hostname, envid, receivedAt, expiresAt, reported, international })
+  const octets = Buffer.from(status, 'utf8')
+  if (international) return { type: 'message/global-delivery-status', encoding: '8bit', octets }
+  return { type: 'message/delivery-status', encoding: '7bit', octets }
 }
 
 /** RFC 2046 §5.1.1: must not begin a line of any part; counted on until it does not. */
-function boundaryFor(parts: readonly string[], seed: string): string {
+function boundaryFor(parts: readonly Part[], seed: string): string {
   for (let round = 0; ; round++) {
     const boundary = `=_${createHash('sha256').update(`${round}\0${seed}`).digest('hex').slice(0, 32)}`
-    if (!parts.some((text) => text.includes(boundary))) return boundary
+    if (!parts.some(({ octets }) => octets.includes(boundary))) return boundary
   }
+}
+
+function isSevenBit(bytes: Uint8Array): boolean {
+  return bytes.every((octet) => octet < 0x80)
+}
+
+function latin1(text: string): Buffer {
+  return Buffer.from(text, 'latin1')
 }

@@ -1,22 +1,36 @@
 /**
  * Text that may stand in a message we compose, whoever wrote it (RFC 5322 §2.2, RFC 2045 §6.7). Pure.
  *
- * Peer text and addresses pass through here and come out as printable ASCII on one line, so neither a header
+ * Peer text and addresses pass through here and come out as printable text on one line, so neither a header
  * field nor a boundary can be injected; what is left is folded or encoded.
  */
-const NOT_PRINTABLE = /[^\x20-\x7e]+/gu
+const NOT_ASCII_PRINTABLE = /[^\x20-\x7e]+/gu
+/** Besides letters, marks, numbers, punctuation and symbols nothing shows; of what is left, some would turn a line around. */
+const NOT_PRINTABLE = /[^\x20\p{L}\p{M}\p{N}\p{P}\p{S}]+/gu
 
 /** Printable ASCII on one line, at most `limit` octets; everything else becomes a question mark. */
 export function printable(text: string, limit: number): string {
+  return flattened(text, limit, NOT_ASCII_PRINTABLE)
+}
+
+/** The same, and what is written in other scripts stays (RFC 6532 §3.2); at most `limit` UTF-16 units. */
+export function printableUtf8(text: string, limit: number): string {
+  return flattened(text, limit, NOT_PRINTABLE)
+}
+
+function flattened(text: string, limit: number, refused: RegExp): string {
   // Cut first: a peer's 64 KiB need not be scanned to show 500 octets.
   const flat = text
     .slice(0, limit * 2)
     .replace(/\s+/g, ' ')
-    .replace(NOT_PRINTABLE, '?')
+    .replace(refused, '?')
     .trim()
   return flat.length <= limit && text.length <= limit * 2
     ? flat
-    : `${flat.slice(0, Math.max(0, limit - 4)).trimEnd()} ...`
+    : `${flat
+        .slice(0, Math.max(0, limit - 4))
+        .toWellFormed()
+        .trimEnd()} ...`
 }
 
 export function isAscii(text: string): boolean {
@@ -58,10 +72,30 @@ export function wrap(text: string, width: number): readonly string[] {
 
 /** RFC 6533 §3, utf-8-addr-xtext: a UTF-8 address in seven bits, for fields that must stay ASCII. */
 export function utf8AddressInAscii(address: string): string {
-  return Array.from(address, (char) => {
-    if (/[!-~]/.test(char) && !'+=\\'.includes(char)) return char
-    return `\\x{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}}`
-  }).join('')
+  return Array.from(address, (char) => (isQchar(char) ? char : embedded(char))).join('')
+}
+
+/** RFC 6533 §3, utf-8-addr-unitext: the same where UTF-8 may stand. */
+export function utf8Address(address: string): string {
+  return Array.from(address, (char) => (isQchar(char) || isUtf8Printable(char) ? char : embedded(char))).join('')
+}
+
+/** Raw UTF-8 of a text that is in one of these forms already, in seven bits. */
+export function asciiForm(address: string): string {
+  return Array.from(address, (char) => (isAscii(char) ? char : embedded(char))).join('')
+}
+
+function isQchar(char: string): boolean {
+  return /[!-~]/.test(char) && !'+=\\'.includes(char)
+}
+
+function isUtf8Printable(char: string): boolean {
+  return !isAscii(char) && /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(char)
+}
+
+/** EmbeddedUnicodeChar. */
+function embedded(char: string): string {
+  return `\\x{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}}`
 }
 
 const QP_LINE = 76

@@ -3,11 +3,13 @@ import { describe, test } from 'node:test'
 import { envelope } from './dsn.fixture.ts'
 import { headerSection, originalMessageId, RETURNED_CONTENT_LIMIT, returnedContent } from './returned-content.ts'
 
+const WANTED = { failed: true, international: false } as const
+
 describe('the returned part (RFC 3461 §6.2, RFC 6522 §3)', () => {
   test('a message over the limit is returned as its header section, even when all of it is at hand', () => {
     const body = `${'y'.repeat(70)}\r\n`.repeat(Math.ceil(RETURNED_CONTENT_LIMIT / 72))
     const content = Buffer.from(`Subject: big\r\n\r\n${body}`)
-    const returned = returnedContent(content, envelope({ dsn: { ret: 'FULL' }, size: content.length }))
+    const returned = returnedContent(content, envelope({ dsn: { ret: 'FULL' }, size: content.length }), WANTED)
     assert.deepEqual(returned, { contentType: 'text/rfc822-headers', encoding: '7bit', body: 'Subject: big\r\n' })
   })
 

@@ -11,14 +11,17 @@ import {
   type StsSource,
 } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
+import { defaultNoticeSettings, type NoticeSettings } from '../bounce/notice-plan.ts'
+import { type NoticeWorld, runNoticeTurn } from '../bounce/notice-turn.ts'
+import type { NotifierOptions, SignNotice } from '../bounce/notifier.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LaneScheduler, Turn } from '../schedule/lane-scheduler.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
-import type { BeginSignature } from '../signing/dkim.ts'
 import { saidOf } from '../smtp/auth.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
-import type { Spool } from '../spool/spool.ts'
+import type { Spool, SpoolAdmin } from '../spool/spool.ts'
 import { channelRecord } from './channel-record.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { daneRecord } from './dane-record.ts'
@@ -38,7 +41,9 @@ import { runTurn, type TurnWorld } from './turn.ts'
 import { WaitingLanes } from './waiting-lanes.ts'
 
 export interface DeliveryOptions extends PolicySettings {
-  readonly spool: Pick<Spool, 'claim' | 'renew' | 'settle' | 'release' | 'open'>
+  readonly spool: Pick<Spool, 'claim' | 'renew' | 'settle' | 'release' | 'open'> & {
+    readonly admin: Pick<SpoolAdmin, 'show'>
+  }
   readonly scheduler: Pick<LaneScheduler, 'wake'>
   readonly permits: Permits
   readonly resolver: Pick<DnsResolver, 'mx' | 'address'>
@@ -46,8 +51,9 @@ export interface DeliveryOptions extends PolicySettings {
   readonly hostname: string
   /** The addr-spec of our postmaster, the sender of notifications. */
   readonly postmaster: string
-  /** Of notifications; absent: they are not signed. */
-  readonly beginSignature?: BeginSignature | undefined
+  /** Absent: notifications are not signed. */
+  readonly signNotice?: SignNotice | undefined
+  readonly notices?: NoticeSettings
   readonly self: Self
   /** May this address be dialled at this port? */
   readonly guard: (address: string, port: number) => AddressJudgement
@@ -96,7 +102,8 @@ export type DestinationOptions = Omit<
   | 'scheduler'
   | 'permits'
   | 'postmaster'
-  | 'beginSignature'
+  | 'signNotice'
+  | 'notices'
   | 'retry'
   | 'reuse'
   | 'leaseMs'
@@ -131,6 +138,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const facts = factsSource(options)
   const dead = deadHosts(options)
   const waiting = new WaitingLanes({ permits, monotonic, wake: (lane) => scheduler.wake(lane) })
+  const settler = settlerOptions(options, leases)
   const world: TurnWorld = {
     ...turnLimits(options),
     spool,
@@ -138,7 +146,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     waiting,
     health: new LaneHealth(),
     leases,
-    settler: settlerOptions(options, leases),
+    settler,
     attempt: attemptOptions(options, { pool, dead }),
     transactions: {
       spool,
@@ -154,8 +162,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     random: options.random,
     emit,
   }
+  const notices: NoticeWorld = {
+    ...{ spool, leases, leaseMs, now, emit, notifier: settler.notifier },
+    show: (id) => spool.admin.show(id),
+    wake: (lane) => scheduler.wake(lane),
+  }
   return {
-    turn: (lane, context) => runTurn(lane, context, world),
+    turn: (lane, context) => (lane === NOTICE_LANE ? runNoticeTurn(context, notices) : runTurn(lane, context, world)),
     inFlight: () => leases.size,
     forgetDeadHosts: () => dead.clear(),
     close: async () => {
@@ -184,13 +197,24 @@ export function factsSource(options: DestinationOptions): FactsSource {
 }
 
 function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
-  const { spool, scheduler, port, routes, sources, hostname, postmaster, now, random, emit } = options
+  const { spool, scheduler, now, random, emit } = options
+  const { laneFor, ...notifier } = notifierOptions(options)
   return {
-    ...{ spool, leases, hostname, postmaster, now, random, emit },
+    ...{ spool, leases, now, random, emit, laneFor },
     wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
-    laneFor: (recipient) => laneFor(recipient, { port, routes, pool: defaultPool(sources) }),
     retry: options.retry ?? defaultRetryOptions,
-    beginSignature: options.beginSignature,
+    notices: options.notices ?? defaultNoticeSettings,
+    notifier: { ...notifier, laneFor },
+  }
+}
+
+function notifierOptions(options: DeliveryOptions): NotifierOptions {
+  const { spool, port, routes, sources, hostname, postmaster, now, signNotice: sign } = options
+  const { retry = defaultRetryOptions } = options
+  return {
+    ...{ spool, hostname, postmaster, now, sign },
+    laneFor: (recipient) => laneFor(recipient, { port, routes, pool: defaultPool(sources) }),
+    dsnMaxAgeMs: retry.dsnMaxAgeMs,
   }
 }
 

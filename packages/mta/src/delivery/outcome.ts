@@ -13,7 +13,14 @@ import type { SmtpReply } from '../smtp/reply.ts'
 import type { LaneId } from './lane.ts'
 
 export type RecipientOutcome =
-  | { readonly kind: 'delivered'; readonly index: number; readonly reply: SmtpReply; readonly remote: RemoteHost }
+  | {
+      readonly kind: 'delivered'
+      readonly index: number
+      readonly reply: SmtpReply
+      readonly remote: RemoteHost
+      /** The sender wants to hear of success, and the host does not offer DSN (RFC 3461 §5.2.2). */
+      readonly withoutDsn?: true
+    }
   | {
       readonly kind: 'deferred'
       readonly index: number

@@ -51,7 +51,7 @@ function outcomeOf(recipient: OpenRecipient, disposition: Disposition, moment: M
   const { index } = recipient
   switch (disposition.kind) {
     case 'delivered':
-      return { kind: 'delivered', index, reply: disposition.reply, remote: disposition.remote }
+      return delivery(recipient, disposition)
     case 'failed':
       return { kind: 'failed', index, problem: disposition.problem }
     case 'ambiguous':
@@ -63,6 +63,15 @@ function outcomeOf(recipient: OpenRecipient, disposition: Disposition, moment: M
     default:
       return assertNever(disposition)
   }
+}
+
+/** That the host does not offer DSN is remembered only where it matters. */
+function delivery(
+  { index, notify }: OpenRecipient,
+  { reply, remote, withoutDsn }: Disposition & { readonly kind: 'delivered' },
+): RecipientOutcome {
+  const ours = withoutDsn === true && notify?.includes('SUCCESS') === true
+  return { kind: 'delivered', index, reply, remote, ...(ours ? { withoutDsn } : {}) }
 }
 
 function deferral(index: number, problem: DeliveryProblem, { progress, now, chance, retry }: Moment): RecipientOutcome {

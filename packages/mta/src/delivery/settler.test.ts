@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultNoticeSettings } from '../bounce/notice-plan.ts'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { newQueueId } from '../spool/queue-id.ts'
@@ -30,15 +31,18 @@ test('a notification that cannot be made does not undo what a peer took: that is
         return { kind: 'settled' }
       },
       release: async () => undefined,
-      open: async () => ({ kind: 'memory', size: 0, bytes: new Uint8Array() }),
     },
     leases: { drop: () => undefined },
     wake: () => undefined,
-    laneFor: () => {
-      throw new TypeError('a defect')
+    laneFor: () => claim.lane,
+    ...{ retry: defaultRetryOptions, notices: defaultNoticeSettings, now: () => 1_000, random: () => 0 },
+    notifier: {
+      spool: { open: async () => ({ kind: 'memory', size: 0, bytes: new Uint8Array() }) },
+      laneFor: () => {
+        throw new TypeError('a defect')
+      },
+      ...{ hostname: 'relay.test', postmaster: 'postmaster@relay.test', dsnMaxAgeMs: 1_000, now: () => 1_000 },
     },
-    retry: defaultRetryOptions,
-    ...{ hostname: 'relay.test', postmaster: 'postmaster@relay.test', now: () => 1_000, random: () => 0 },
     emit: ({ event }) => void events.push(event),
   })
   const progress = new ClaimProgress(claim)

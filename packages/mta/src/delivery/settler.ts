@@ -5,14 +5,13 @@
  * before it ends. A store that refuses is told to operators; the lease then ends by itself and the mail is due again.
  */
 
-import { decideFailureDsn } from '../bounce/dsn-decision.ts'
-import { failureDsn } from '../bounce/dsn-message.ts'
 import type { BounceEvent } from '../bounce/events.ts'
-import { RETURNED_CONTENT_LIMIT } from '../bounce/returned-content.ts'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
+import { type NoticePlan, type NoticeSettings, planNotices } from '../bounce/notice-plan.ts'
+import { type Notification, type NotifierOptions, notificationOf, sevenBitNotification } from '../bounce/notifier.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
-import type { BeginSignature } from '../signing/dkim.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
-import type { Claim, ClaimToken, NewMessage, Settlement, Spool } from '../spool/spool.ts'
+import type { Claim, ClaimToken, DeliveryMarks, NoticeToCome, Settlement, Spool } from '../spool/spool.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { DeliveryEvent, RecipientSummary, SettledClaim } from './events.ts'
 import type { LaneId } from './lane.ts'
@@ -21,23 +20,23 @@ import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
 import { type ClaimOutcomes, claimOutcomes } from './settlement.ts'
 
 export interface SettlerOptions {
-  readonly spool: Pick<Spool, 'settle' | 'release' | 'open'>
+  readonly spool: Pick<Spool, 'settle' | 'release'>
   readonly leases: Pick<LeaseKeeper, 'drop'>
   readonly wake: (lane: LaneId, dueAt?: number) => void
   readonly laneFor: (recipient: MailAddress) => LaneId
   readonly retry: RetryOptions
-  /** The name that this relay goes by, and the addr-spec of its postmaster: for notifications. */
-  readonly hostname: string
-  readonly postmaster: string
-  /** Of notifications; absent: they are not signed. */
-  readonly beginSignature?: BeginSignature | undefined
+  readonly notices: NoticeSettings
+  readonly notifier: NotifierOptions
   readonly now: () => number
   readonly random: () => number
   readonly emit: (event: DeliveryEvent | BounceEvent) => void
 }
 
+/** What goes into the settlement besides the outcomes, and what is told of it after the commit. */
 interface Notice {
-  readonly message?: NewMessage
+  readonly notification?: Notification
+  readonly later: readonly NoticeToCome[]
+  readonly marks: DeliveryMarks
   readonly events: readonly BounceEvent[]
 }
 
@@ -101,8 +100,10 @@ export class Settler {
     const id = `${claim.token}/${claim.attempts + 1}`
     const decided = claimOutcomes(progress, { now: settledAt, chance: random(), retry })
     const { outcomes, notice, ...waiting } = await this.#noticed(claim, decided, id)
-    const enqueue = notice.message === undefined ? [] : [notice.message]
-    const settlement: Settlement = { id, outcomes, enqueue, marks: claim.marks, ...waiting }
+    const { notification, later, marks } = notice
+    const enqueue = notification === undefined ? [] : [notification.message]
+    const notices = later.length === 0 ? {} : { notices: later }
+    const settlement: Settlement = { id, outcomes, enqueue, ...notices, marks, ...waiting }
     const result = await spool.settle(claim.token, settlement)
     const problem = shownProblem(outcomes)
     emit({
@@ -117,7 +118,7 @@ export class Settler {
       settled: {
         recipients: settledRecipients(claim, outcomes),
         met: progress.problems,
-        ...(notice.message === undefined ? {} : { dsnId: notice.message.id }),
+        ...(notification === undefined ? {} : { dsnId: notification.message.id }),
         ...(waiting.quarantine === undefined ? {} : { quarantine: waiting.quarantine }),
       },
     })
@@ -131,6 +132,7 @@ export class Settler {
       else if (outcome.kind === 'ambiguous') wake(claim.lane, outcome.dueAt)
     }
     for (const { deliveries } of enqueue) for (const { lane } of deliveries) wake(lane)
+    for (const { dueAt } of later) wake(NOTICE_LANE, dueAt)
   }
 
   /**
@@ -139,33 +141,29 @@ export class Settler {
    */
   async #noticed(claim: Claim, decided: ClaimOutcomes, settlementId: string): Promise<NoticedOutcomes> {
     try {
-      return { ...decided, notice: await this.#notice(claim, decided.outcomes, settlementId) }
+      return { ...decided, notice: await this.#notice(claim, decided, settlementId) }
     } catch (error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#options.emit({ event: 'delivery-defect', lane: claim.lane, detail, messages: 1 })
       const outcomes = decided.outcomes.filter(({ kind }) => kind !== 'failed')
-      return { ...decided, outcomes, quarantine: 'the notification could not be made', notice: { events: [] } }
+      const notice = { later: [], marks: claim.marks, events: [] }
+      return { ...decided, outcomes, quarantine: 'the notification could not be made', notice }
     }
   }
 
-  async #notice(claim: Claim, outcomes: readonly RecipientOutcome[], settlementId: string): Promise<Notice> {
-    if (!outcomes.some(({ kind }) => kind === 'failed')) return { events: [] }
-    const { spool, hostname, postmaster, laneFor, now, retry, beginSignature } = this.#options
-    const { id, envelope, recipients, receivedAt } = claim
-    const wanted = decideFailureDsn({ envelope, recipients }, outcomes).kind === 'notify'
-    const dsn = failureDsn({
-      original: { id, envelope, recipients, receivedAt },
-      outcomes,
-      contentStart: wanted ? await contentStart(spool, claim) : new Uint8Array(),
-      settlementId,
-      hostname,
-      postmaster,
-      laneFor,
-      now: now(),
-      maxAgeMs: retry.dsnMaxAgeMs,
-      beginSignature,
-    })
-    return dsn.kind === 'dsn' ? { message: dsn.message, events: dsn.events } : { events: dsn.events }
+  async #notice(claim: Claim, decided: ClaimOutcomes, settlementId: string): Promise<Notice> {
+    const { now, notices, notifier } = this.#options
+    if (decided.outcomes.every(isPlainDelivery)) return { later: [], marks: claim.marks, events: [] }
+    const plan = planNotices(claim, decided, { now: now(), settings: notices })
+    const marks = plan.delayNoticeAt === undefined ? claim.marks : { delayNoticeAt: plan.delayNoticeAt }
+    const telling = { original: claim, reported: plan.now, settlementId, gathered: false }
+    const told = await notificationOf(telling, notifier)
+    const notification = told ?? (await sevenBitNotification(claim, { ...decided, settlementId }, notifier))
+    const events = [
+      ...(notification === undefined ? [] : [notification.event]),
+      ...(notification?.event.event === 'dsn-downgraded' ? [] : untold(claim, plan)),
+    ]
+    return { ...(notification === undefined ? {} : { notification }), later: plan.later, marks, events }
   }
 
   #rejected(claim: Claim, error: unknown): void {
@@ -174,22 +172,15 @@ export class Settler {
   }
 }
 
-/** A notification without the returned part is better than none. */
-async function contentStart(spool: Pick<Spool, 'open'>, claim: Claim): Promise<Uint8Array> {
-  try {
-    const content = await spool.open(claim.id)
-    if (content.kind === 'memory') return content.bytes.subarray(0, RETURNED_CONTENT_LIMIT + 1)
-    const chunks: Uint8Array[] = []
-    let size = 0
-    for await (const chunk of content.open() as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size > RETURNED_CONTENT_LIMIT) break
-    }
-    return Buffer.concat(chunks)
-  } catch {
-    return new Uint8Array()
-  }
+/** Nearly all mail: nobody is told. */
+function isPlainDelivery(outcome: RecipientOutcome): boolean {
+  return outcome.kind === 'delivered' && outcome.withoutDsn !== true
+}
+
+function untold({ id }: Claim, plan: NoticePlan): readonly BounceEvent[] {
+  if (plan.untold === undefined) return []
+  const { failed, reason } = plan.untold
+  return [{ event: 'failure-not-reported', id, recipients: failed, reason }]
 }
 
 export function summaryOf(outcomes: readonly { readonly kind: keyof RecipientSummary }[]): RecipientSummary {

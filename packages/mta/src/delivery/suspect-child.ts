@@ -49,7 +49,7 @@ async function deliver(task: SuspectTask): Promise<void> {
   say({ kind: 'end' })
 }
 
-function options({ claim, leaseLeftMs, demand, sts, dane, settings, ...task }: SuspectTask): DeliveryOptions {
+function options({ claim, leaseLeftMs, demand, sts, dane, signs, settings, ...task }: SuspectTask): DeliveryOptions {
   const { routes, literal, policies } = task
   const { sources, ...plain } = settings
   const judged = new Map<string, JudgedAddress['judgement']>()
@@ -67,6 +67,7 @@ function options({ claim, leaseLeftMs, demand, sts, dane, settings, ...task }: S
         const bytes = await ask('open', { id })
         return { kind: 'memory', size: bytes.length, bytes }
       },
+      admin: { show: (id) => ask('show', { id }) },
     },
     scheduler: { wake: (lane, dueAt) => say({ kind: 'wake', lane, dueAt }) },
     permits: createLocalPermits(),
@@ -83,6 +84,7 @@ function options({ claim, leaseLeftMs, demand, sts, dane, settings, ...task }: S
     routes: arrivedRoutes(routes),
     ...(sts ? { sts: ASKED_SOURCE } : {}),
     ...(dane ? { dane: { factsFor: (question) => ask('dane', { question }) } } : {}),
+    ...(signs ? { signNotice: (message, signedAt) => ask('sign-notice', { message, signedAt }) } : {}),
     ...{ ...policies, preload: () => policies.preload },
     emit: (event) => say({ kind: 'event', event }),
     now: Date.now,

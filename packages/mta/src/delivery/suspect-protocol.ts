@@ -16,10 +16,12 @@ import type {
   StsFacts,
 } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
+import type { NoticeSettings } from '../bounce/notice-plan.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
+import type { SignedMessage } from '../signing/dkim.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { Claim, ClaimToken, Settlement, SettleOutcome } from '../spool/spool.ts'
+import type { Claim, ClaimToken, QueueEntry, Settlement, SettleOutcome } from '../spool/spool.ts'
 import type { DeliveryEvent } from './events.ts'
 import type { PolicySettings } from './host-policy.ts'
 import type { LaneId } from './lane.ts'
@@ -35,6 +37,8 @@ export interface SuspectTask {
   readonly sts: boolean
   /** So is DANE. */
   readonly dane: boolean
+  /** So are the keys that sign notifications. */
+  readonly signs: boolean
   /** What the operator has written about policies, the preload list as far as it is about this next hop. */
   readonly policies: TravellingPolicies
   readonly settings: ChildSettings
@@ -56,6 +60,7 @@ export interface ChildSettings {
   readonly sources: readonly SourcePool[] | undefined
   readonly timeouts: SmtpTimeouts
   readonly retry: RetryOptions
+  readonly notices: NoticeSettings
   readonly leaseMs: number
   readonly stopGraceMs: number
 }
@@ -74,6 +79,11 @@ export interface Questions {
   readonly settle: { readonly ask: { token: ClaimToken; settlement: Settlement }; readonly answer: SettleOutcome }
   readonly release: { readonly ask: { tokens: readonly ClaimToken[] }; readonly answer: null }
   readonly open: { readonly ask: { id: QueueId }; readonly answer: Uint8Array }
+  readonly show: { readonly ask: { id: QueueId }; readonly answer: QueueEntry | undefined }
+  readonly 'sign-notice': {
+    readonly ask: { message: Uint8Array; signedAt: number }
+    readonly answer: SignedMessage
+  }
   readonly mx: { readonly ask: { name: DomainName }; readonly answer: DnsAnswer<MxRecord> }
   readonly address: {
     readonly ask: { name: DomainName; family: 4 | 6; lane: LaneId }

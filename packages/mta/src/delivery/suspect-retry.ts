@@ -6,6 +6,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { type AddressJudgement, invariant } from '@hermetic/policy'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
+import { defaultNoticeSettings } from '../bounce/notice-plan.ts'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
@@ -129,17 +131,26 @@ function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<Chi
 
 function taskFor(claim: Claim, { delivery }: SuspectRetryOptions): SuspectTask {
   const { leaseUntilMono, ...rest } = claim
-  const { nextHop } = laneOf(claim.lane)
-  const demand = delivery.demandFor?.(nextHop) ?? 'nothing'
-  const sts = delivery.sts !== undefined
   const leaseLeftMs = leaseUntilMono - delivery.monotonic()
+  const has = { sts: delivery.sts !== undefined, dane: delivery.dane !== undefined }
+  const signs = delivery.signNotice !== undefined
   const routes = travellingRoutes(delivery.routes, claim.lane)
-  const dane = delivery.dane !== undefined
+  const task = { claim: rest, leaseLeftMs, ...has, signs, routes, settings: settingsOf(delivery) }
+  return { ...task, ...destinationOf(claim.lane, delivery) }
+}
+
+function destinationOf(
+  lane: LaneId,
+  delivery: DeliveryOptions,
+): Pick<SuspectTask, 'demand' | 'policies'> & Partial<Pick<SuspectTask, 'literal'>> {
+  // What a sender is to be told goes nowhere by itself.
+  if (lane === NOTICE_LANE) return { demand: 'nothing', policies: ownPolicies(delivery) }
+  const { nextHop } = laneOf(lane)
+  const demand = delivery.demandFor?.(nextHop) ?? 'nothing'
   const policies = travellingPolicies(delivery, nextHop)
-  const task = { claim: rest, leaseLeftMs, demand, sts, dane, policies, routes, settings: settingsOf(delivery) }
-  if (nextHop.kind === 'name') return task
+  if (nextHop.kind === 'name') return { demand, policies }
   const { address } = nextHop
-  return { ...task, literal: { address, judgement: guardOf(claim.lane, delivery)(address) } }
+  return { demand, policies, literal: { address, judgement: guardOf(lane, delivery)(address) } }
 }
 
 function travellingPolicies(
@@ -149,9 +160,16 @@ function travellingPolicies(
   const list = preload?.()
   const entry = nextHop.kind === 'name' ? list?.entries.get(nextHop.name) : undefined
   if (list === undefined || nextHop.kind !== 'name' || entry === undefined) {
-    return { overrides, enforcement, preload: undefined }
+    return ownPolicies({ overrides, enforcement })
   }
   return { overrides, enforcement, preload: { ...list, entries: new Map([[nextHop.name, entry]]) } }
+}
+
+function ownPolicies({
+  overrides,
+  enforcement,
+}: Pick<DeliveryOptions, 'overrides' | 'enforcement'>): TravellingPolicies {
+  return { overrides, enforcement, preload: undefined }
 }
 
 function guardOf(
@@ -168,6 +186,7 @@ function settingsOf(delivery: DeliveryOptions): ChildSettings {
     ...{ hostname, postmaster, self, port, ca, sources },
     timeouts: delivery.timeouts ?? DEFAULT_TIMEOUTS,
     retry: delivery.retry ?? defaultRetryOptions,
+    notices: delivery.notices ?? defaultNoticeSettings,
     leaseMs: delivery.leaseMs ?? LEASE_MS,
     stopGraceMs: delivery.stopGraceMs ?? STOP_GRACE_MS,
   }
@@ -195,6 +214,11 @@ async function answerTo({ name, ask }: Question, { spool, delivery }: SuspectRet
       return null
     case 'open':
       return wholeContent(await spool.open(ask.id))
+    case 'show':
+      return spool.admin.show(ask.id)
+    case 'sign-notice':
+      invariant(delivery.signNotice !== undefined, 'a child that was told so asks for signatures')
+      return delivery.signNotice(ask.message, ask.signedAt)
     case 'mx':
       return delivery.resolver.mx(ask.name)
     case 'address': {

@@ -348,8 +348,14 @@ const delivery = {
 const bounce = {
   'dsn-queued': {
     level: 'info',
-    sentence: 'A failure notification to the sender was queued.',
-    fields: { id: 'word', dsnId: 'word', recipients: 'number', dkim: 'facts' },
+    sentence: 'A notification to the sender was queued.',
+    fields: { id: 'word', dsnId: 'word', action: 'word', recipients: 'number', gathered: 'history', dkim: 'facts' },
+  },
+  'dsn-downgraded': {
+    level: 'info',
+    sentence:
+      'A host on the way to the sender could not take a notification as it was: it goes once more in seven bits.',
+    fields: { id: 'word', dsnId: 'word', missing: 'word' },
   },
   'failure-not-reported': {
     level: 'warn',

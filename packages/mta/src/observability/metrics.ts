@@ -140,7 +140,15 @@ export const METRICS = {
   hermetic_leases_lost_total: { type: 'counter', help: 'Messages whose lease ended before they were sent.' },
   hermetic_store_failures_total: { type: 'counter', help: 'Store failures met by delivery.', labels: ['step'] },
   hermetic_defects_total: { type: 'counter', help: 'Contained defects of the relay.', labels: ['room'] },
-  hermetic_dsns_total: { type: 'counter', help: 'Failure notifications queued for senders.' },
+  hermetic_dsns_total: {
+    type: 'counter',
+    help: 'Notifications queued for senders, by the worst that they tell: failed, delayed, relayed.',
+    labels: ['action'],
+  },
+  hermetic_dsns_downgraded_total: {
+    type: 'counter',
+    help: 'Notifications sent once more in seven bits, because a host on the way to the sender takes nothing else.',
+  },
   hermetic_failures_not_reported_total: {
     type: 'counter',
     help: 'Failed recipients of which no sender was told.',
@@ -330,7 +338,8 @@ const UPDATES: Rooms = {
   'suspect-tried': ({ end }) => [count('hermetic_suspects_tried_total', { end })],
   'delivery-defect': () => [count('hermetic_defects_total', { room: 'delivery' })],
 
-  'dsn-queued': ({ dkim }) => [count('hermetic_dsns_total'), ...signed(dkim)],
+  'dsn-queued': ({ action, dkim }) => [count('hermetic_dsns_total', { action }), ...signed(dkim)],
+  'dsn-downgraded': () => [count('hermetic_dsns_downgraded_total')],
   'failure-not-reported': ({ recipients, reason }) => [
     count('hermetic_failures_not_reported_total', { reason }, recipients),
   ],

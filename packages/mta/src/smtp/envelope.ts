@@ -17,6 +17,8 @@ export interface Envelope {
   readonly dsn: DsnEnvelope
   /** Octets of the content with CRLF line ends, before dot-stuffing (RFC 1870 §5). */
   readonly size: number
+  /** Into how many lanes it was accepted, when into several: its sender is told of all of them together. */
+  readonly lanes?: number
   /** Who submitted it, for logs and limits. */
   readonly origin: Origin
   /** RFC 6710 §3: −9 to 9, as authorised at submission; absent: 0. */

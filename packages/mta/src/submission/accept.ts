@@ -20,7 +20,10 @@ export function messageAcceptor(options: AcceptOptions): AcceptMessage {
   const { spool, laneFor, maxAgeMs, onAccepted } = options
   return async (message) => {
     const deliveries = partitionByLane(message.recipients, laneFor)
-    const answer = await spool.accept({ ...message, deliveries, expiresAt: message.receivedAt + maxAgeMs })
+    const lanes = deliveries.length
+    const envelope = lanes > 1 ? { ...message.envelope, lanes } : message.envelope
+    const expiresAt = message.receivedAt + maxAgeMs
+    const answer = await spool.accept({ ...message, envelope, deliveries, expiresAt })
     if (answer.kind === 'accepted') onAccepted(deliveries.map((delivery) => delivery.lane))
     return answer
   }

@@ -1,11 +1,13 @@
 /**
  * The `[delivery]` table in the words of the rooms that use it. Pure.
  */
+import { defaultNoticeSettings } from '../bounce/notice-plan.ts'
 import type { Config } from '../config/schema.ts'
 import type { DeliveryOptions } from '../delivery/delivery.ts'
 import { defaultReuseLimits, type ReuseLimits } from '../delivery/reuse.ts'
 import type { SiteLimits } from '../limits/permits.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
+import { type BeginSignature, signWhole } from '../signing/dkim.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 
 export function retryOptions({ delivery }: Config): RetryOptions {
@@ -37,6 +39,18 @@ export function dialSettings({
     deadHostMs: delivery.dead_host_memory,
     addressesPerHostMax: delivery.addresses_per_host,
     connectionsPerAttemptMax: delivery.connections_per_attempt,
+  }
+}
+
+/** What senders are told, and by whose hand it is signed. */
+export function noticeOptions(
+  { delivery }: Config,
+  begin: BeginSignature | undefined,
+): Pick<DeliveryOptions, 'notices' | 'signNotice'> {
+  const delayAfterMs = delivery.delay_notice === 0 ? undefined : delivery.delay_notice
+  return {
+    notices: { ...defaultNoticeSettings, delayAfterMs },
+    ...(begin === undefined ? {} : { signNotice: (message, signedAt) => signWhole(begin, message, signedAt) }),
   }
 }
 

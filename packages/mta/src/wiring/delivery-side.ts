@@ -16,7 +16,7 @@ import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
 import { configuredSources } from './configured-sources.ts'
 import { daneSource } from './dane-source.ts'
-import { retryOptions, reuseLimits } from './delivery-settings.ts'
+import { noticeOptions, retryOptions, reuseLimits } from './delivery-settings.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
 import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
@@ -125,7 +125,7 @@ async function startParts(
   })
   const options: DeliveryOptions = {
     ...destinations.options,
-    ...{ spool, scheduler, permits, beginSignature },
+    ...{ spool, scheduler, permits, ...noticeOptions(config, beginSignature) },
     postmaster: formatAddress(postmasterOf(config)),
     retry: retryOptions(config),
     reuse: reuseLimits(config),

@@ -50,6 +50,11 @@ export const delivery = table(
       sentence: 'The same for notifications, whose own failure nobody is told of.',
       source: 'conformance SMTP-54',
     }),
+    delay_notice: defaulted(duration({ min: 0, max: 30 * DAY }), '4h', {
+      sentence:
+        'The age at which the sender of a message that is still waiting is told so, once; 0s: never. Senders may ask for it or forbid it (NOTIFY).',
+      source: 'RFC 3461 §5.2.5, conformance DSN-06',
+    }),
     retry_quick: listOf(duration({ min: SECOND, max: DAY }), ['5m', '10m', '20m'], {
       maxItems: RETRIES_MAX,
       sentence:

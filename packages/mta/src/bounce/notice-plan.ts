@@ -1,0 +1,101 @@
+/**
+ * What a sender is told of one settlement: with it, later, or not at all. Pure.
+ *
+ * A message for several next hops is told of at moments of its own, so that a hundred of them that fail make one
+ * notification or two and not a hundred (decision 0017). That mail is delayed is told once for each delivery, at the
+ * time that the settings name, and only if it will still be waiting then.
+ */
+import type { ClaimOutcomes } from '../delivery/settlement.ts'
+import type { Claim, NoticeToCome } from '../spool/spool.ts'
+import { type DsnDecision, decideDsn, notifiedSender } from './dsn-decision.ts'
+import { NOTICE_LANE } from './notice-lane.ts'
+import { type NoticeMoments, noticeMoment } from './notice-moment.ts'
+import type { Reported } from './reported.ts'
+
+export interface NoticeSettings {
+  /** Since arrival; undefined: nobody is told of delays. */
+  readonly delayAfterMs: number | undefined
+  readonly moments: NoticeMoments
+}
+
+const HOUR_MS = 3_600_000
+
+/** DSN-06: after four hours, once. */
+export const defaultNoticeSettings: NoticeSettings = {
+  delayAfterMs: 4 * HOUR_MS,
+  moments: { firstMs: 15_000, gapMaxMs: 900_000 },
+}
+
+export interface NoticePlan {
+  readonly now: readonly Reported[]
+  readonly later: readonly NoticeToCome[]
+  /** UTC milliseconds: the mark of the delivery from now on. */
+  readonly delayNoticeAt?: number
+  readonly untold?: DsnDecision['untold']
+}
+
+export type NoticedClaim = Pick<Claim, 'envelope' | 'recipients' | 'receivedAt' | 'expiresAt' | 'marks'>
+
+interface Moment {
+  readonly now: number
+  readonly settings: NoticeSettings
+}
+
+export function planNotices(claim: NoticedClaim, decided: ClaimOutcomes, moment: Moment): NoticePlan {
+  const { envelope } = claim
+  const { reported, untold } = decideDsn(claim, decided.outcomes)
+  const ended = reported.filter(({ action }) => action !== 'delayed')
+  const gathered = envelope.lanes !== undefined && ended.length > 0
+  const delay = delayNotice(claim, { reported, decided }, moment)
+  const later = [
+    ...(gathered ? [{ lane: NOTICE_LANE, dueAt: gatheredAt(claim, moment), recipients: indexes(ended) }] : []),
+    ...(delay === undefined ? [] : [delay]),
+  ]
+  return {
+    now: gathered ? [] : ended,
+    later,
+    ...(delay === undefined ? {} : { delayNoticeAt: delay.dueAt }),
+    ...(untold === undefined ? {} : { untold }),
+  }
+}
+
+interface Decided {
+  readonly reported: readonly Reported[]
+  readonly decided: ClaimOutcomes
+}
+
+/** Of those that are certain to wait beyond the time at which a delay is worth a word. */
+function delayNotice(claim: NoticedClaim, { reported, decided }: Decided, moment: Moment): NoticeToCome | undefined {
+  const { delayAfterMs } = moment.settings
+  if (delayAfterMs === undefined || claim.marks.delayNoticeAt !== undefined) return undefined
+  const markAt = claim.receivedAt + delayAfterMs
+  // Whoever is told within the hour that it failed need not be told now that it waits.
+  if (markAt >= claim.expiresAt || notifiedSender(claim.envelope) === undefined) return undefined
+  const wanted = new Set(indexes(reported.filter(({ action }) => action === 'delayed')))
+  const waiting = decided.outcomes.filter((outcome) => {
+    if (!wanted.has(outcome.index) || outcome.kind === 'delivered' || outcome.kind === 'failed') return false
+    // An operator decides when it goes on, and may take long.
+    const held = outcome.kind === 'ambiguous' && isHeld(decided)
+    return held || outcome.dueAt > Math.max(markAt, moment.now)
+  })
+  if (waiting.length === 0) return undefined
+  const dueAt = markAt > moment.now ? markAt : gatheredAt(claim, moment)
+  return {
+    lane: NOTICE_LANE,
+    dueAt: isHeld(decided) ? moment.now : dueAt,
+    recipients: waiting.map(({ index }) => index),
+  }
+}
+
+/** Nothing will happen to it by itself: its sender is told at once. */
+function isHeld({ hold }: ClaimOutcomes): boolean {
+  return hold !== undefined
+}
+
+function gatheredAt({ envelope, receivedAt }: NoticedClaim, { now, settings }: Moment): number {
+  return envelope.lanes === undefined ? now : noticeMoment({ receivedAt, now }, settings.moments)
+}
+
+function indexes(reported: readonly Reported[]): readonly number[] {
+  return reported.map(({ recipient }) => recipient.index)
+}
