@@ -177,7 +177,7 @@ async function visit(host: CandidateHost, walk: Walk): Promise<void> {
     return
   }
   const attempts = Math.max(...walk.queue.map(({ claim }) => claim.attempts))
-  for (const progress of walk.queue) progress.breaks = 0
+  for (const progress of walk.queue) progress.beginHost()
   const left = [...dialOrder(host.addresses, firstFamily(attempts))]
   const visit: Visit = { host, requirement, refused: [], left, fruitless: new Map() }
   // What came back once may have come back because of the address: not over the connection that happens to be there.

@@ -35,6 +35,8 @@ export class ClaimProgress {
   #abandoned = false
   /** Sessions at the present host that broke while they carried this message. */
   breaks = 0
+  /** Recipients, by index, that the present host has answered for. */
+  readonly #asked = new Set<number>()
   /** A transaction carries it. */
   inTransaction = false
   /** The policy of the domain was looked for again for this attempt (RFC 8461 §5.1). */
@@ -47,6 +49,11 @@ export class ClaimProgress {
 
   get open(): readonly OpenRecipient[] {
     return [...this.#open.values()]
+  }
+
+  /** Open, and the present host has not answered for them. */
+  get unasked(): readonly OpenRecipient[] {
+    return this.#asked.size === 0 ? this.open : this.open.filter(({ index }) => !this.#asked.has(index))
   }
 
   get isDone(): boolean {
@@ -75,6 +82,16 @@ export class ClaimProgress {
   /** Everything that was noted in this attempt, in order; each problem once. */
   get problems(): readonly DeliveryProblem[] {
     return [...new Set([...this.#problems.values()].flat())]
+  }
+
+  /** Another host comes: what the last one said is noted. */
+  beginHost(): void {
+    this.breaks = 0
+    this.#asked.clear()
+  }
+
+  asked(index: number): void {
+    this.#asked.add(index)
   }
 
   settle(index: number, disposition: Disposition): void {

@@ -98,8 +98,10 @@ export class ConnectionPool {
 
   #isWarm({ session, since }: Idle): boolean {
     const now = this.#options.monotonic()
-    const { usable, idle, transactions } = session.connection
-    const facts = { usable: usable && idle, idleMs: now - since, ageMs: now - session.openedAt, transactions }
+    const { usable, idle, transactions, capabilities } = session.connection
+    // RFC 9422: the peer takes no more on this one.
+    const full = transactions >= (capabilities?.limits.mailMax ?? Number.POSITIVE_INFINITY)
+    const facts = { usable: usable && idle && !full, idleMs: now - since, ageMs: now - session.openedAt, transactions }
     return isWarm(facts, this.#reuse)
   }
 

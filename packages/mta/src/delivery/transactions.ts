@@ -7,7 +7,9 @@
  * next is decided by `attempt.ts`.
  */
 import { assertNever, type MessageTls, type StsFacts, tlsOptionalOutcome } from '@hermetic/policy'
+import type { SmtpLimits } from '../smtp/capabilities.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
+import { recipientGroup } from '../smtp/recipient-group.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { NotSentReason, RecipientResult, TransactionResult } from '../smtp/transaction.ts'
 import { type Content, ContentUnreadable, type Spool } from '../spool/spool.ts'
@@ -123,11 +125,19 @@ async function oneAfterTheOther(run: Run): Promise<void> {
 }
 
 function take(run: Run): ClaimProgress | undefined {
-  if (!mayBegin(run) || run.begun + run.taken >= run.options.transactionsMax) return undefined
+  const { mailMax = Number.POSITIVE_INFINITY } = limitsOf(run)
+  if (!mayBegin(run) || run.begun + run.taken >= Math.min(run.options.transactionsMax, mailMax)) return undefined
   const next = run.queue.shift()
   if (next !== undefined) run.taken += 1
   return next
 }
+
+/** RFC 9422: what the peer said in the EHLO in force. */
+function limitsOf({ session }: Run): SmtpLimits {
+  return session.connection.capabilities?.limits ?? NO_LIMITS
+}
+
+const NO_LIMITS: SmtpLimits = {}
 
 function mayBegin({ session, options, broken, failed }: Run): boolean {
   return !failed && broken === undefined && session.connection.usable && options.mayBegin()
@@ -153,7 +163,7 @@ function setAside(progress: ClaimProgress, detail: string, { now }: Transactions
 async function transact(progress: ClaimProgress, content: Content, run: Run): Promise<void> {
   const { session, options } = run
   const { claim } = progress
-  const recipients = progress.open
+  const recipients = recipientGroup(progress.unasked, limitsOf(run))
   const startedAt = options.now()
   const reused = session.connection.transactions
   progress.inTransaction = true
@@ -196,10 +206,12 @@ function apply(progress: ClaimProgress, result: TransactionResult, run: Run): bo
 function applyRecipients(progress: ClaimProgress, results: readonly RecipientResult[], run: Run): void {
   settleAnswered(progress, results, run)
   const accepted = results.some(({ kind }) => kind === 'accepted')
+  const tooMany = results.some(({ kind }) => kind === 'too-many-recipients')
+  for (const { kind, index } of results) if (kind !== 'too-many-recipients') progress.asked(index)
   if (accepted) run.accepted += 1
   if (progress.isDone) run.options.onDone(progress)
-  // SMTP-29: the rest goes into a further transaction now, as long as each takes some.
-  else if (accepted && results.some(({ kind }) => kind === 'too-many-recipients')) run.queue.unshift(progress)
+  // SMTP-29: the rest goes into a further transaction now, as long as each takes some; RFC 9422: so do those beyond a limit.
+  else if (progress.unasked.length > 0 && (accepted || !tooMany)) run.queue.unshift(progress)
   else run.refused.push(progress)
 }
 
