@@ -54,6 +54,7 @@ export {
   type Reporter,
   type ReportSubject,
   renderReport,
+  reportedPolicies,
   type TlsReport,
   tlsReport,
 } from './report.ts'

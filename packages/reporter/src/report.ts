@@ -67,8 +67,13 @@ export function tlsReport(reporter: Reporter, subject: ReportSubject, tally: Dom
     'date-range': { 'start-datetime': start, 'end-datetime': end },
     'contact-info': reporter.contactInfo,
     'report-id': subject.reportId,
-    policies: entriesOf(subject.policyDomain, tally).map(policyEntry),
+    policies: reportedPolicies(subject.policyDomain, tally),
   }
+}
+
+/** A sum as a report about it would tell it. */
+export function reportedPolicies(policyDomain: DomainName, tally: DomainTally): readonly PolicyEntry[] {
+  return entriesOf(policyDomain, tally).map(policyEntry)
 }
 
 /** UTF-8 without a byte-order mark (RFC 7493 §2.1), one line end at the end. */

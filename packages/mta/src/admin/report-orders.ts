@@ -25,6 +25,7 @@ export function reportOrders(admin: ReportAdmin | undefined): readonly ControlOr
     order('days', parseNothing, (reports) => reports.days()),
     order('reports', parsePage, (reports, { day, ...page }) => reports.reports(day, page)),
     order('preview', parsePage, (reports, { day, ...page }) => reports.preview(day, page)),
+    order('sums', parseSums, (reports, { domain, day }) => reports.sums(domain, day)),
     order('run', parseRun, (reports, asked) => reports.run(asked)),
   ]
 }
@@ -36,6 +37,8 @@ export function reportClient(ask: Ask): ReportAdmin {
     days: () => ask('/tlsrpt/days', {}),
     reports: (day, asked) => ask('/tlsrpt/reports', { day, ...page(asked) }),
     preview: (day, asked) => ask('/tlsrpt/preview', { day, ...page(asked) }),
+    sums: async (domain, day) =>
+      (await ask<Awaited<ReturnType<ReportAdmin['sums']>> | null>('/tlsrpt/sums', { domain, day })) ?? undefined,
     run: ({ day, urgent }) => ask('/tlsrpt/run', { day, urgent }),
   }
 }
@@ -54,6 +57,14 @@ function parsePage(body: unknown): Result<ReportPage & { readonly day: UtcDay },
   if (after === undefined) return ok({ day, limit })
   const name = domainOf(after)
   return name === undefined ? err('after: not a domain') : ok({ day, limit, after: name })
+}
+
+function parseSums(body: unknown): Result<{ readonly domain: DomainName; readonly day: UtcDay }, string> {
+  const fields = fieldsOf(body, ['domain', 'day'])
+  if (!fields.ok) return fields
+  const [domain, day] = [domainOf(fields.value['domain']), dayOf(fields.value['day'])]
+  if (domain === undefined) return err('domain: not a domain')
+  return day === undefined ? err('day: not a day') : ok({ domain, day })
 }
 
 function parseRun(body: unknown): Result<RunOrder, string> {

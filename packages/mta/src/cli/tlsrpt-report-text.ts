@@ -19,10 +19,15 @@ export function reportTables(report: ReadReport, width: number | undefined): str
     fact('Contact', report.contactInfo),
     fact('Days', `${text(report.start)} to ${text(report.end)}`),
     fact('Sessions', `${good} good, ${failed} failed, by policy`),
-    ...policies.slice(0, POLICIES_SHOWN).map((policy) => `\n${policyText(policy, width)}`),
-    more(policies.length - POLICIES_SHOWN, 'policy entry'),
+    policyTables(policies, width),
     findings.length === 0 ? '' : `\n${findingsText(findings, width)}`,
   ].join('')
+}
+
+/** Each behind an empty line. */
+export function policyTables(policies: readonly ReadPolicy[], width: number | undefined): string {
+  const shown = policies.slice(0, POLICIES_SHOWN).map((policy) => `\n${policyText(policy, width)}`)
+  return `${shown.join('')}${more(policies.length - POLICIES_SHOWN, 'policy entry')}`
 }
 
 function policyText(policy: ReadPolicy, width: number | undefined): string {

@@ -4,12 +4,14 @@ import { tlsrptKey } from './tlsrpt-key.ts'
 import { tlsrptPending } from './tlsrpt-pending.ts'
 import { tlsrptRead } from './tlsrpt-read.ts'
 import { tlsrptRun } from './tlsrpt-run.ts'
+import { tlsrptShow } from './tlsrpt-show.ts'
 import { type Terminal, UsageError, type Verb } from './verb.ts'
 
 export type Subverb = (args: readonly string[], terminal: Terminal) => Promise<number>
 
 const SUBVERBS: Readonly<Record<string, Subverb>> = {
   run: tlsrptRun,
+  show: tlsrptShow,
   pending: tlsrptPending,
   key: tlsrptKey,
   read: tlsrptRead,
@@ -18,11 +20,14 @@ const SUBVERBS: Readonly<Record<string, Subverb>> = {
 export const tlsrpt: Verb = {
   summary: 'daily TLS reports: send them, see what waits, make their key, read those of others',
   help: `Usage: hermetic tlsrpt run     [--day DAY] [--now] [--dry-run] [--json]
+       hermetic tlsrpt show    DOMAIN DAY [--json]
        hermetic tlsrpt pending [--json]
        hermetic tlsrpt key     [SELECTOR] [--check]
        hermetic tlsrpt read    [FILE…] [--json]
 
   run      send what is due, in the running relay; it does so by itself every minute
+  show     what was counted of sessions with a domain on a day (UTC): by policy the sessions that were good, and why the
+           others were not; also of a day that is not over. Kept for two days after it, for domains that want reports
   pending  reports that are not done, with every target, its attempts and its last trouble; when no relay runs, from
            tlsrpt.db
   key      make the key that signs report mails, or show it again: the record for DNS and the lines for hermetic.toml.
@@ -40,6 +45,7 @@ export const tlsrpt: Verb = {
 Examples:
   hermetic tlsrpt key
   hermetic tlsrpt run --dry-run
+  hermetic tlsrpt show example.com today
   hermetic tlsrpt pending
   hermetic tlsrpt read report.eml
 `,

@@ -1,5 +1,7 @@
 /** What operators may see and order of daily reports: the relay's own, or the store's when no relay runs. */
+import type { DomainName } from '@hermetic/policy'
 import {
+  type PolicyEntry,
   type PreviewOptions,
   type PreviewPage,
   previewReports,
@@ -8,6 +10,7 @@ import {
   type ReportState,
   type ResultStore,
   type RunSummary,
+  reportedPolicies,
   type UtcDay,
 } from '@hermetic/reporter'
 
@@ -15,6 +18,8 @@ export interface ReportAdmin {
   days(): Promise<readonly UtcDay[]>
   reports(day: UtcDay, page: ReportPage): Promise<readonly ReportState[]>
   preview(day: UtcDay, page: ReportPage): Promise<PreviewPage>
+  /** What was counted of a domain on a day, as a report would tell it; undefined: nothing. */
+  sums(policyDomain: DomainName, day: UtcDay): Promise<readonly PolicyEntry[] | undefined>
   /** A long one goes on in the relay. */
   run(order: RunOrder): Promise<RunAnswer>
 }
@@ -39,6 +44,10 @@ export function createReportAdmin({ sender, ...options }: ReportAdminOptions): R
     days: () => options.store.days(),
     reports: (day, page) => options.store.reports(day, page),
     preview: (day, page) => previewReports(options, { day, ...page }),
+    sums: async (policyDomain, day) => {
+      const tally = await options.store.tally(policyDomain, day)
+      return tally && reportedPolicies(policyDomain, tally)
+    },
     run: (order) => awaited(sender.run(order)),
   }
 }
