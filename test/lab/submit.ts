@@ -22,6 +22,8 @@ export interface DialogueOptions {
     readonly maxVersion?: 'TLSv1.1' | 'TLSv1.2'
     readonly ciphers?: string
   }
+  /** In clear, before everything else: what a proxy says. */
+  readonly first?: string | Buffer
 }
 
 export class SmtpDialogue {
@@ -37,11 +39,13 @@ export class SmtpDialogue {
     this.#listen()
   }
 
-  static async open({ port, host = '127.0.0.1', tls }: DialogueOptions): Promise<SmtpDialogue> {
+  static async open({ port, host = '127.0.0.1', tls, first }: DialogueOptions): Promise<SmtpDialogue> {
+    const under = connectTcp({ port, host })
+    if (first !== undefined) under.write(first)
     const socket =
       tls === undefined
-        ? connectTcp({ port, host })
-        : connectTls({ port, host, servername: 'localhost', rejectUnauthorized: tls.ca !== undefined, ...tls })
+        ? under
+        : connectTls({ socket: under, servername: 'localhost', rejectUnauthorized: tls.ca !== undefined, ...tls })
     await once(socket, tls === undefined ? 'connect' : 'secureConnect')
     socket.setNoDelay(true)
     return new SmtpDialogue(socket)

@@ -21,6 +21,7 @@ describe('without a file', () => {
         tls: 'starttls',
         require_auth: true,
         allow_networks: [],
+        proxy_networks: [],
         repair_line_ends: false,
       },
     ])
@@ -55,7 +56,7 @@ describe('problems, as they are told', () => {
       'data_dir = "a"\ndata_dir = "b"\nthread = 1\n',
       [
         'hermetic.toml:2:1: this key is written twice; remove one of the two',
-        'hermetic.toml:3:1: thread is not a setting; remove it; known here: hostname, data_dir, postmaster, queue, listener, credential, network_quota, submission, dns, delivery, route, dkim, trust, mta_sts, dane, policy_override, egress, tlsrpt, socketmap, history, metrics, log',
+        'hermetic.toml:3:1: thread is not a setting; remove it; known here: hostname, data_dir, postmaster, queue, listener, credential, network_quota, submission, dns, delivery, route, source, dkim, trust, mta_sts, dane, policy_override, egress, tlsrpt, socketmap, suppression, history, metrics, log',
       ],
     ],
     [
@@ -239,6 +240,13 @@ describe('listeners', () => {
       [
         'hermetic.toml:4:33: listener[0].allow_networks[1] is so wide that this would be an open relay: "0.0.0.0/1"; write the networks of your own senders',
         'hermetic.toml:4:46: listener[0].allow_networks[2] is so wide that this would be an open relay: "::/0"; write the networks of your own senders',
+      ],
+    ],
+    [
+      'half of the internet is not a network of proxies',
+      '[[listener]]\nkind = "submission"\nport = 2525\nproxy_networks = ["10.0.0.0/8", "0.0.0.0/0"]\n',
+      [
+        'hermetic.toml:4:33: listener[0].proxy_networks[1] is so wide that strangers could name any client: "0.0.0.0/0"; write the networks of your own proxies',
       ],
     ],
     [

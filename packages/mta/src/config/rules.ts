@@ -63,6 +63,7 @@ function listenerFindings(listener: ReadableListener, index: number): readonly F
     ...certificateFindings(listener, at),
     ...loginFindings(listener, at),
     ...openRelayFindings(listener, at),
+    ...proxyFindings(listener, at),
     ...repairFindings(listener, at),
   ]
 }
@@ -105,13 +106,26 @@ function openRelayFindings(listener: ReadableListener, at: At): readonly Finding
   }
   if (requiresAuth(listener)) return []
   return networks.flatMap((network, position) => {
-    const prefix = Number(network?.split('/')[1])
-    if (network === undefined || prefix >= WIDEST_PREFIX[network.includes(':') ? 6 : 4]) return []
+    if (network === undefined || !isTooWide(network)) return []
     const wrong = `is so wide that this would be an open relay: "${network}"`
     const path = [...at('allow_networks'), position]
     const remedy = 'write the networks of your own senders'
     return [{ path, wrong, remedy, read: [at('kind'), at('require_auth'), path] }]
   })
+}
+
+/** Who may name the client decides who may relay. */
+function proxyFindings({ proxy_networks: networks = [] }: ReadableListener, at: At): readonly Finding[] {
+  return networks.flatMap((network, position) => {
+    if (network === undefined || !isTooWide(network)) return []
+    const wrong = `is so wide that strangers could name any client: "${network}"`
+    const path = [...at('proxy_networks'), position]
+    return [{ path, wrong, remedy: 'write the networks of your own proxies', read: [path] }]
+  })
+}
+
+function isTooWide(network: string): boolean {
+  return Number(network.split('/')[1]) < WIDEST_PREFIX[network.includes(':') ? 6 : 4]
 }
 
 /** RFC 5321 §6.4: a relay passes on what it gets; SMUG-02: what it cannot pass on as it is, it refuses. */

@@ -169,9 +169,7 @@ function mailParameterFault(keyword: string, value: string | undefined, offered:
     case 'RET':
       return offered.dsn ? good(value !== undefined && /^(?:FULL|HDRS)$/i.test(value)) : 'unknown-parameter'
     case 'ENVID':
-      return offered.dsn
-        ? good(value !== undefined && value.length <= ENVID_OCTETS_MAX && XTEXT.test(value))
-        : 'unknown-parameter'
+      return offered.dsn ? good(value !== undefined && isEnvid(value)) : 'unknown-parameter'
     default:
       return 'unknown-parameter'
   }
@@ -194,7 +192,19 @@ function rcptParameterFault(
   if (keyword === 'NOTIFY') return good(value !== undefined && isNotify(value))
   if (keyword !== 'ORCPT') return 'unknown-parameter'
   if (value === undefined || Buffer.byteLength(value) > ORCPT_OCTETS_MAX) return 'bad-parameter'
-  return good(ORCPT.test(value) || (utf8 && ORCPT_UTF8.test(value)))
+  return good(isPrintable(value) && (ORCPT.test(value) || (utf8 && ORCPT_UTF8.test(value))))
+}
+
+function isEnvid(value: string): boolean {
+  return value.length <= ENVID_OCTETS_MAX && XTEXT.test(value) && isPrintable(value)
+}
+
+/** RFC 3461 §4.4, §4.2: what xtext stands for is printable ASCII, so that it can stand in a notification. */
+function isPrintable(xtext: string): boolean {
+  return [...xtext.matchAll(/\+([0-9A-F]{2})/g)].every(([, hex = '']) => {
+    const code = Number.parseInt(hex, 16)
+    return code >= 0x20 && code <= 0x7e
+  })
 }
 
 /** RFC 3461 §4.1: NEVER stands alone; the others may be combined, each once. */

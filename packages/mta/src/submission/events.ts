@@ -102,7 +102,12 @@ export type SubmissionEvent =
   | { readonly event: 'credentials-loaded'; readonly count: number }
   | { readonly event: 'credentials-unreadable'; readonly detail: string }
 
-export type SessionRefusal = 'too-many-sessions' | 'too-many-sessions-from-address' | 'early-talker' | 'draining'
+export type SessionRefusal =
+  | 'too-many-sessions'
+  | 'too-many-sessions-from-address'
+  | 'early-talker'
+  | 'draining'
+  | 'bad-proxy-header'
 
 export type SessionEnd =
   | 'quit'

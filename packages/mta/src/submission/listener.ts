@@ -29,6 +29,8 @@ export interface ListenerOptions {
   readonly requireAuth: boolean
   /** Networks whose clients may relay without an account, where `requireAuth` is off. */
   readonly allowNetworks: readonly string[]
+  /** Networks of proxies that speak the PROXY protocol, and whose word counts. */
+  readonly proxyNetworks?: readonly string[]
   /** `submission` only; off: content with a bare LF is refused (SMUG-07). */
   readonly repairLineEnds?: boolean
   /** Several threads listen on one port. */
@@ -118,6 +120,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     requireAuth: listener.requireAuth,
     repairLineEnds: listener.repairLineEnds ?? false,
     isAllowedNetwork: networkList(listener.allowNetworks),
+    isProxy: networkList(listener.proxyNetworks ?? []),
     ...{ hostname, postmaster, limits, advertise, mayRelaxTls, credentials, authFailures },
     ...{ stage, accept, spoolHealth, emit, now, wallClock },
     beginSignature: parts.beginSignature,

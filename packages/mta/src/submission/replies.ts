@@ -188,13 +188,21 @@ export function commandRefusal(problem: CommandProblem, path: 'reverse' | 'forwa
     case 'duplicate-parameter':
       return reply(501, '5.5.4', 'A parameter of the command is repeated')
     case 'bad-parameter':
-      return reply(501, '5.5.4', 'A parameter of the command has a bad value')
+      return reply(501, '5.5.4', PARAMETER_SYNTAX.get(problem.keyword) ?? 'A parameter of the command has a bad value')
     case 'needs-tls':
       return replies.requireTlsInClear
     case 'address':
       return addressRefusal(problem.problem, path)
   }
 }
+
+/** For those that people write into settings by hand. */
+const PARAMETER_SYNTAX: ReadonlyMap<string, string> = new Map([
+  ['RET', 'Syntax: RET=FULL or RET=HDRS'],
+  ['ENVID', 'Syntax: ENVID=id, at most 100 characters, printable, in xtext'],
+  ['NOTIFY', 'Syntax: NOTIFY=NEVER, or any of SUCCESS,FAILURE,DELAY'],
+  ['ORCPT', 'Syntax: ORCPT=type;address, at most 500 characters, printable, in xtext'],
+])
 
 function addressRefusal(problem: AddressProblem, path: 'reverse' | 'forward'): Reply {
   switch (problem) {

@@ -69,6 +69,17 @@ describe(`smtp-server ${VERSION}`, () => {
     assert.equal(text.split('release()').length - 1, 2)
   })
 
+  test('the constructor reads the PROXY header before a handshake, and hands what is read to connect', () => {
+    const text = Function.prototype.toString.call(SMTPServer)
+    assert(text.indexOf('this._handleProxy(socket') < text.indexOf('this._upgrade(socket'))
+    assert(
+      text.includes('this.connect(socket, socketOptions)') && text.includes('this.connect(tlsSocket, socketOptions)'),
+    )
+    assert(
+      Function.prototype.toString.call(SMTPConnection).includes('options.remoteAddress || this._socket.remoteAddress'),
+    )
+  })
+
   test('the constructor of a connection makes its parser with _createParser', () => {
     assert(Function.prototype.toString.call(SMTPConnection).includes('this._parser = this._createParser()'))
   })
@@ -90,6 +101,8 @@ describe(`smtp-server ${VERSION}`, () => {
   for (const [owner, member, known] of [
     [SMTPServer, 'connect', 'f2981a7dcc6f'],
     [SMTPServer, '_acceptSocket', '842f805ab628'],
+    [SMTPServer, '_expectsProxyHeader', '14f2e21ea692'],
+    [SMTPServer, '_handleProxy', 'f496799c50c5'],
     [SMTPConnection, 'init', '2036f072df5e'],
     [SMTPConnection, '_createParser', 'ab06b40f2809'],
     [SMTPConnection, '_armTimeout', '531e20edbb8a'],

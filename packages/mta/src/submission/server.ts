@@ -5,17 +5,19 @@
  *
  * Overridden members that are not its public API are guarded by `server.canary.test.ts`.
  */
+import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import { invariant } from '@hermetic/policy'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import type { SessionRefusal } from './events.ts'
 import { unmapped } from './networks.ts'
-import { type Reply, replies } from './replies.ts'
+import { readProxied } from './proxied-socket.ts'
+import { type Reply, replies, wireForm } from './replies.ts'
 import { Session } from './session.ts'
 import type { SessionChannel, SessionRules, TlsFacts } from './session-rules.ts'
+import { drained, tlsFacts } from './socket-facts.ts'
 
 export interface CertificatePem {
   readonly cert: string
@@ -186,11 +188,11 @@ interface ConnectionOptions {
 
 /** Counts and bounds sessions, from the accepted socket on, and looks at their time limits. */
 export class SubmissionServer extends SMTPServer {
-  readonly #rules: SessionRules
+  #rules: SessionRules
   readonly #sessions = new Set<SubmissionConnection>()
   readonly #perAddress = new Map<string, number>()
   #open = 0
-  /** Sockets in the handshake of implicit TLS, and since when. */
+  /** Sockets whose PROXY header or TLS handshake is still to come, and since when. */
   readonly #handshakes = new Map<Socket, number>()
   readonly #sweeper: NodeJS.Timeout
   #draining = false
@@ -214,7 +216,18 @@ export class SubmissionServer extends SMTPServer {
     this.#sweeper.unref()
   }
 
+  /** For the sessions that begin from now on. */
+  useRules(rules: SessionRules): void {
+    this.#rules = rules
+  }
+
   override connect(socket: Socket, library?: SMTPConnectionOptions | null): void {
+    const behindProxy = library?.remoteAddress
+    const refusal = behindProxy === undefined ? undefined : this.#refusal(unmapped(behindProxy))
+    if (refusal !== undefined) {
+      this.#refuse(socket, { refusal, address: unmapped(behindProxy ?? ''), handshake: false })
+      return
+    }
     const connection = new SubmissionConnection(this, socket, {
       library: library ?? null,
       rules: this.#rules,
@@ -232,13 +245,15 @@ export class SubmissionServer extends SMTPServer {
   // The first thing that the library does with an accepted socket; `false` means that we took care of it.
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
     const address = unmapped(socket.remoteAddress ?? '')
-    const refusal = this.#refusal(address)
+    const proxied = this.#rules.isProxy(address)
+    // Many clients stand behind a proxy: each is counted when it is known.
+    const refusal = proxied ? this.#fullRefusal() : this.#refusal(address)
     if (refusal !== undefined) {
       this.#refuse(socket, { refusal, address, handshake })
       return false
     }
     const release = super._acceptSocket(socket, handshake)
-    if (release === false || !handshake) return release
+    if (release === false || !(handshake || proxied)) return release
     this.#count(address, 1)
     this.#handshakes.set(socket, this.#rules.now())
     return () => {
@@ -246,6 +261,30 @@ export class SubmissionServer extends SMTPServer {
       this.#count(address, -1)
       release()
     }
+  }
+
+  override _expectsProxyHeader(socket: Socket): boolean {
+    return this.#rules.isProxy(unmapped(socket.remoteAddress ?? ''))
+  }
+
+  // In place of the library's, which knows only version 1.
+  override _handleProxy(socket: Socket, callback: Parameters<SMTPServer['_handleProxy']>[1]): void {
+    const proxy = unmapped(socket.remoteAddress ?? '')
+    if (!this._expectsProxyHeader(socket)) {
+      setImmediate(() => callback(null, { id: connectionId() }))
+      return
+    }
+    readProxied(socket, (proxied) => {
+      if (proxied.kind === 'client') {
+        const { address } = proxied
+        callback(null, { id: connectionId(), ...(address === undefined ? {} : { remoteAddress: address }) })
+        return
+      }
+      const { emit, listener } = this.#rules
+      emit({ event: 'session-refused', listener, address: proxy, reason: 'bad-proxy-header' })
+      socket.destroy()
+      callback(new Error('no PROXY header'))
+    })
   }
 
   get sessions(): number {
@@ -289,16 +328,20 @@ export class SubmissionServer extends SMTPServer {
     for (const connection of [...this.#sessions]) connection.shutDown()
   }
 
-  #refusal(address: string): SessionRefusal | undefined {
+  #refusal(address: string): SpokenRefusal | undefined {
+    const { sessionsPerAddressMax } = this.#rules.limits
+    const many = (this.#perAddress.get(address) ?? 0) >= sessionsPerAddressMax
+    return this.#fullRefusal() ?? (many ? 'too-many-sessions-from-address' : undefined)
+  }
+
+  #fullRefusal(): SpokenRefusal | undefined {
     if (this.#draining) return 'draining'
-    const { sessionsMax, sessionsPerAddressMax } = this.#rules.limits
-    if (this.#open >= sessionsMax) return 'too-many-sessions'
-    return (this.#perAddress.get(address) ?? 0) >= sessionsPerAddressMax ? 'too-many-sessions-from-address' : undefined
+    return this.#open >= this.#rules.limits.sessionsMax ? 'too-many-sessions' : undefined
   }
 
   #refuse(
     socket: Socket,
-    about: { readonly refusal: SessionRefusal; readonly address: string; readonly handshake: boolean },
+    about: { readonly refusal: SpokenRefusal; readonly address: string; readonly handshake: boolean },
   ): void {
     const { emit, listener } = this.#rules
     emit({ event: 'session-refused', listener, address: about.address, reason: about.refusal })
@@ -331,35 +374,17 @@ export class SubmissionServer extends SMTPServer {
   }
 }
 
-const REFUSALS: Readonly<Record<SessionRefusal, Reply>> = {
+/** What the library calls a connection in logs that are off. */
+function connectionId(): string {
+  return randomBytes(10).toString('hex')
+}
+
+/** A proxy that says nothing right is told nothing. */
+type SpokenRefusal = Exclude<SessionRefusal, 'bad-proxy-header'>
+
+const REFUSALS: Readonly<Record<SpokenRefusal, Reply>> = {
   'too-many-sessions': replies.tooManySessions,
   'too-many-sessions-from-address': replies.tooManySessionsFromAddress,
   'early-talker': replies.earlyTalker,
   draining: replies.draining,
-}
-
-/** RFC 2034 §4: the same status on every line. */
-function wireForm({ code, status, lines }: Reply): string {
-  const prefix = status === undefined ? '' : `${status} `
-  const last = lines.length - 1
-  return lines.map((line, index) => `${code}${index < last ? '-' : ' '}${prefix}${line}\r\n`).join('')
-}
-
-function tlsFacts(socket: Socket): TlsFacts | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined
-  const cipher = socket.getCipher()
-  return { protocol: socket.getProtocol() ?? 'unknown', cipher: cipher?.standardName ?? cipher?.name ?? 'unknown' }
-}
-
-function drained(socket: Socket): Promise<void> | undefined {
-  if (!socket.writableNeedDrain || socket.destroyed) return undefined
-  return new Promise((resolve) => {
-    const done = (): void => {
-      socket.removeListener('drain', done)
-      socket.removeListener('close', done)
-      resolve()
-    }
-    socket.once('drain', done)
-    socket.once('close', done)
-  })
 }

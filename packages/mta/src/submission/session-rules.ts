@@ -19,6 +19,8 @@ export interface SessionRules extends AuthenticationRules {
   readonly tls: 'none' | 'starttls' | 'implicit'
   readonly requireAuth: boolean
   readonly isAllowedNetwork: (address: string) => boolean
+  /** Connections from there begin with a PROXY header, which says who the client is. */
+  readonly isProxy: (address: string) => boolean
   readonly hostname: string
   readonly postmaster: MailAddress
   readonly limits: SubmissionLimits

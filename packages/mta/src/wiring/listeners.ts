@@ -42,14 +42,14 @@ async function open(
   { selfSigned, ...parts }: ListenerWorld,
 ): Promise<Result<Listener, StartProblem>> {
   const { kind, address, port, tls, require_auth: requireAuth, allow_networks: allowNetworks } = config
-  const { repair_line_ends: repairLineEnds } = config
+  const { repair_line_ends: repairLineEnds, proxy_networks: proxyNetworks } = config
   const certificate = await certificateOf(config, selfSigned)
   if (!certificate.ok) return certificate
   try {
     const started = await startListener({
       ...parts,
       listener: {
-        ...{ name, kind, address, port, tls, requireAuth, allowNetworks, repairLineEnds },
+        ...{ name, kind, address, port, tls, requireAuth, allowNetworks, proxyNetworks, repairLineEnds },
         ...(certificate.value === undefined ? {} : { certificate: certificate.value }),
       },
     })

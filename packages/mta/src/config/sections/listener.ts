@@ -64,6 +64,12 @@ export const listeners = tableList(
         'Networks whose clients may connect; with require_auth = false they may relay, so keep them small. Empty: any client may connect, and must log in.',
       source: 'architecture, decision 7',
     }),
+    proxy_networks: listOf(network, [], {
+      maxItems: NETWORKS_MAX,
+      sentence:
+        'Networks of proxies in front of this listener: a connection from there must begin with a PROXY header (version 1 or 2), and the client that it names is the one that counts. Nobody else may name one.',
+      source: 'PROXY protocol 3.0 §2',
+    }),
     repair_line_ends: defaulted(boolean, false, {
       sentence:
         'Submission only: whether a line of a message that ends with LF alone is completed to CRLF; otherwise such a message is refused.',
