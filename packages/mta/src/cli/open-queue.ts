@@ -8,15 +8,20 @@ import { connectControl } from '../admin/control-client.ts'
 import { SOCKET_NAME } from '../admin/control-protocol.ts'
 import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
+import type { LaneId } from '../delivery/lane.ts'
 import { BATCH_MAX, type DeliveryHistory } from '../history/delivery-history.ts'
 import { orderedEntries } from '../history/entries-of-events.ts'
 import type { OrderedEntry } from '../history/entry.ts'
-import { type RecordedSpool, recordedAdmin, type SpoolListener } from '../history/recorded-spool.ts'
+import { recordedAdmin, type SpoolListener } from '../history/recorded-spool.ts'
+import { wakeByOperator } from '../schedule/adapters/bullmq-operator-wake.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
+import type { StoredSpool } from '../spool/stored-spool.ts'
 import { DurabilityNews } from '../wiring/durability-news.ts'
 import { Opening } from '../wiring/opening.ts'
 import { openRedisQueue } from '../wiring/redis-engine.ts'
+import { openRedisGround, type RedisQueueConfig } from '../wiring/redis-ground.ts'
+import { wakeChanged } from '../wiring/wake-changed.ts'
 import { historyFile } from './open-history.ts'
 import { describeRedisSpoolProblem, describeSpoolProblem } from './start-problem-text.ts'
 import { UserError } from './verb.ts'
@@ -41,15 +46,15 @@ export async function openQueue(
   const by = config.queue.engine === 'redis' ? 'redis' : 'files'
   const opened = await (by === 'redis' ? openInRedis(config) : openFiles(config))
   if (opened === undefined) return undefined
-  const { spool } = opened
+  const { admin } = opened
   const history = historyFile(config)
-  if (history === undefined) return { queue: spool.admin, by, close: () => opened.close() }
+  if (history === undefined) return { queue: admin, by, close: () => opened.close() }
   const entries: OrderedEntry[] = []
   const ordered: SpoolListener['ordered'] = (changes, action) => {
     for (const entry of orderedEntries(changes, action, Date.now())) entries.push(entry)
   }
   return {
-    ...{ queue: recordedAdmin(spool.admin, { ordered }), history, by },
+    ...{ queue: recordedAdmin(admin, { ordered }), history, by },
     close: async () => {
       await opened.close()
       await recordAll(history, entries)
@@ -59,7 +64,7 @@ export async function openQueue(
 }
 
 interface OpenedSpool {
-  readonly spool: RecordedSpool
+  readonly admin: SpoolAdmin
   close(): Promise<void>
 }
 
@@ -67,7 +72,7 @@ async function openFiles({ data_dir, queue }: Pick<Config, 'data_dir' | 'queue'>
   if (!existsSync(join(data_dir, 'spool.db'))) return undefined
   const opened = await openSqliteSpool({ dataDir: data_dir, maxBytes: queue.max_bytes, emit: () => undefined })
   if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
-  return { spool: opened.value, close: () => opened.value.close() }
+  return { admin: opened.value.admin, close: () => opened.value.close() }
 }
 
 async function openInRedis(config: Pick<Config, 'data_dir' | 'queue'>): Promise<OpenedSpool | undefined> {
@@ -77,9 +82,38 @@ async function openInRedis(config: Pick<Config, 'data_dir' | 'queue'>): Promise<
   const emit = (): void => undefined
   const durability = new DurabilityNews(queue.durability, emit)
   const spool = await openRedisQueue(config, { queue, opening, emit, durability })
-  if (spool.ok) return { spool: spool.value, close: () => opening.close() }
+  if (spool.ok) return wakingSpool(spool.value, { queue, close: () => opening.close() })
   await opening.abandon()
   throw new UserError(describeRedisSpoolProblem(spool.error))
+}
+
+/** Relays elsewhere look at once at what was ordered here. */
+function wakingSpool(
+  spool: StoredSpool,
+  { queue, close }: { readonly queue: RedisQueueConfig; close(): Promise<void> },
+): OpenedSpool {
+  const ordered = new Set<LaneId>()
+  const scheduler = { wake: (lane: LaneId) => void ordered.add(lane) }
+  const change: SpoolAdmin['change'] = async (ids, action) => {
+    const changes = await spool.admin.change(ids, action)
+    await wakeChanged(action, changes, { spool, scheduler })
+    return changes
+  }
+  const { admin } = spool
+  return {
+    admin: {
+      list: (filter, page) => admin.list(filter, page),
+      show: (id) => admin.show(id),
+      summary: () => admin.summary(),
+      change,
+    },
+    close: async () => {
+      await close()
+      if (ordered.size === 0) return
+      const { client, keys, close: leave } = await openRedisGround(queue)
+      await wakeByOperator(client, keys, [...ordered]).finally(leave)
+    },
+  }
 }
 
 /** The order is done, whether or not the history can tell of it later. */

@@ -18,13 +18,14 @@ import type { NodeService } from '../nodes/node-service.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
-import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
+import type { Spool } from '../spool/spool.ts'
 import type { SuppressionList } from '../suppression/suppression-list.ts'
 import type { OpenListener } from './listeners.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import type { Waking } from './ordered-attempts.ts'
 import type { StartProblem } from './start-problem.ts'
 
+import { wakeChanged } from './wake-changed.ts'
 export interface AdminServices {
   readonly metrics: HttpService
   readonly control: HttpService
@@ -130,22 +131,6 @@ function statusSource(
       readiness: parts.ready(),
       store: parts.spool.health(),
       queue: { ...queue, lanes: lanes.length },
-    }
-  }
-}
-
-/** Messages that an order made due are looked at now; an operator's retry also ends a lane's back-off. */
-async function wakeChanged(
-  action: QueueAction,
-  changes: readonly QueueChange[],
-  { spool, scheduler }: Pick<AdminParts, 'spool' | 'scheduler'>,
-): Promise<void> {
-  if (action.kind !== 'retry' && action.kind !== 'release') return
-  for (const { id, result } of changes) {
-    if (result !== 'done') continue
-    const entry = await spool.admin.show(id)
-    for (const { lane, state } of entry?.deliveries ?? []) {
-      if (state === 'queued') scheduler.wake(lane, undefined, 'operator')
     }
   }
 }

@@ -1,0 +1,18 @@
+/** Messages that an order made due are looked at now; an operator's retry also ends a lane's back-off. */
+import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
+import type { Waking } from './ordered-attempts.ts'
+
+export async function wakeChanged(
+  action: QueueAction,
+  changes: readonly QueueChange[],
+  { spool, scheduler }: { readonly spool: Pick<Spool, 'admin'>; readonly scheduler: Waking },
+): Promise<void> {
+  if (action.kind !== 'retry' && action.kind !== 'release') return
+  for (const { id, result } of changes) {
+    if (result !== 'done') continue
+    const entry = await spool.admin.show(id)
+    for (const { lane, state } of entry?.deliveries ?? []) {
+      if (state === 'queued') scheduler.wake(lane, undefined, 'operator')
+    }
+  }
+}
