@@ -147,6 +147,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     localPolicies: delivery.value.localPolicies,
     history: history.search,
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state() },
+    engine: () => parts.engine.state(),
     policyTrouble: () => policies.trouble?.(),
     suppression: parts.suppression?.list,
   })
@@ -157,7 +158,6 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const { messages: waiting } = await spool.admin.summary()
   const graceMs = config.delivery.stop_grace + SETTLE_GRACE_MS
   await nodes.ready({ listeners, graceMs, scheduler: engine.scheduler, inFlight: () => delivery.value.inFlight() })
-    engine: () => parts.engine.state(),
   const stop = stopOnce(async (signal) => {
     void nodes.service.stopping()
     await closeTelling(config, { signal, opening, emit })

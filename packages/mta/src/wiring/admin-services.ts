@@ -26,6 +26,7 @@ import type { Waking } from './ordered-attempts.ts'
 import type { StartProblem } from './start-problem.ts'
 
 import { wakeChanged } from './wake-changed.ts'
+
 export interface AdminServices {
   readonly metrics: HttpService
   readonly control: HttpService
@@ -49,10 +50,10 @@ export interface AdminParts {
   readonly nodes: Pick<NodeService, 'state' | 'replaced' | 'report' | 'order'>
   resolver(): ReadinessFacts['resolver']
   dnssec(): ReadinessFacts['dnssec']
+  engine(): EngineState
   policyTrouble(): ReadinessFacts['policyCache']
 }
 
-  engine(): EngineState
 export function openAdmin(config: Config, parts: AdminParts): Promise<Result<AdminServices, StartProblem>> {
   return wholeOrNothing((opening) => openServices(config, parts, opening))
 }
@@ -71,10 +72,10 @@ async function openServices(
       listeners: { wanted: config.listener.length, up: parts.listeners.length },
       resolver: parts.resolver(),
       dnssec: parts.dnssec(),
+      engine: parts.engine(),
       policyCache: parts.policyTrouble(),
     })
   let metrics: HttpService
-      engine: parts.engine(),
   try {
     metrics = await startMetricsServer({
       listen: { address, port },
@@ -123,11 +124,11 @@ function statusSource(
       startedAt,
       hostname: formatDomain(config.hostname),
       directory: config.data_dir,
+      engine: parts.engine().engine,
       listeners: parts.listeners.map(({ name, config: { kind, tls }, listener: { address, port } }) => {
         return { name, kind, tls, address, port }
       }),
       metrics: { address: config.metrics.listen.address, port: parts.metricsPort },
-      engine: parts.engine().engine,
       readiness: parts.ready(),
       store: parts.spool.health(),
       queue: { ...queue, lanes: lanes.length },
