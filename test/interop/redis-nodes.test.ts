@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { RedisNodes } from '../../packages/mta/src/nodes/adapters/redis-nodes.ts'
+import type { NodeEvent } from '../../packages/mta/src/nodes/events.ts'
 import { type NodeId, type NodeRecord, readNodeRecord } from '../../packages/mta/src/nodes/node-record.ts'
 import { nodeRegistryContract } from '../../packages/mta/src/nodes/node-registry.contract.ts'
 import { NodesUnavailable } from '../../packages/mta/src/nodes/node-registry.ts'
+import { NodeService } from '../../packages/mta/src/nodes/node-service.ts'
 import { connected, connectRedis, type RedisClient } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
 import { queueKeys } from '../../packages/mta/src/redis/keys.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
@@ -65,6 +67,32 @@ describe('nodes in Redis', () => {
     registry.close()
   })
 
+  test('a node whose clock is off the clock of Redis by more than the limit says so, and all see it', async (t) => {
+    const { registry, client, keys } = await open(t)
+    const events: NodeEvent[] = []
+    let aheadMs = 5_000
+    const { id, incarnation, hostname, pid, pidSpace, version, startedAt } = node('a')
+    const service = new NodeService({
+      registry: new RedisNodes({ client, keys }),
+      identity: { id, incarnation, hostname, pid, pidSpace, version, startedAt },
+      isAlive: () => true,
+      work: () => NOTHING,
+      now: () => Date.now() + aheadMs,
+      monotonic: () => performance.now(),
+      emit: (event) => events.push(event),
+      beatMs: 20,
+    })
+    assert.ok((await service.join()).ok)
+    await until(() => events.some(({ event }) => event === 'clock-out-of-step'))
+    await until(async () => ((await registry.list())[0]?.skewMs ?? 0) > 4_500)
+    aheadMs = -30
+    await until(() => events.some(({ event }) => event === 'clock-in-step'))
+    await until(async () => Math.abs(((await registry.list())[0]?.skewMs ?? 9_999) + 30) < 500)
+    const told = events.filter(({ event }) => event.startsWith('clock-'))
+    assert.equal(told.length, 2)
+    await service.close()
+  })
+
   test('a full Redis still hears beats', async (t) => {
     await using own = await startRedis({ settings: ['--maxmemory', '3mb'] })
     const { client, keys } = await queueOfTest(own)
@@ -107,7 +135,20 @@ async function queueOfTest(server: RedisServer) {
   return { client, keys: queueKeys(`nodes-${queues}`) }
 }
 
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpAt = Date.now() + 5_000
+  while (!(await condition())) {
+    assert.ok(Date.now() < giveUpAt, `this never happened: ${condition.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
 function node(name: string): NodeRecord {
   const id = name.repeat(12) as NodeId
   return { ...readNodeRecord(id, '{}'), incarnation: `${name}-1`, hostname: `${name}.example.test` }
+}
+
+const NOTHING = {
+  ...{ listeners: [], lanes: 0, inFlight: 0 },
+  ...{ accepted: 0, delivered: 0, acceptedLately: 0, deliveredLately: 0 },
 }

@@ -54,7 +54,7 @@ export interface NodeReading {
 }
 
 /** Between two looks at the other nodes, in beats. */
-const BEATS_PER_WATCH = 5
+const BEATS_PER_WATCH = 2
 /** While somebody else has our id: looks per beat. */
 const LOOKS_PER_BEAT = 2
 
@@ -186,23 +186,30 @@ export class NodeService {
   }
 
   async #beatOnce(): Promise<void> {
-    const { registry, now, monotonic } = this.#options
     try {
       await this.#payOwed()
-      const askedAt = now()
-      const heard = await registry.beat(this.#record())
-      const answeredAt = now()
-      this.#heardAt = monotonic()
-      this.#available()
-      if (heard.kind === 'heard' && heard.storeTime !== undefined) {
-        this.#judgeClock(clockSkew({ askedAt, answeredAt, storeTime: heard.storeTime }))
-      }
-      this.#hear(heard)
+      const told = this.#state
+      await this.#tellAndHear()
+      // Who ordered it looks for it.
+      if (this.#state !== told) await this.#tellAndHear()
       if (this.#beats % BEATS_PER_WATCH === 0) await this.#watch()
       this.#beats += 1
     } catch (error) {
       this.#unavailable(error)
     }
+  }
+
+  async #tellAndHear(): Promise<void> {
+    const { registry, now, monotonic } = this.#options
+    const askedAt = now()
+    const heard = await registry.beat(this.#record())
+    const answeredAt = now()
+    this.#heardAt = monotonic()
+    this.#available()
+    if (heard.kind === 'heard' && heard.storeTime !== undefined) {
+      this.#judgeClock(clockSkew({ askedAt, answeredAt, storeTime: heard.storeTime }))
+    }
+    this.#hear(heard)
   }
 
   async #payOwed(): Promise<void> {
@@ -250,6 +257,7 @@ export class NodeService {
     void drainable.begin().then(() => {
       if (this.#state !== 'draining') return
       emit({ event: 'node-drained', nodeId: this.id, durationMs: Math.round(monotonic() - since) })
+      return this.#beatNow()
     })
   }
 
