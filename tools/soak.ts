@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 
-const SOAKS = ['test/soak/kill.ts']
+const SOAKS = ['test/soak/kill.ts', 'test/soak/cluster/main.ts']
 
 const root = new URL('../', import.meta.url)
 const failed = SOAKS.filter((soak) => {

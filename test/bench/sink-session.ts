@@ -13,6 +13,8 @@ export interface SinkMessage {
   readonly head: Buffer
   readonly contentBytes: number
   readonly tlsProtocol: string | null
+  /** As it called itself in EHLO. */
+  readonly clientName: string
 }
 
 export type SinkAnswer = { readonly kind: 'reply'; readonly line: string } | { readonly kind: 'drop' }
@@ -26,6 +28,8 @@ export interface SinkScript {
    * into a socket cannot know whether it was read.
    */
   dropsAtData(): boolean
+  /** A connection has a transaction open, from MAIL until the reply to the final dot has left; or none any more. */
+  transacting?(connection: symbol, clientName: string, open: boolean): void
 }
 
 export interface SinkOptions {
@@ -54,6 +58,15 @@ export class SinkSession {
   /** The last octets of the content so far: a terminator may span chunks. */
   #carry: Buffer = Buffer.alloc(0)
   #ended = false
+  #clientName = ''
+  readonly #connection = Symbol('connection')
+  /** MAIL was said, and no final dot or RSET since. */
+  #begun = false
+  /** Final dots whose replies have not left. */
+  #unanswered = 0
+  /** Of those, with replies on their way. */
+  #leaving = 0
+  #toldOpen = false
 
   constructor(socket: Socket, options: SinkOptions) {
     this.#socket = socket
@@ -77,6 +90,7 @@ export class SinkSession {
     // A client that goes away, or is killed by the test, is no event for a sink.
     socket.on('error', () => socket.destroy())
     socket.on('end', () => socket.end())
+    socket.on('close', () => this.#endAll())
   }
 
   #takeCommand(chunk: Buffer): Buffer | undefined {
@@ -95,6 +109,7 @@ export class SinkSession {
   #obey(line: string): void {
     switch (line.slice(0, 4).toUpperCase()) {
       case 'EHLO':
+        this.#clientName = line.slice('EHLO '.length)
         this.#reply(this.#capabilities())
         break
       case 'HELO':
@@ -106,6 +121,8 @@ export class SinkSession {
       case 'MAIL':
         this.#reversePath = pathOf(line)
         this.#forwardPaths = []
+        this.#begun = true
+        this.#tellOpen()
         this.#reply('250 2.1.0 ok')
         break
       case 'RCPT':
@@ -116,6 +133,8 @@ export class SinkSession {
         break
       case 'RSET':
         this.#forwardPaths = []
+        this.#begun = false
+        this.#tellOpen()
         this.#reply('250 2.0.0 ok')
         break
       case 'NOOP':
@@ -196,9 +215,25 @@ export class SinkSession {
       head: this.#head.length === 1 && this.#head[0] !== undefined ? this.#head[0] : Buffer.concat(this.#head),
       contentBytes: this.#contentBytes - '.\r\n'.length,
       tlsProtocol: this.#protocol,
+      clientName: this.#clientName,
     })
     this.#forwardPaths = []
+    this.#begun = false
+    this.#unanswered += 1
     this.#answer(answer)
+  }
+
+  #tellOpen(): void {
+    const open = this.#begun || this.#unanswered > 0
+    if (open === this.#toldOpen) return
+    this.#toldOpen = open
+    this.#options.script.transacting?.(this.#connection, this.#clientName, open)
+  }
+
+  #endAll(): void {
+    this.#begun = false
+    this.#unanswered = 0
+    this.#tellOpen()
   }
 
   #startTls(): void {
@@ -234,9 +269,14 @@ export class SinkSession {
     if (this.#out === '') return
     const text = this.#out
     const socket = this.#socket
+    const answered = this.#unanswered - this.#leaving
+    this.#leaving += answered
     this.#out = ''
     const write = (): void => {
       if (!socket.destroyed) socket.write(text, 'latin1')
+      this.#leaving = Math.max(0, this.#leaving - answered)
+      this.#unanswered = Math.max(0, this.#unanswered - answered)
+      this.#tellOpen()
       after?.()
     }
     // Timers of one length fire in the order they were set, so replies keep their order.

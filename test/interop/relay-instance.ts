@@ -14,6 +14,8 @@ import { greets } from './greeting.ts'
 
 export interface RelayOptions {
   readonly dir: string
+  /** Its EHLO name, if a test tells several apart. */
+  readonly hostname?: string
   /** TOML below the settings that every test needs. */
   readonly settings: string
   /** The port that shows that it is ready. */
@@ -83,6 +85,15 @@ export class RelayInstance {
     clearTimeout(timer)
   }
 
+  /** SIGSTOP; SIGCONT. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   async kill(): Promise<void> {
     if (!this.running) return
     this.#child.kill('SIGKILL')
@@ -117,9 +128,10 @@ export async function addCredential(dir: string, username: string): Promise<stri
   return secret
 }
 
-async function writeConfig(options: Pick<RelayOptions, 'dir' | 'settings'>): Promise<string> {
+async function writeConfig(options: Pick<RelayOptions, 'dir' | 'settings' | 'hostname'>): Promise<string> {
   await mkdir(options.dir, { recursive: true })
-  const settings = `hostname = "relay.hermetic.test"\ndata_dir = "${options.dir}/data"\n${options.settings}\n`
+  const { hostname = 'relay.hermetic.test' } = options
+  const settings = `hostname = "${hostname}"\ndata_dir = "${options.dir}/data"\n${options.settings}\n`
   await writeFile(configFileIn(options.dir), settings)
   return configFileIn(options.dir)
 }

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -25,11 +26,17 @@ export interface RedisServerOptions {
   readonly settings?: readonly string[]
   /** Words in front of the program, e.g. a tracer that lets the program stay our own child. */
   readonly wrap?: readonly string[]
+  /** Nobody stops it: it ends with this process, which does not wait for it. */
+  readonly untilExit?: boolean
 }
 
 const START_MS_MAX = 10_000
 
-export async function startRedis({ settings = [], wrap = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis({
+  settings = [],
+  wrap = [],
+  untilExit = false,
+}: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'hermetic-redis-'))
   const socket = join(directory, 'redis.sock')
   let child: ChildProcess | undefined
@@ -66,6 +73,13 @@ export async function startRedis({ settings = [], wrap = [] }: RedisServerOption
   }
 
   await start()
+  if (untilExit) {
+    child?.unref()
+    endWithThisProcess(() => {
+      child?.kill('SIGKILL')
+      rmSync(directory, { recursive: true, force: true })
+    })
+  }
   return {
     socket,
     directory,
@@ -80,6 +94,15 @@ export async function startRedis({ settings = [], wrap = [] }: RedisServerOption
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+const lastActs: (() => void)[] = []
+
+function endWithThisProcess(end: () => void): void {
+  if (lastActs.push(end) > 1) return
+  process.once('exit', () => {
+    for (const act of lastActs) act()
+  })
 }
 
 /** While it reads its append-only file it answers LOADING. */

@@ -30,24 +30,20 @@ import type { LaneId } from '../../packages/mta/src/delivery/lane.ts'
 import type { DeliveryProblem } from '../../packages/mta/src/delivery/outcome.ts'
 import { laneFor, type RouteTable, type RoutingOptions } from '../../packages/mta/src/delivery/route.ts'
 import { defaultPool } from '../../packages/mta/src/delivery/source-address.ts'
-import { createLocalPermits } from '../../packages/mta/src/limits/adapters/local-permits.ts'
-import { createLocalScheduler } from '../../packages/mta/src/schedule/adapters/local-scheduler.ts'
-import type { ScheduleEvent } from '../../packages/mta/src/schedule/events.ts'
 import type { LaneScheduler } from '../../packages/mta/src/schedule/lane-scheduler.ts'
 import { messageExpiry } from '../../packages/mta/src/schedule/retry-schedule.ts'
 import type { Envelope, Recipient } from '../../packages/mta/src/smtp/envelope.ts'
 import { type MailAddress, nullReversePath, parseLiteral } from '../../packages/mta/src/smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../../packages/mta/src/smtp/timeouts.ts'
-import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
-import type { SpoolEvent } from '../../packages/mta/src/spool/events.ts'
 import { newQueueId, type QueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import type { NewMessage, QueueEntry, QueueRecipient } from '../../packages/mta/src/spool/spool.ts'
 import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
+import { type EngineEvent, type EngineOfTest, openEngineOfTest, openSpoolOfTest } from './engine-of-test.ts'
 import type { ScriptedMx } from './scripted-mx.ts'
 import { addressBlock, type HostOptions, labAuthority, startHost } from './world-host.ts'
 
-export type WorldEvent = DeliveryEvent | BounceEvent | ScheduleEvent | SpoolEvent | PolicyEvent
+export type WorldEvent = DeliveryEvent | BounceEvent | EngineEvent | PolicyEvent
 
 export interface WorldOptions {
   /** Mail exchangers by name. Several addresses: the host listens on the last, nothing on the others. */
@@ -93,8 +89,6 @@ export interface Submission {
   readonly quiet?: boolean
 }
 
-/** Small, so that the reserve that the spool keeps is small too. */
-const SPOOL_BYTES = 64 * 1024 * 1024
 const WAIT_MS = 10_000
 const SHORT_TIMEOUTS = { ...DEFAULT_TIMEOUTS, connectMs: 2_000, greetingMs: 2_000, tlsHandshakeMs: 2_000, quitMs: 500 }
 
@@ -111,6 +105,7 @@ export class RelayWorld implements AsyncDisposable {
   readonly port: number
   /** What DNS says at first, hosts included. */
   readonly records: Readonly<Record<string, NameRecords>>
+  readonly #engine: EngineOfTest
   readonly #mx: ReadonlyMap<string, ScriptedMx>
   readonly #routing: Routing
   readonly #secure: boolean
@@ -123,15 +118,21 @@ export class RelayWorld implements AsyncDisposable {
     const dataDir = await mkdtemp(join(tmpdir(), 'relay-world-'))
     const events: WorldEvent[] = []
     const suspects = await crash(dataDir, options.crashedWith ?? [], routingOf(options, network.port))
-    const spool = await openSpool(dataDir, (event) => void events.push(event))
-    const world = new RelayWorld(options, { ...network, dataDir, events, suspects, spool })
+    const engine = await openEngineOfTest({
+      dataDir,
+      permitsPerSite: options.permitsPerSite ?? 20,
+      emit: (event) => void events.push(event),
+    })
+    const world = new RelayWorld(options, { ...network, dataDir, events, suspects, engine })
     await world.scheduler.run(world.delivery.turn, { slots: options.slots ?? 8 })
     return world
   }
 
   /** Use `start`. */
   private constructor(options: WorldOptions, parts: Parts) {
-    this.spool = parts.spool
+    this.#engine = parts.engine
+    this.spool = parts.engine.spool
+    this.scheduler = parts.engine.scheduler
     this.events = parts.events
     this.suspects = parts.suspects
     this.dns = parts.dns
@@ -150,12 +151,11 @@ export class RelayWorld implements AsyncDisposable {
     const emit = (event: WorldEvent): void => {
       this.events.push(event)
     }
-    this.scheduler = createLocalScheduler({ dueLanes: (query) => this.spool.dueLanes(query), now: Date.now, emit })
     const exceptions = options.guardLoopback === true ? [] : LOOPBACK
     this.deliveryOptions = {
       spool: options.faultySpool?.(this.spool) ?? this.spool,
       scheduler: this.scheduler,
-      permits: createLocalPermits({ perSite: options.permitsPerSite ?? 20 }),
+      permits: parts.engine.permits,
       resolver: this.#resolver,
       hostname: 'relay.lab.test',
       postmaster: 'postmaster@relay.lab.test',
@@ -251,7 +251,7 @@ export class RelayWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const mx of this.#mx.values()) if (!this.#stopped) void mx.stop()
     await this.stop()
-    await this.spool.close()
+    await this.#engine.close()
     this.#resolver.close()
     await this.dns.close()
     await Promise.all([...this.#mx.values()].map((mx) => mx.stop()))
@@ -294,15 +294,9 @@ interface Network {
 
 interface Parts extends Network {
   readonly dataDir: string
-  readonly spool: StoredSpool
+  readonly engine: EngineOfTest
   readonly suspects: readonly QueueId[]
   readonly events: WorldEvent[]
-}
-
-async function openSpool(dataDir: string, emit: (event: SpoolEvent) => void): Promise<StoredSpool> {
-  const spool = await openSqliteSpool({ dataDir, maxBytes: SPOOL_BYTES, setAsideAfterDeaths: 1, emit })
-  assert.ok(spool.ok, JSON.stringify(spool))
-  return spool.value
 }
 
 /** What an earlier run leaves that was killed with these messages in flight. */
@@ -313,7 +307,7 @@ async function crash(
 ): Promise<readonly QueueId[]> {
   if (submissions.length === 0) return []
   const messages = submissions.map((submission) => newMessage(submission, routing))
-  const spool = await openSpool(dataDir, () => undefined)
+  const spool = await openSpoolOfTest({ dataDir, emit: () => undefined })
   for (const message of messages) assert.equal((await spool.accept(message)).kind, 'accepted')
   await spool.close()
   await writeFile(join(dataDir, 'claims.journal'), messages.map(({ id }) => `+${id}\n`).join(''))
@@ -357,6 +351,7 @@ function newMessage(submission: Submission, routing: Routing): NewMessage {
       dsn: {},
       size: bytes.length,
       origin: { kind: 'network', address: '127.0.0.1' },
+      ...(lanes.size > 1 ? { lanes: lanes.size } : {}),
       ...submission.envelope,
     },
     recipients,

@@ -12,6 +12,7 @@ import { type Relay, type RelayOptions, startRelay } from '../../packages/mta/sr
 import type { LogEvent } from '../../packages/mta/src/observability/log-events.ts'
 import type { SpoolHooks } from '../../packages/mta/src/spool/faults.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
+import { onEngineOfTest } from './engine-of-test.ts'
 import { SmtpDialogue } from './submit.ts'
 
 export interface WholeRelayOptions {
@@ -46,7 +47,8 @@ export class WholeRelay implements AsyncDisposable {
     const dns = await startDnsServer({ zones: [zone(records)] })
     const directory = await mkdtemp(join(tmpdir(), 'whole-relay-'))
     const file = join(directory, 'hermetic.toml')
-    await writeFile(file, `hostname = "relay.example.test"\n${settings}\n${surroundings(dns, options)}`)
+    const chosen = await onEngineOfTest(settings, directory)
+    await writeFile(file, `hostname = "relay.example.test"\n${chosen}\n${surroundings(dns, options)}`)
     const config = loadConfig({ file, env: {} })
     assert.ok(config.ok, config.ok ? '' : config.error.map(formatProblem).join('\n'))
     const events: LogEvent[] = []

@@ -60,7 +60,7 @@ async function main(): Promise<number> {
   const readyPort = await freePort()
   const settings = relaySettings({ listen: readyPort, dns: dns.port, mx: mxPort })
   const messages = planMessages(size.messages, new SeededRandom(options.seed))
-  const submitter = new Submitter({ port: readyPort, messages, sessions: SESSIONS, ledger })
+  const submitter = new Submitter({ ports: [readyPort], messages, sessions: SESSIONS, ledger })
   const random = new SeededRandom(options.seed + 2)
   try {
     const relay: RelayOptions = { dir, settings, readyPort, onLine: (line) => noteSettle(ledger, line) }

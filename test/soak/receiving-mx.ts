@@ -7,14 +7,23 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { type SinkAnswer, type SinkMessage, type SinkScript, SinkSession } from '../bench/sink-session.ts'
 import type { IssuedCertificate } from '../lab/ca.ts'
-import { type Ledger, wallClock } from './ledger.ts'
+import { wallClock } from './ledger.ts'
 import { SENDER } from './message-plan.ts'
 import type { SeededRandom } from './random.ts'
 
 export interface ReceivingMxOptions {
   readonly certificate: IssuedCertificate
-  readonly ledger: Ledger
+  readonly ledger: Arrivals
   readonly random: SeededRandom
+  /** 0 when absent. */
+  readonly replyDelayMs?: number
+  readonly transacting?: SinkScript['transacting']
+}
+
+/** Where it writes what came. */
+export interface Arrivals {
+  arrive(addresses: readonly string[], at: number, clientName: string): void
+  bounce(addresses: readonly string[], at: number, clientName: string): void
 }
 
 export interface MxCounts {
@@ -46,7 +55,7 @@ export class ReceivingMx {
       new SinkSession(socket, {
         hostname: 'mx.soak.test',
         secureContext,
-        replyDelayMs: 0,
+        replyDelayMs: options.replyDelayMs ?? 0,
         headBytes: HEAD_BYTES,
         script: this.#script(),
       })
@@ -76,7 +85,9 @@ export class ReceivingMx {
   }
 
   #script(): SinkScript {
+    const { transacting } = this.#options
     return {
+      ...(transacting === undefined ? {} : { transacting }),
       rcpt: (forwardPath) => this.#answerRcpt(forwardPath),
       dropsAtData: () => this.#drops(SHARES.dropAtData),
       finalDot: (message) => this.#answerContent(message),
@@ -101,8 +112,9 @@ export class ReceivingMx {
     this.#counts.transactions += 1
     if (message.tlsProtocol === null) this.#counts.inClear += 1
     const at = wallClock()
-    if (message.forwardPaths.includes(SENDER)) this.#options.ledger.bounce(failedRecipients(message.head), at)
-    else this.#options.ledger.arrive(message.forwardPaths, at)
+    const { ledger } = this.#options
+    if (message.forwardPaths.includes(SENDER)) ledger.bounce(failedRecipients(message.head), at, message.clientName)
+    else ledger.arrive(message.forwardPaths, at, message.clientName)
     return { kind: 'reply', line: '250 2.0.0 taken' }
   }
 

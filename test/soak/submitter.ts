@@ -8,10 +8,11 @@ import type { Ledger } from './ledger.ts'
 import { addressOf, type PlannedMessage, SENDER } from './message-plan.ts'
 
 export interface SubmitterOptions {
-  readonly port: number
+  /** Of listeners; a session takes the next one after each failure. */
+  readonly ports: readonly number[]
   readonly messages: readonly PlannedMessage[]
   readonly sessions: number
-  readonly ledger: Ledger
+  readonly ledger: Pick<Ledger, 'promise'>
 }
 
 const PAUSE_MS = 25
@@ -50,14 +51,16 @@ export class Submitter {
 
   /** Resolves when every message was accepted. */
   async run(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#options.sessions }, () => this.#session()))
+    await Promise.all(Array.from({ length: this.#options.sessions }, (_, index) => this.#session(index)))
   }
 
   stop(): void {
     this.#stopped = true
   }
 
-  async #session(): Promise<void> {
+  async #session(index: number): Promise<void> {
+    const { ports } = this.#options
+    let turn = index
     let session: LoadSession | undefined
     while (!this.#stopped && this.#accepted < this.#options.messages.length) {
       const message = this.#accepted < this.#allowed ? this.#queue.shift() : undefined
@@ -66,7 +69,11 @@ export class Submitter {
         continue
       }
       try {
-        session ??= await LoadSession.open({ host: '127.0.0.1', port: this.#options.port, pipelining: true })
+        session ??= await LoadSession.open({
+          host: '127.0.0.1',
+          port: ports[turn % ports.length] ?? 0,
+          pipelining: true,
+        })
         await this.#submit(session, message)
       } catch {
         // Not there, killed, or refused for now: the same message is tried again as a new submission.
@@ -74,6 +81,7 @@ export class Submitter {
         if (session !== undefined) this.#cutOff += 1
         session?.destroy()
         session = undefined
+        turn += 1
         await sleep(PAUSE_MS)
       }
     }

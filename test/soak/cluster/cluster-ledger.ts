@@ -1,0 +1,134 @@
+/**
+ * What was promised and what came, with several relays on one queue: the accounts of the cluster soak. Pure; times
+ * are milliseconds of one clock.
+ *
+ * The documented window for a duplicate (architecture §3) reaches from the peer's 250 to the commit of the settle,
+ * and holds a pause longer than the lease between the check before the final dot and the dot. So a second arrival is
+ * inside it when no settle lay between the two and something kept the first node from settling, or when the second
+ * came from a node that had just woken from such a pause.
+ */
+import type { Settle } from '../ledger.ts'
+import type { Disturbances, Excuse } from './disturbances.ts'
+
+export interface ClusterDuplicate {
+  readonly address: string
+  readonly kind: 'message' | 'bounce'
+  readonly cause: Excuse | 'pause-beyond-lease' | 'settled-before' | 'undisturbed'
+  /** From the earlier arrival to what kept its node from settling. */
+  readonly gapMs: number
+  readonly nodes: readonly [earlier: string, later: string]
+}
+
+export interface ClusterLedgerReport {
+  readonly promised: number
+  readonly delivered: number
+  readonly bounced: number
+  readonly lost: readonly string[]
+  readonly contradictory: readonly string[]
+  readonly duplicates: readonly ClusterDuplicate[]
+  readonly unpromised: number
+}
+
+interface Arrival {
+  readonly at: number
+  readonly node: string
+}
+
+/** Architecture §3: a claim is a lease of 60 s, renewed at a third. */
+const LEASE_MS = 60_000
+const LEASE_LEFT_MS_MIN = (LEASE_MS * 2) / 3
+/** Until what a node had begun before its pause is through. */
+const AFTER_PAUSE_MS = 5_000
+
+export class ClusterLedger {
+  readonly #disturbances: Disturbances
+  readonly #promised = new Map<string, string>()
+  readonly #arrivals = new Map<string, Arrival[]>()
+  readonly #bounces = new Map<string, Arrival[]>()
+  readonly #settles = new Map<string, number[]>()
+
+  constructor(disturbances: Disturbances) {
+    this.#disturbances = disturbances
+  }
+
+  promise(addresses: readonly string[], id: string): void {
+    for (const address of addresses) this.#promised.set(address, id)
+  }
+
+  arrive(addresses: readonly string[], at: number, node: string): void {
+    for (const address of addresses) append(this.#arrivals, address, { at, node })
+  }
+
+  bounce(addresses: readonly string[], at: number, node: string): void {
+    for (const address of addresses) append(this.#bounces, address, { at, node })
+  }
+
+  settle({ id, domain, at }: Settle): void {
+    append(this.#settles, `${id} ${domain}`, at)
+  }
+
+  get promised(): number {
+    return this.#promised.size
+  }
+
+  get delivered(): number {
+    return this.#arrivals.size
+  }
+
+  open(): readonly string[] {
+    return [...this.#promised.keys()].filter((address) => !this.#arrivals.has(address) && !this.#bounces.has(address))
+  }
+
+  report(): ClusterLedgerReport {
+    const promised = [...this.#promised.keys()]
+    return {
+      promised: promised.length,
+      delivered: promised.filter((address) => this.#arrivals.has(address)).length,
+      bounced: promised.filter((address) => this.#bounces.has(address)).length,
+      lost: this.open(),
+      contradictory: promised.filter((address) => this.#arrivals.has(address) && this.#bounces.has(address)),
+      duplicates: [...this.#repeated(this.#arrivals, 'message'), ...this.#repeated(this.#bounces, 'bounce')],
+      unpromised: [...this.#arrivals.keys()].filter((address) => !this.#promised.has(address)).length,
+    }
+  }
+
+  #repeated(
+    arrivals: ReadonlyMap<string, readonly Arrival[]>,
+    kind: ClusterDuplicate['kind'],
+  ): readonly ClusterDuplicate[] {
+    return [...arrivals].flatMap(([address, all]) =>
+      all.slice(1).flatMap((later, index) => {
+        const earlier = all[index]
+        return earlier === undefined ? [] : [this.#duplicate({ address, kind }, earlier, later)]
+      }),
+    )
+  }
+
+  #duplicate(of: Pick<ClusterDuplicate, 'address' | 'kind'>, earlier: Arrival, later: Arrival): ClusterDuplicate {
+    const nodes = [earlier.node, later.node] as const
+    const pause = { at: later.at, pauseMs: LEASE_LEFT_MS_MIN, withinMs: AFTER_PAUSE_MS }
+    const kept = this.#disturbances.keptFromSettling(earlier.node, { from: earlier.at, until: later.at })
+    const gapMs = Math.max(0, (kept?.at ?? later.at) - earlier.at)
+    if (this.#settledBetween(of, earlier.at, later.at)) {
+      const woken = this.#disturbances.backFrom(later.node, pause)
+      return { ...of, cause: woken ? 'pause-beyond-lease' : 'settled-before', gapMs, nodes }
+    }
+    if (kept !== undefined) return { ...of, cause: kept.kind, gapMs, nodes }
+    const woken = this.#disturbances.backFrom(later.node, pause)
+    return { ...of, cause: woken ? 'pause-beyond-lease' : 'undisturbed', gapMs, nodes }
+  }
+
+  /** Of a notification we know the time, but not its own queue id. */
+  #settledBetween({ address, kind }: Pick<ClusterDuplicate, 'address' | 'kind'>, from: number, until: number): boolean {
+    if (kind === 'bounce') return false
+    const domain = address.slice(address.lastIndexOf('@') + 1)
+    const settles = this.#settles.get(`${this.#promised.get(address) ?? ''} ${domain}`) ?? []
+    return settles.some((at) => at > from && at < until)
+  }
+}
+
+function append<V>(map: Map<string, V[]>, key: string, value: V): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}
