@@ -239,6 +239,17 @@ describe('durability', () => {
     )
   })
 
+  test('a server that becomes weaker while it is in use is left, until it is durable again', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    const { spool } = await lab.open({ hooks: { probeIntervalMs: 20, durabilityMs: 50 } })
+    await lab.command('CONFIG', 'SET', 'appendfsync', 'everysec')
+    await eventually('the reason is told', () => /appendfsync is everysec/.test(spool.health().detail))
+    assert.equal((await spool.accept(messageNow())).kind, 'unavailable')
+    await lab.command('CONFIG', 'SET', 'appendfsync', 'always')
+    await recovered(spool)
+    assert.deepEqual(await spool.accept(messageNow()), { kind: 'accepted' })
+  })
+
   test('a server that is not there is told as such', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const opened = await openRedisSpool(lab.options({ url: join(lab.directory, 'nobody.sock') }))

@@ -98,7 +98,7 @@ export class StoreRecovery {
       condition.recovered()
       this.#parts.onRecovered()
     } catch (error) {
-      condition.failed(String(error))
+      condition.failed(error instanceof Error ? error.message : String(error))
       if (error instanceof StoreFailed && error.failure.full) await this.#parts.makeRoom().catch(() => undefined)
       this.schedule()
     }

@@ -133,12 +133,15 @@ export function policySource(
 
 /** What operators did while no relay ran; of a shared store, also what they do now. Ends with the signal. */
 async function tellOrders(store: PolicyStore, emit: EmitPolicyEvent, signal: AbortSignal): Promise<void> {
+  let isAway = false
   do {
     try {
       for (const purge of await store.takeOrders()) emit({ event: 'sts-policy-purged', ...purge })
+      isAway = false
     } catch (error) {
       if (!(error instanceof PolicyCacheUnavailable)) throw error
-      emit({ event: 'sts-cache-failed', operation: 'get', detail: error.message })
+      if (!isAway) emit({ event: 'sts-cache-failed', operation: 'get', detail: error.message })
+      isAway = true
     }
   } while (store.shared && (await waited(ORDERS_EVERY_MS, signal)))
 }

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import type { LaneId } from '../../delivery/lane.ts'
 import { COMMAND_TIMEOUT_MS, connected, type RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
+import { redisTrouble } from '../../redis/redis-trouble.ts'
 import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
 import type { LimitsEvent } from '../events.ts'
 import type { Permit, PermitFeedback, Permits, SiteId, SiteLimits } from '../permits.ts'
@@ -253,7 +254,7 @@ class SharedPermits implements RedisPermits {
   #unavailable(error: unknown): void {
     if (this.#away) return
     this.#away = true
-    this.#options.emit({ event: 'permits-unavailable', detail: error instanceof Error ? error.message : String(error) })
+    this.#options.emit({ event: 'permits-unavailable', detail: redisTrouble(error) })
   }
 
   #run(script: Script, site: SiteId, args: readonly (string | number)[]): Promise<unknown> {

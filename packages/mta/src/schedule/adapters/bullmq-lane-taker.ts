@@ -4,6 +4,7 @@
  * are free and the worker takes none.
  */
 import type { LaneId } from '../../delivery/lane.ts'
+import { redisTrouble } from '../../redis/redis-trouble.ts'
 import type { LaneWorkerEvent } from '../events.ts'
 import type { DueLanes, Taken, Wake } from './bullmq-due.ts'
 import type { LaneJob } from './bullmq-lane-jobs.ts'
@@ -127,8 +128,7 @@ export class LaneTaker {
   unavailable(error: unknown): void {
     if (this.#awaySince !== undefined || this.#stopped) return
     this.#awaySince = this.#options.monotonic()
-    const detail = error instanceof Error ? error.message : String(error)
-    this.#options.emit({ event: 'lane-jobs-unavailable', detail })
+    this.#options.emit({ event: 'lane-jobs-unavailable', detail: redisTrouble(error) })
   }
 
   trouble(): string | undefined {

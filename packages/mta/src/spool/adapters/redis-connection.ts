@@ -5,6 +5,7 @@
  */
 import { Redis } from 'ioredis'
 import { runScript, type ScriptClient } from '../../redis/scripts.ts'
+import { errorCode } from '../durable-file.ts'
 import { inTime, NotInTime } from '../in-time.ts'
 import { StoreFailed, type StoreFailure } from '../store-failed.ts'
 import { redisFailure } from './redis-failure.ts'
@@ -80,12 +81,17 @@ export class RedisConnection implements RedisCalls {
   async open(): Promise<void> {
     const client = new Redis(this.#options.url, OPTIONS)
     // Without a listener the client writes errors to the console; each of them comes again as a rejection.
-    client.on('error', () => undefined)
+    let cause: unknown
+    client.on('error', (error: unknown) => {
+      cause = error
+    })
     try {
       await inTime(client.connect(), CONNECT_MS_MAX)
       await this.#prepare(client)
     } catch (error) {
       client.disconnect()
+      // Why there is no connection is told as an event; the rejection then only says that it was closed.
+      if (cause instanceof Error && 'code' in cause) throw new Error(`no connection (${errorCode(cause)})`, { cause })
       throw error
     }
     if (this.#closed) return client.disconnect()
@@ -169,7 +175,7 @@ export class RedisConnection implements RedisCalls {
     this.#attempts += 1
     this.#reconnect = setTimeout(() => {
       void this.open().catch((error: unknown) => {
-        this.#lastDetail = String(error)
+        this.#lastDetail = error instanceof Error ? error.message : String(error)
         if (!this.#closed) this.#reconnectSoon()
       })
     }, wait)

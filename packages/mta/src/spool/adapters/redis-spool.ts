@@ -39,6 +39,8 @@ const INLINE_BYTES_MAX = 16 * 1024
 const WATCH_MS = 1000
 const SWEEP_INTERVAL_MS = 60 * 60 * 1000
 const ASIDE_INTERVAL_MS = 60 * 1000
+/** The settings of a server can be changed while it runs. */
+const DURABILITY_INTERVAL_MS = 60 * 1000
 /** A lease that nobody settled or released in this time was forgotten by its holder. */
 const FORGOTTEN_LEASE_MS = 60 * 60 * 1000
 /** Raised when what the keys mean changes (`redis-lua/prelude.lua`). */
@@ -62,7 +64,7 @@ export interface RedisSpoolOptions {
   /** Keep suspects with so many deaths in a row out of `claim` (`crash-suspects.ts`); absent: never. */
   readonly setAsideAfterDeaths?: number
   /** Tests only. */
-  readonly hooks?: SpoolHooks & { readonly time?: () => number }
+  readonly hooks?: SpoolHooks & { readonly time?: () => number; readonly durabilityMs?: number }
 }
 
 export type RedisSpoolOpenError =
@@ -168,6 +170,16 @@ async function checkDurability(redis: RedisCalls, options: RedisSpoolOptions): P
   options.onDurability?.(verdict)
   const tolerated = verdict.kind === 'durable' || (verdict.kind === 'weak' && options.durability === 'relaxed')
   if (!tolerated) throw new NotDurable(verdict)
+}
+
+/** A server that has become weaker is left at once; the next connection says what is wrong with it. */
+async function judgeAgain({ connection, options }: RedisSpoolGround): Promise<void> {
+  if (!connection.isUp) return
+  try {
+    await checkDurability(connection, options)
+  } catch (error) {
+    if (error instanceof NotDurable) connection.drop(error.message)
+  }
 }
 
 async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
@@ -348,6 +360,7 @@ function keepWatch(
   const sweep = async (): Promise<void> => {
     if (await isOwned(options.contentDir, mark)) await sweepOrphans({ contents, now, known, onRemoved })
   }
+  watch.every(ground.options.hooks?.durabilityMs ?? DURABILITY_INTERVAL_MS, () => judgeAgain(ground))
   watch.every(SWEEP_INTERVAL_MS, sweep)
   watch.once(sweep)
 }
