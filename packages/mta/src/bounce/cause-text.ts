@@ -7,7 +7,7 @@
 import { assertNever } from '@hermetic/policy'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from '../delivery/outcome.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
-import { formatReply, type SmtpReply } from '../smtp/reply.ts'
+import { formatReply, replyClass, type SmtpReply } from '../smtp/reply.ts'
 import { printable, printableUtf8 } from './header-text.ts'
 import { tlsRefusal } from './tls-refusal-text.ts'
 
@@ -165,7 +165,7 @@ export function explainWithHistory(problem: DeliveryProblem): readonly Explanati
 
 function explainReply(phase: SmtpPhase, reply: SmtpReply, server: string): Explanation {
   return {
-    what: `${capital(server)} refused ${REFUSED[phase]}. It said:`,
+    what: `${capital(server)} ${replyClass(reply) === 'transient' ? 'put off' : 'refused'} ${REFUSED[phase]}. It said:`,
     quote: printableUtf8(formatReply(reply), PEER_TEXT_LIMIT),
     advice:
       ADVICE_BY_SUBJECT[subjectOf(reply)] ?? 'The reason is in the words of that server; its postmaster can tell more.',

@@ -237,6 +237,10 @@ describe('parameters', () => {
       assert.match((await dialogue.command(`MAIL FROM:<a@example.com> ${bad}`)).text, /^501 5\.5\.4 /, bad)
     }
     await dialogue.command(`MAIL FROM:<a@example.com> RET=HDRS ENVID=${'Q'.repeat(100)}`)
+    assert.equal(
+      (await dialogue.command('RCPT TO:<b@example.net> NOTIFY=ALWAYS')).text,
+      '501 5.5.4 Syntax: NOTIFY=NEVER, or any of SUCCESS,FAILURE,DELAY',
+    )
     for (const bad of ['NOTIFY=NEVER,DELAY', 'ORCPT=b', 'ORCPT=rfc822;a=b']) {
       assert.match((await dialogue.command(`RCPT TO:<b@example.net> ${bad}`)).text, /^501 5\.5\.4 /, bad)
     }

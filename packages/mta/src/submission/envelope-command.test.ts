@@ -55,6 +55,8 @@ describe('RFC 5321 §4.1.1.2 MAIL', () => {
     ['ENVID that is not xtext', 'ENVID=a+zz'],
     ['ENVID with lower-case hexadecimal', 'ENVID=a+2b'],
     ['ENVID of 101 octets', `ENVID=${'x'.repeat(101)}`],
+    ['ENVID that stands for a line end', 'ENVID=a+0D+0AX'],
+    ['ENVID that stands for an octet above 126', 'ENVID=a+FC'],
     ['AUTH that is not xtext', 'AUTH=a+1'],
   ] as const) {
     test(`refuses ${rule}`, () => {
@@ -88,6 +90,7 @@ describe('RFC 5321 §4.1.1.3 RCPT', () => {
     ['a condition twice', '<b@example.net> NOTIFY=DELAY,DELAY', 'bad-parameter'],
     ['an unknown condition', '<b@example.net> NOTIFY=ALWAYS', 'bad-parameter'],
     ['ORCPT without a type', '<b@example.net> ORCPT=b', 'bad-parameter'],
+    ['ORCPT that stands for a line end', '<b@example.net> ORCPT=rfc822;a+0Ab', 'bad-parameter'],
     ['ORCPT of 501 octets', `<b@example.net> ORCPT=rfc822;${'x'.repeat(494)}`, 'bad-parameter'],
     ['SIZE', '<b@example.net> SIZE=1', 'unknown-parameter'],
   ] as const) {

@@ -55,7 +55,10 @@ export async function openSubmissionSide(
     limits: submissionLimits(config),
     authFailures: new AuthFailures(),
     // While policies are only observed the promise could not be kept (RFC 8689 §2).
-    advertise: { requireTls: config.submission.require_tls && config.delivery.enforcement === 'enforce' },
+    advertise: {
+      dsn: true,
+      requireTls: config.submission.require_tls && config.delivery.enforcement === 'enforce',
+    },
     mayRelaxTls: tlsOptionalRules(config.submission.ignore_tls_required_no),
     stage: (id) => spool.stage(id),
     accept: messageAcceptor({
