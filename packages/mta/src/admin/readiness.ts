@@ -3,6 +3,7 @@
  * it works. Pure.
  */
 import type { DnssecState } from '@hermetic/policy'
+import { isOutOfStep } from '../nodes/clock-skew.ts'
 import type { SpoolHealth } from '../spool/spool.ts'
 import { dnssecText } from './dnssec-text.ts'
 import type { EngineState } from './engine-state.ts'
@@ -11,6 +12,8 @@ export interface ReadinessFacts {
   readonly phase: 'starting' | 'running' | 'draining' | 'stopping'
   /** It drains because another relay has its id. */
   readonly replaced?: boolean
+  /** How far the clock of the machine is ahead of the store's; absent: there is no other clock. */
+  readonly clockSkewMs?: number | undefined
   readonly store: Pick<SpoolHealth, 'intake' | 'claims' | 'detail'>
   readonly listeners: { readonly wanted: number; readonly up: number }
   /** `silent`: questions were asked, and the last ones got no answer from any server. */
@@ -31,7 +34,7 @@ export interface Readiness {
 }
 
 export function readiness(facts: ReadinessFacts): Readiness {
-  const { phase, replaced, store, listeners, resolver, dnssec, engine, policyCache } = facts
+  const { phase, replaced, clockSkewMs, store, listeners, resolver, dnssec, engine, policyCache } = facts
   const detail = store.detail === '' ? '' : ` (${store.detail})`
   const reasons = [
     ...(phase === 'running'
@@ -46,6 +49,7 @@ export function readiness(facts: ReadinessFacts): Readiness {
   ]
   const notes = [
     ...(isWorthANote(dnssec) ? [dnssecText(dnssec)] : []),
+    ...clockNote(clockSkewMs),
     ...(engine?.weakness === undefined ? [] : [weaknessText(engine.weakness)]),
     ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
   ]
@@ -54,6 +58,13 @@ export function readiness(facts: ReadinessFacts): Readiness {
 
 function weaknessText(weakness: string): string {
   return `a power cut or a failover may lose accepted mail, as durability = "relaxed" bears: ${weakness}`
+}
+
+function clockNote(skewMs: number | undefined): readonly string[] {
+  if (skewMs === undefined || !isOutOfStep({ skewMs, uncertaintyMs: 0 })) return []
+  return [
+    `the clock is ${(Math.abs(skewMs) / 1_000).toFixed(1)} s ${skewMs > 0 ? 'ahead of' : 'behind'} the clock of Redis`,
+  ]
 }
 
 /** What somebody may believe to be otherwise: DANE is off for want of a validator, or rests on a guess. */

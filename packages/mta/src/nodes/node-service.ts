@@ -127,7 +127,9 @@ export class NodeService {
     registry.close()
   }
 
+  /** With news of this node itself. */
   async report(): Promise<NodesReport> {
+    await this.#beatNow()
     return { here: this.id, nodes: await this.#options.registry.list() }
   }
 

@@ -47,7 +47,7 @@ export interface AdminParts {
   readonly suppression: SuppressionList | undefined
   readonly version: string
   readonly emit: (event: LogEvent) => void
-  readonly nodes: Pick<NodeService, 'state' | 'replaced' | 'report' | 'order'>
+  readonly nodes: Pick<NodeService, 'state' | 'replaced' | 'reading' | 'report' | 'order'>
   resolver(): ReadinessFacts['resolver']
   dnssec(): ReadinessFacts['dnssec']
   engine(): EngineState
@@ -68,6 +68,7 @@ async function openServices(
   const ready = (): Readiness =>
     readiness({
       ...{ phase: parts.nodes.state, replaced: parts.nodes.replaced },
+      clockSkewMs: parts.nodes.reading().skewMs,
       store: parts.spool.health(),
       listeners: { wanted: config.listener.length, up: parts.listeners.length },
       resolver: parts.resolver(),
