@@ -6,6 +6,7 @@
  * The stop goes the other way round (architecture, decision 11).
  */
 import { ok, type Result } from '@hermetic/policy'
+import type { ResultStore } from '@hermetic/reporter'
 import type { Config } from './config/schema.ts'
 import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
@@ -18,7 +19,7 @@ import {
   SET_ASIDE_AFTER_DEATHS,
   startDeliverySide,
 } from './wiring/delivery-side.ts'
-import { openDkimKeys } from './wiring/dkim-keys.ts'
+import { type DkimKeys, openDkimKeys } from './wiring/dkim-keys.ts'
 import type { Engine } from './wiring/engine.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
@@ -26,6 +27,9 @@ import { joinNodes, type NodeSide } from './wiring/node-side.ts'
 import { openEngine } from './wiring/open-engine.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
+import { openReloader, type Reloader } from './wiring/reload.ts'
+import { openReportSide } from './wiring/report-side.ts'
+import { openResultStore } from './wiring/result-store.ts'
 import { openSocketmap } from './wiring/socketmap-side.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
 import { openSubmissionSide } from './wiring/submission-side.ts'
@@ -44,6 +48,8 @@ export interface Relay {
   readonly dnssec: Pick<DeliverySide['dnssec'], 'state'>
   /** Messages that waited when the relay came up. */
   readonly waiting: number
+  /** Goes on with the configuration as it is now. */
+  reload: Reloader['reload']
   /** Stores what has arrived, settles what has left, and closes everything. Repeated calls wait for the first. */
   stop(signal: string): Promise<void>
 }
@@ -91,10 +97,13 @@ async function openedOnSpool(
   const suppression = openSuppressionSide(config, { engine: engine.value, telling })
   if (!suppression.ok) return suppression
   opening.closesWith(() => suppression.value?.close())
+  const results = openResultStore(config, opening)
+  if (!results.ok) return results
   const { spool } = history
   return opened(config, {
-    ...{ ...parts, spool, history, engine: engine.value, nodes: nodes.value, beginSignature: keys.value },
-    suppression: suppression.value,
+    ...{ ...parts, spool, history, engine: engine.value, nodes: nodes.value, keys: keys.value },
+    beginSignature: keys.value.beginSignature,
+    ...{ suppression: suppression.value, results: results.value },
   })
 }
 
@@ -104,6 +113,8 @@ interface OpenedParts extends RelayOptions {
   readonly spool: HistorySide['spool']
   readonly history: HistorySide
   readonly suppression: SuppressionSide | undefined
+  readonly results: ResultStore | undefined
+  readonly keys: DkimKeys
   readonly beginSignature: BeginSignature | undefined
   readonly telling: Telling
   readonly opening: Opening
@@ -134,22 +145,34 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
 
   const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
   if (!submission.ok) return submission
-  listeners = submission.value
-  delivery.value.setListeners(listeners.map(({ listener: { address, port } }) => ({ address, port })))
+  listeners = submission.value.listeners
+  opening.closesWith(() => submission.value.stop())
+  const own = listeners.map(({ listener: { address, port } }) => ({ address, port }))
+  delivery.value.setListeners(own)
+  const reports = openReportSide(config, { ...parts, scheduler, resolver, listeners: own, emit })
+  if (!reports.ok) return reports
 
   const socketmap = await openSocketmap(config, { ...delivery.value.sources, opening, emit })
   if (!socketmap.ok) return socketmap
 
+  const { suppression } = parts
+  const reloader = openReloader(config, {
+    ...{ load: parts.loadConfig, emit },
+    parts: [parts.keys, submission.value, delivery.value.reload, ...(suppression === undefined ? [] : [suppression])],
+  })
   admin = await openAdmin(config, {
     ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
     nodes: nodes.service,
     explain: delivery.value.explain,
     localPolicies: delivery.value.localPolicies,
+    reports: reports.value,
     history: history.search,
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state() },
     engine: () => parts.engine.state(),
     policyTrouble: () => policies.trouble?.(),
     suppression: parts.suppression?.list,
+    reloader,
+    certificates: submission.value.certificates,
   })
   if (!admin.ok) return admin
   const { control, metrics: metricsServer } = admin.value
@@ -165,6 +188,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   return ok({
     ...{ listeners, nameServers, dnssec, waiting, socketmapPort: socketmap.value?.port },
     metricsPort: metricsServer.port,
+    reload: reloader.reload,
     stop,
   })
 }

@@ -6,6 +6,7 @@ import type { PolicyAdmin } from '@hermetic/policy'
 import { systemErrorCode } from '../config/system-error.ts'
 import type { Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
+import type { ReportAdmin } from '../reporting/report-admin.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
 import { explainClient } from './explain-order.ts'
@@ -13,6 +14,8 @@ import { type NodeOrders, nodesClient } from './nodes-orders.ts'
 import { type ObservedSearch, observedClient } from './observed-order.ts'
 import { overridesClient } from './overrides-order.ts'
 import { policyClient } from './policy-orders.ts'
+import { reportClient } from './report-orders.ts'
+import { type ReloadAnswer, reloadClient } from './reload-order.ts'
 import { type SuppressionAdmin, suppressionClient } from './suppression-orders.ts'
 import { type HistorySearch, traceClient } from './trace-order.ts'
 
@@ -22,7 +25,9 @@ export interface ControlClient {
   readonly explain: Explain
   readonly history: HistorySearch & ObservedSearch
   readonly localPolicies: () => Promise<LocalPolicyReport>
+  readonly reports: ReportAdmin
   readonly suppression: SuppressionAdmin
+  readonly reload: () => Promise<ReloadAnswer>
   readonly nodes: NodeOrders
   status(): Promise<RelayStatus>
 }
@@ -58,7 +63,9 @@ function controlClient(path: string): ControlClient {
     explain: explainClient(ask),
     history: { ...traceClient(ask), ...observedClient(ask) },
     localPolicies: overridesClient(ask),
+    reports: reportClient(ask),
     suppression: suppressionClient(ask),
+    reload: reloadClient(ask),
     nodes: nodesClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { type PolicyAdmin, PolicyCacheUnavailable, type Result } from '@hermetic/policy'
+import { ResultStoreUnavailable } from '@hermetic/reporter'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { systemErrorCode } from '../config/system-error.ts'
@@ -14,6 +15,7 @@ import type { LocalPolicyReport } from '../local-policy/report.ts'
 import { NodesUnavailable } from '../nodes/node-registry.ts'
 import type { NodeService } from '../nodes/node-service.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
+import type { ReportAdmin } from '../reporting/report-admin.ts'
 import { type QueueAction, type QueueChange, type SpoolAdmin, StoreUnavailable } from '../spool/spool.ts'
 import type { SuppressionEvent } from '../suppression/events.ts'
 import { type SuppressionList, SuppressionUnavailable } from '../suppression/suppression-list.ts'
@@ -30,6 +32,8 @@ import { nodesOrders } from './nodes-orders.ts'
 import { type ObservedSearch, observedOrder } from './observed-order.ts'
 import { overridesOrder } from './overrides-order.ts'
 import { policyOrders } from './policy-orders.ts'
+import { reportOrders } from './report-orders.ts'
+import { type ReloadAnswer, reloadOrder } from './reload-order.ts'
 import { suppressionOrders } from './suppression-orders.ts'
 import { type HistorySearch, traceOrder } from './trace-order.ts'
 
@@ -42,8 +46,12 @@ export interface ControlSocketOptions {
   /** Absent: no history is kept. */
   readonly history?: (HistorySearch & ObservedSearch) | undefined
   readonly localPolicies?: (() => LocalPolicyReport) | undefined
+  /** Absent: reports are off. */
+  readonly reports?: ReportAdmin | undefined
   /** Absent: no list is kept. */
   readonly suppression?: SuppressionList | undefined
+  /** Absent: the configuration cannot be read again. */
+  readonly reload?: (() => Promise<ReloadAnswer>) | undefined
   readonly nodes?: Pick<NodeService, 'report' | 'order'>
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
@@ -80,7 +88,7 @@ function somebodyAnswers(path: string): Promise<boolean> {
 }
 
 function controlApp(options: ControlSocketOptions): Hono {
-  const { queue, policies, explain, history, localPolicies, status, queueChanged, emit } = options
+  const { queue, policies, explain, history, localPolicies, reports, status, queueChanged, emit } = options
   const app = new Hono()
   app.use(bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (context) => context.json({ error: 'too-large' }, 413) }))
 
@@ -111,7 +119,9 @@ function controlApp(options: ControlSocketOptions): Hono {
     traceOrder(history),
     observedOrder(history),
     overridesOrder(localPolicies),
+    ...reportOrders(reports),
     ...suppressionOrders(options.suppression, emit),
+    reloadOrder(options.reload),
     ...nodesOrders(options.nodes),
   ]) {
     app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
@@ -121,8 +131,9 @@ function controlApp(options: ControlSocketOptions): Hono {
     if (
       error instanceof StoreUnavailable ||
       error instanceof PolicyCacheUnavailable ||
-      error instanceof SuppressionUnavailable ||
       error instanceof HistoryUnavailable ||
+      error instanceof ResultStoreUnavailable ||
+      error instanceof SuppressionUnavailable ||
       error instanceof NodesUnavailable
     ) {
       return context.json({ error: 'unavailable', detail: error.message }, 503)

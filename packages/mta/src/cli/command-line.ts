@@ -41,6 +41,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'look at waiting mail, and hold, retry or cancel it',
     load: async () => (await import('./queue.ts')).queue,
   },
+  reload: {
+    summary: 'let the running relay read its configuration, certificates and keys again',
+    load: async () => (await import('./reload.ts')).reload,
+  },
   suppression: {
     summary: 'addresses that get no mail because they refused it for good',
     load: async () => (await import('./suppression.ts')).suppression,
@@ -74,6 +78,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: async () => (await import('./socketmap.ts')).socketmap,
   },
   status: { summary: 'what the running relay does', load: async () => (await import('./status.ts')).status },
+  tlsrpt: {
+    summary: 'daily TLS reports: send them, see what waits, make their key, read those of others',
+    load: async () => (await import('./tlsrpt.ts')).tlsrpt,
+  },
   trace: {
     summary: 'what became of a message, also when it is gone',
     load: async () => (await import('./trace.ts')).trace,

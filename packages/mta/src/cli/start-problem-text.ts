@@ -7,6 +7,7 @@ import type { DirectoryLockError } from '../spool/adapters/sqlite-directory-lock
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 import type { StartProblem } from '../wiring/start-problem.ts'
 import { describeError } from './describe-error.ts'
+import { resultStoreProblemText } from './result-store-text.ts'
 
 export function describeStartProblem(problem: StartProblem): string {
   switch (problem.kind) {
@@ -16,15 +17,17 @@ export function describeStartProblem(problem: StartProblem): string {
       return describeRedisSpoolProblem(problem.error)
     case 'policy-cache':
       return describePolicyCacheProblem(problem.error)
+    case 'result-store':
+      return resultStoreProblemText(problem.error)
     case 'preload-list':
       return `the preload list ${problem.path} cannot be used: ${preloadErrorText(problem.error)}`
     case 'dkim-key':
       return `the DKIM key ${problem.path} ${problem.detail}`
+    case 'source-address':
+      return `mail cannot leave from ${problem.address}: ${words(problem.error)} ([[source]] names addresses of this machine)`
     case 'certificate-authorities':
     case 'certificate':
       return `${problem.path} cannot be used: ${words(problem.error)}`
-    case 'source-address':
-      return `mail cannot leave from ${problem.address}: ${words(problem.error)} ([[source]] names addresses of this machine)`
     case 'listener':
       return `the listener ${problem.name} cannot be opened: ${words(problem.error)}`
     case 'node-id':

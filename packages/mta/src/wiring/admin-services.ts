@@ -17,14 +17,16 @@ import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { NodeService } from '../nodes/node-service.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
+import type { ReportAdmin } from '../reporting/report-admin.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { Spool } from '../spool/spool.ts'
 import type { SuppressionList } from '../suppression/suppression-list.ts'
+import type { CertificateWatch } from './certificate-watch.ts'
 import type { OpenListener } from './listeners.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import type { Waking } from './ordered-attempts.ts'
+import type { Reloader } from './reload.ts'
 import type { StartProblem } from './start-problem.ts'
-
 import { wakeChanged } from './wake-changed.ts'
 
 export interface AdminServices {
@@ -43,8 +45,12 @@ export interface AdminParts {
   /** Absent: no history is kept. */
   readonly history: (HistorySearch & ObservedSearch) | undefined
   readonly localPolicies: () => LocalPolicyReport
+  /** Absent: reports are off. */
+  readonly reports: ReportAdmin | undefined
   /** Absent: no list is kept. */
   readonly suppression: SuppressionList | undefined
+  readonly reloader: Reloader
+  readonly certificates: Pick<CertificateWatch, 'troubles'>
   readonly version: string
   readonly emit: (event: LogEvent) => void
   readonly nodes: Pick<NodeService, 'state' | 'replaced' | 'reading' | 'report' | 'order'>
@@ -75,6 +81,8 @@ async function openServices(
       dnssec: parts.dnssec(),
       engine: parts.engine(),
       policyCache: parts.policyTrouble(),
+      waitingForRestart: parts.reloader.waiting(),
+      certificates: parts.certificates.troubles(),
     })
   let metrics: HttpService
   try {
@@ -97,7 +105,9 @@ async function openServices(
       explain: parts.explain,
       history: parts.history,
       localPolicies: parts.localPolicies,
+      reports: parts.reports,
       suppression: parts.suppression,
+      reload: () => parts.reloader.reload('order'),
       nodes: parts.nodes,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),

@@ -3,6 +3,7 @@
  * before the problem is closed again.
  */
 import type { PolicyCacheOpenError } from '@hermetic/policy'
+import type { ResultStoreOpenError } from '@hermetic/reporter'
 import type { PreloadFileError } from '../local-policy/read-preload-file.ts'
 import type { ListedNode } from '../nodes/standing.ts'
 import type { RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
@@ -13,11 +14,12 @@ export type StartProblem =
   | { readonly kind: 'spool'; readonly error: SpoolOpenError }
   | { readonly kind: 'redis-spool'; readonly error: RedisSpoolOpenError | DirectoryLockError }
   | { readonly kind: 'policy-cache'; readonly error: PolicyCacheOpenError }
+  | { readonly kind: 'result-store'; readonly error: ResultStoreOpenError }
   | { readonly kind: 'preload-list'; readonly path: string; readonly error: PreloadFileError }
   | { readonly kind: 'dkim-key'; readonly path: string; readonly detail: string }
+  | { readonly kind: 'source-address'; readonly address: string; readonly error: unknown }
   | { readonly kind: 'certificate-authorities'; readonly path: string; readonly error: unknown }
   | { readonly kind: 'certificate'; readonly path: string; readonly error: unknown }
-  | { readonly kind: 'source-address'; readonly address: string; readonly error: unknown }
   | {
       readonly kind: 'listener'
       readonly name: string
