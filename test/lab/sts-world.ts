@@ -44,6 +44,8 @@ const RETRY = { ...defaultRetryOptions, quickMs: [1, 1, 1, 1], intervalMs: 1 }
 
 export class StsWorld implements AsyncDisposable {
   readonly relay: RelayWorld
+  /** Delivery's own. */
+  readonly source: StsSource
   readonly #hosts: ReadonlyMap<string, PolicyHost>
   readonly #closing: readonly (() => void)[]
   #records: Readonly<Record<string, NameRecords>>
@@ -58,6 +60,7 @@ export class StsWorld implements AsyncDisposable {
       records[`_mta-sts.${domain}`] = stsRecord(policy.id ?? '1')
     }
     const closing: (() => void)[] = []
+    const sources: StsSource[] = []
     const ca = [(await labAuthority()).certificate]
     const relay = await RelayWorld.start({
       // A lost answer means going without a policy: on a busy machine that must not look like a result.
@@ -65,14 +68,25 @@ export class StsWorld implements AsyncDisposable {
       ...options,
       records: { ...records, ...options.records },
       delivery: { retry: RETRY, ...options.delivery },
-      policySource: (parts) => startSource({ ...parts, dataDir: cacheDir ?? parts.dataDir, hosts, ca, closing, now }),
+      policySource: (parts) => {
+        const source = startSource({ ...parts, dataDir: cacheDir ?? parts.dataDir, hosts, ca, closing, now })
+        sources.push(source)
+        return source
+      },
     })
-    return new StsWorld(relay, hosts, closing)
+    const [source] = sources
+    assert.ok(source !== undefined)
+    return new StsWorld({ relay, source }, hosts, closing)
   }
 
   /** Use `start`. */
-  private constructor(relay: RelayWorld, hosts: ReadonlyMap<string, PolicyHost>, closing: readonly (() => void)[]) {
+  private constructor(
+    { relay, source }: Pick<StsWorld, 'relay' | 'source'>,
+    hosts: ReadonlyMap<string, PolicyHost>,
+    closing: readonly (() => void)[],
+  ) {
     this.relay = relay
+    this.source = source
     this.#hosts = hosts
     this.#closing = closing
     this.#records = relay.records

@@ -10,7 +10,7 @@
 import type { DaneReason } from './dane/facts.ts'
 import { type DnsFailureReason, isOurTrouble } from './dns/answer.ts'
 import type { TlsaRecordData } from './dns/resolver.ts'
-import type { OwnerName } from './domain-name.ts'
+import { labels, type OwnerName, parseOwnerName } from './domain-name.ts'
 import type { ProofRequirement, StsAssessment, Unreachable, UnreachableReason } from './requirement.ts'
 import type { DaneAssessment } from './requirement-dane.ts'
 import { assertNever } from './result.ts'
@@ -74,7 +74,8 @@ function refusalResults(reason: UnreachableReason): readonly SessionResult[] {
       const { lookup, name, reason: why } = reason.failure
       // Nobody's DNSSEC is at fault when we cannot ask, or have nobody who validates.
       if (isOurTrouble(why)) return []
-      return lookup === 'address' ? lookupResults(lookup, name, why) : [dnssecInvalid(lookup, name, why)]
+      if (lookup === 'address') return lookupResults(lookup, name, why)
+      return [dnssecInvalid(lookup, lookup === 'tlsa' ? tlsaBaseDomain(name) : name, why)]
     }
     case 'dane-required':
       return reason.host === undefined ? [] : [withoutTlsa(reason.host, { resultType: 'dane-required' })]
@@ -85,6 +86,12 @@ function refusalResults(reason: UnreachableReason): readonly SessionResult[] {
     default:
       return assertNever(reason)
   }
+}
+
+/** RPT-46: the host, not the name of its records, `_25._tcp.` and the base domain (RFC 6698 §3). */
+function tlsaBaseDomain(owner: OwnerName): OwnerName {
+  const base = parseOwnerName(labels(owner).slice(2).join('.'))
+  return base.ok ? base.value : owner
 }
 
 /**

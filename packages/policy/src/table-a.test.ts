@@ -410,12 +410,12 @@ describe('what a report entry of a host is about', () => {
     assert.deepEqual(result.published, DANE.unusable.published)
   })
 
-  test('the name whose lookup failed, without records', () => {
+  test('the host whose lookup failed, without records', () => {
     const requirement = tlsRequirement({ local: 'nothing', mxHostname, dane: DANE.failure })
     assert(requirement.kind === 'unreachable')
     const [result] = unreachableResults(requirement)
     assert(result?.policyType === 'tlsa')
-    assert.deepEqual([result.policyDomain, result.published], [owner('_25._tcp.host.provider.test'), []])
+    assert.deepEqual([result.policyDomain, result.published], [owner('host.provider.test'), []])
   })
 
   test('the host, where DANE is required and there is none', () => {
