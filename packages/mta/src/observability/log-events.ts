@@ -5,13 +5,14 @@
  * `log-line.ts` renders by it, `docs/log-events.md` is written from it. Pure.
  */
 import type { PolicyEvent } from '@hermetic/policy'
-import type { ReportCountingEvent } from '@hermetic/reporter'
+import type { ReportCountingEvent, ReportSendingEvent } from '@hermetic/reporter'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
 import type { LimitsEvent } from '../limits/events.ts'
 import type { LocalPolicyEvent } from '../local-policy/events.ts'
 import type { NodeEvent } from '../nodes/events.ts'
+import type { ReportKeyEvent } from '../reporting/events.ts'
 import type { LaneWorkerEvent, ScheduleEvent } from '../schedule/events.ts'
 import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
@@ -25,6 +26,7 @@ import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
 import type { RelayEvent } from './relay-events.ts'
 import { RELAY_LOG_EVENTS } from './relay-log-events.ts'
 import { REPORT_COUNTING_LOG_EVENTS } from './report-counting-log-events.ts'
+import { REPORT_SENDING_LOG_EVENTS } from './report-sending-log-events.ts'
 import { SIGNING_LOG_EVENTS } from './signing-log-events.ts'
 import { SPOOL_LOG_EVENTS } from './spool-log-events.ts'
 import { SUPPRESSION_LOG_EVENTS } from './suppression-log-events.ts'
@@ -45,6 +47,8 @@ export type LogEvent =
   | LocalPolicyEvent
   | ReportCountingEvent
   | NodeEvent
+  | ReportSendingEvent
+  | ReportKeyEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -380,12 +384,17 @@ const countingSessions = REPORT_COUNTING_LOG_EVENTS satisfies {
   readonly [N in ReportCountingEvent['event']]: LogEventEntry<N>
 }
 
+const sendingReports = REPORT_SENDING_LOG_EVENTS satisfies {
+  readonly [N in (ReportSendingEvent | ReportKeyEvent)['event']]: LogEventEntry<N>
+}
+
 /** By room, in the order in which a message meets them. */
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
   ...{ delivery, bounce, suppression, history, nodes },
   'counting sessions': countingSessions,
+  'sending reports': sendingReports,
 } as const
 
 export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
@@ -403,4 +412,5 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...history,
   ...nodes,
   ...countingSessions,
+  ...sendingReports,
 }

@@ -13,6 +13,7 @@ import type { LogEvent } from './log-events.ts'
 import { NODE_METRICS, NODE_UPDATES } from './node-metrics.ts'
 import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
 import { REPORT_COUNTING_METRICS, REPORT_COUNTING_UPDATES } from './report-counting-metrics.ts'
+import { REPORT_SENDING_METRICS, REPORT_SENDING_UPDATES } from './report-sending-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 import { SPOOL_METRICS, SPOOL_UPDATES } from './spool-metrics.ts'
@@ -80,6 +81,7 @@ export const METRICS = {
 
   ...REPORT_COUNTING_METRICS,
   ...SIGNING_METRICS,
+  ...REPORT_SENDING_METRICS,
   ...SUBMISSION_METRICS,
   ...SUPPRESSION_METRICS,
 
@@ -347,6 +349,7 @@ const UPDATES: Rooms = {
   ...LOCAL_POLICY_UPDATES,
   ...REPORT_COUNTING_UPDATES,
   ...SIGNING_UPDATES,
+  ...REPORT_SENDING_UPDATES,
   ...SUBMISSION_UPDATES,
   ...SUPPRESSION_UPDATES,
   ...SOCKETMAP_UPDATES,
