@@ -3,7 +3,7 @@
  * `scripted-mx.ts` and its sessions.
  */
 
-/** `CONNECT` is the greeting, `AUTH` also the response after a 334, `CONTENT` the first bytes after 354, `DOT` the end of the content. */
+/** `CONNECT` is the greeting, `BDAT` a chunk that is there, `AUTH` also the response after a 334, `CONTENT` the first bytes after 354, `DOT` the end of the content. */
 export type MxVerb =
   | 'CONNECT'
   | 'EHLO'
@@ -15,6 +15,7 @@ export type MxVerb =
   | 'DATA'
   | 'CONTENT'
   | 'DOT'
+  | 'BDAT'
   | 'RSET'
   | 'NOOP'
   | 'QUIT'
@@ -34,7 +35,7 @@ export interface MxStep {
   readonly recipient?: string
   /** RCPT only: how many this transaction has accepted so far. */
   readonly acceptedRecipients: number
-  /** DOT only: what arrived. */
+  /** DOT, and BDAT with LAST: what arrived. */
   readonly message?: ReceivedMessage
 }
 

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import type { MxAction, MxAnswer, MxConnection, MxSegment, MxStep, MxVerb, ReceivedMessage } from './mx-script.ts'
 import { MxAuth, type MxCredentials } from './scripted-mx-auth.ts'
+import { isLast, MxChunks } from './scripted-mx-chunks.ts'
+import { actionOf, bytesOf, pathOf, unstuff } from './scripted-mx-wire.ts'
 
 export interface MxSessionOptions {
   readonly number: number
@@ -39,6 +41,7 @@ export class MxSession implements MxConnection {
   showedCertificate: boolean | undefined
   readonly #options: MxSessionOptions
   readonly #auth: MxAuth
+  readonly #chunks = new MxChunks()
   #socket: Socket
   #pending: Buffer = EMPTY
   /** Bytes of `#pending` known to hold no end of content. */
@@ -132,14 +135,25 @@ export class MxSession implements MxConnection {
   #next(): 'nothing' | Promise<void> | undefined {
     if (this.#mode === 'content') return this.#nextContent()
     if (this.#mode !== 'command') return 'nothing'
+    if (this.#chunks.reading) return this.#nextChunk()
     const end = this.#pending.indexOf(CRLF)
     if (end < 0) return 'nothing'
     const line = this.#pending.toString('utf8', 0, end)
     this.#pending = this.#pending.subarray(end + 2)
     this.commands.push(line)
     if (this.#auth.asked) return this.#step('AUTH', line)
+    if (this.#chunks.command(line)) return undefined
     const word = (line.split(/[ :]/, 1)[0] ?? '').toUpperCase()
     return this.#step(VERBS.has(word) ? (word as MxVerb) : 'OTHER', line)
+  }
+
+  /** Answered once it is there. */
+  #nextChunk(): 'nothing' | Promise<void> | undefined {
+    const chunk = this.#chunks.take(this.#pending)
+    if (chunk === undefined) return 'nothing'
+    this.#pending = this.#pending.subarray(chunk.octets)
+    const { content } = this.#chunks
+    return this.#step('BDAT', chunk.line, isLast(chunk.line) ? this.#message(content, content) : undefined)
   }
 
   #nextContent(): 'nothing' | Promise<void> | undefined {
@@ -158,18 +172,17 @@ export class MxSession implements MxConnection {
     const wire = this.#pending.subarray(0, end + 5)
     this.#pending = this.#pending.subarray(end + 5)
     this.#mode = 'command'
-    return this.#step('DOT', '', this.#message(wire))
+    return this.#step('DOT', '', this.#message(wire, unstuff(wire.subarray(0, -3))))
   }
 
-  #message(wire: Buffer): ReceivedMessage {
+  #message(wire: Buffer, content: Buffer): ReceivedMessage {
     return {
       connection: this.number,
       inTls: this.inTls,
       mail: this.#mail ?? '',
       reversePath: pathOf(this.#mail ?? ''),
       recipients: this.#recipients,
-      content: unstuff(wire.subarray(0, -3)),
-      wire,
+      ...{ content, wire },
       at: performance.now(),
     }
   }
@@ -267,8 +280,10 @@ export class MxSession implements MxConnection {
         return this.#auth.answer(line)
       case 'RCPT':
         return this.#mail === undefined ? '503 5.5.1 MAIL first' : '250 2.1.5 ok'
+      case 'BDAT':
+        return this.#chunks.answer(line, { mail: this.#mail !== undefined, recipients: this.#recipients.length })
       case 'DATA':
-        if (this.#mail === undefined) return '503 5.5.1 MAIL first'
+        if (this.#mail === undefined || this.#chunks.begun) return '503 5.5.1 not now'
         return this.#recipients.length === 0 ? '554 5.5.1 no valid recipients' : '354 go ahead'
       case 'DOT':
         return this.#recipients.length === 0 ? '554 5.5.1 no valid recipients' : '250 2.0.0 accepted'
@@ -300,6 +315,13 @@ export class MxSession implements MxConnection {
         this.#searched = 0
         this.#contentBegun = false
         return
+      case 'BDAT':
+        this.#chunks.answered(code)
+        if (positive && message !== undefined) {
+          this.#options.received(message)
+          this.#forget()
+        }
+        return
       case 'DOT':
         if (positive && message !== undefined && message.recipients.length > 0) this.#options.received(message)
         this.#forget()
@@ -320,6 +342,7 @@ export class MxSession implements MxConnection {
   }
 
   #forget(): void {
+    this.#chunks.forget()
     this.#mail = undefined
     this.#recipients = []
   }
@@ -370,26 +393,4 @@ export class MxSession implements MxConnection {
     this.#forget()
     this.#listen(secured)
   }
-}
-
-function actionOf(answer: Exclude<MxAnswer, undefined>): MxAction {
-  if (typeof answer === 'string') return { reply: answer }
-  return 'length' in answer ? { reply: answer } : answer
-}
-
-function bytesOf({ raw, reply = [] }: MxAction): Buffer {
-  if (raw !== undefined) return typeof raw === 'string' ? Buffer.from(raw) : raw
-  const lines = typeof reply === 'string' ? [reply] : reply
-  return Buffer.from(lines.map((text) => `${text}\r\n`).join(''))
-}
-
-/** The address between the angle brackets; quoted local parts may hold brackets of their own. */
-function pathOf(line: string): string {
-  return /<((?:"(?:[^"\\]|\\.)*"|[^">])*)>/.exec(line)?.[1] ?? ''
-}
-
-/** RFC 5321 §4.5.2, the receiving half. Slow and plain on purpose. */
-function unstuff(content: Buffer): Buffer {
-  const text = content.toString('latin1')
-  return Buffer.from(text.replace(/(^|\r\n)\./g, '$1'), 'latin1')
 }

@@ -93,6 +93,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly connectionAttemptDelayMs?: number
   /** How long a host that did not answer is passed by at first; zero: never. */
   readonly deadHostMs?: number
+  /** BDAT where it is offered; true when absent. */
+  readonly chunking?: boolean
 }
 
 /** What is needed to say where the mail of a next hop goes and what it demands; `explain` has this and no queue. */
@@ -239,7 +241,7 @@ function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts):
     },
     connectionsMax: options.connectionsPerAttemptMax ?? CONNECTIONS_PER_ATTEMPT_MAX,
     session: {
-      ...{ hostname, timeouts, ca, now },
+      ...{ hostname, timeouts, ca, now, chunking: options.chunking },
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
       onLoginFailed: ({ lane, remote }, { username }, problem) =>

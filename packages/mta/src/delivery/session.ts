@@ -65,6 +65,8 @@ export interface SessionOptions {
   /** Our name in EHLO. */
   readonly hostname: string
   readonly timeouts: SmtpTimeouts
+  /** BDAT where it is offered (RFC 3030); true when absent. */
+  readonly chunking?: boolean | undefined
   readonly ca: readonly string[]
   /** UTC milliseconds: certificates have dates. */
   readonly now: () => number
@@ -161,6 +163,7 @@ async function open(target: SessionTarget, options: SessionOptions, how: Try): P
       port: remote.port,
       socket,
       timeouts: options.timeouts,
+      chunking: options.chunking,
       signal: life.signal,
       localAddress: target.source?.address,
       ...(target.access?.tls === 'implicit' ? { tls: tlsOptions(target, options, mode) } : {}),

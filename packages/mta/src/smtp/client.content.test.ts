@@ -356,15 +356,6 @@ describe('RFC 6152, 6531 what the content needs', () => {
     const { told } = await sendOnce(sample)
     assert.deepEqual(told, ['not-sent {"kind":"extension-missing","extension":"REQUIRETLS"}'])
   })
-
-  test('EXT-10: CHUNKING is offered: the transaction uses DATA alone', async () => {
-    covers('EXT-10', { observe: 'smtp' })
-    const { mx } = await sendOnce({}, { capabilities: [...DEFAULT_CAPABILITIES, 'CHUNKING', 'BINARYMIME'] })
-    assert.deepEqual(
-      mx.connection.commands.map((line) => line.slice(0, 4)),
-      ['EHLO', 'MAIL', 'RCPT', 'DATA', 'QUIT'],
-    )
-  })
 })
 
 describe('RFC 3461 DSN parameters', () => {

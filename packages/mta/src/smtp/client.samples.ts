@@ -36,13 +36,15 @@ interface Listening {
 export interface SampleConnectOptions {
   readonly timeouts?: Partial<SmtpTimeouts>
   readonly signal?: AbortSignal
+  readonly chunking?: boolean
 }
 
-export function dial(mx: Listening, { timeouts, signal }: SampleConnectOptions = {}) {
+export function dial(mx: Listening, { timeouts, signal, chunking }: SampleConnectOptions = {}) {
   return SmtpConnection.connect({
     address: mx.address,
     port: mx.port,
     timeouts: { ...PATIENT, ...timeouts },
+    chunking,
     ...(signal === undefined ? {} : { signal }),
   })
 }

@@ -35,6 +35,8 @@ export interface ConnectOptions {
   /** Already connected to that address (`dial.ts`); it is this connection's from now on. */
   readonly socket?: Socket | undefined
   readonly timeouts: SmtpTimeouts
+  /** BDAT where the peer offers it (RFC 3030); true by default. */
+  readonly chunking?: boolean | undefined
   /** TLS from the first octet (RFC 8314 §3.3); judge `peerFacts` before the first command. */
   readonly tls?: TlsOptions | undefined
   /**
@@ -70,6 +72,7 @@ export class SmtpConnection {
   /** Resolves when the connection is over, with the reason unless it was `quit`. */
   readonly ended: Promise<SessionProblem | undefined>
   readonly #timeouts: SmtpTimeouts
+  readonly #chunking: boolean
   readonly #signal: AbortSignal | undefined
   readonly #resolveEnded: (problem: SessionProblem | undefined) => void
   #wire: Wire
@@ -97,12 +100,13 @@ export class SmtpConnection {
   /** Use `connect`. */
   private constructor(
     { socket, facts }: { readonly socket: Socket; readonly facts?: PeerFacts },
-    { address, port, timeouts, signal }: ConnectOptions,
+    { address, port, timeouts, chunking = true, signal }: ConnectOptions,
   ) {
     this.address = address
     this.port = port
     this.localAddress = socket.localAddress
     this.#timeouts = timeouts
+    this.#chunking = chunking
     this.#signal = signal
     this.#facts = facts
     const { promise, resolve } = Promise.withResolvers<SessionProblem | undefined>()
@@ -180,7 +184,10 @@ export class SmtpConnection {
   /** Shows the credentials to this peer: only inside TLS, after EHLO, once the peer is proven (RFC 4954 §14). */
   async logIn(credentials: Credentials): Promise<LoginOutcome> {
     invariant(this.#facts !== undefined && this.#capabilities !== undefined && this.idle, 'AUTH inside TLS, after EHLO')
-    return logIn(this.#wire, credentials, { capabilities: this.#capabilities, timeoutMs: this.#timeouts.ehloMs })
+    const timeoutMs = this.#timeouts.ehloMs
+    const outcome = await logIn(this.#wire, credentials, { capabilities: this.#capabilities, timeoutMs })
+    if (outcome.kind === 'accepted' && this.#pipeline !== undefined) this.#pipeline.authenticated = true
+    return outcome
   }
 
   /**
@@ -249,7 +256,7 @@ export class SmtpConnection {
     this.#transactionsBefore = this.transactions
     this.#capabilities = capabilities
     this.#wire.readEnhancedStatus(capabilities.enhancedStatusCodes)
-    this.#pipeline = new Pipeline(this.#wire, capabilities, this.#timeouts)
+    this.#pipeline = new Pipeline(this.#wire, capabilities, { timeouts: this.#timeouts, chunking: this.#chunking })
     return capabilities
   }
 

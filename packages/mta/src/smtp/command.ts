@@ -15,6 +15,8 @@ export interface MailParameters {
   /** Octets of the content as sent, without stuffed dots (RFC 1870 §5). */
   readonly size: number
   readonly smtpUtf8: boolean
+  /** This side has logged in on this connection. */
+  readonly authenticated?: boolean
 }
 
 export function mailCommand(
@@ -28,6 +30,8 @@ export function mailCommand(
     offered.eightBitMime && envelope.body === '8bitmime' && 'BODY=8BITMIME',
     parameters.smtpUtf8 && 'SMTPUTF8',
     envelope.requireTls && 'REQUIRETLS',
+    // RFC 4954 §5: nobody's word about who submitted a message is passed on, so that it is never more than ours.
+    parameters.authenticated === true && offered.authMechanisms.length > 0 && 'AUTH=<>',
     offered.dsn && ret !== undefined && `RET=${ret}`,
     offered.dsn && envid !== undefined && `ENVID=${envid}`,
   ])

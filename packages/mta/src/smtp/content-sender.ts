@@ -3,8 +3,7 @@
  * may follow leaves with it; larger in blocks, each only when the one before is on its way, so that the block timer
  * measures progress and memory stays flat (SMTP-31). The dot leaves only while the message is ours to send.
  */
-import type { Result } from '@hermetic/policy'
-import { DotStuffer, type LineFault } from './dot-stuffing.ts'
+import { DotStuffer } from './dot-stuffing.ts'
 import type { PreparedContent } from './prepared-transaction.ts'
 import type { SessionProblem } from './session-problem.ts'
 import type { Wire } from './wire.ts'
@@ -33,7 +32,7 @@ export function sendContent(content: PreparedContent, wire: Wire, turn: ContentT
 }
 
 /** An answer that cannot be had is a no: the dot must not leave on a guess. */
-async function ask(mayEnd: () => boolean | Promise<boolean>): Promise<boolean> {
+export async function ask(mayEnd: () => boolean | Promise<boolean>): Promise<boolean> {
   try {
     return await mayEnd()
   } catch {
@@ -58,53 +57,60 @@ function sendOnePiece(
 }
 
 async function sendBlocks(content: PreparedContent, wire: Wire, turn: ContentTurn): Promise<void> {
-  const end = content.kind === 'memory' ? await writeSlices(content, wire, turn) : await writeFile(content, wire, turn)
-  if (!turn.open()) return
-  if (!Buffer.isBuffer(end)) return turn.abandon(end)
+  let block: Buffer | undefined
+  for await (const piece of pieces(content)) {
+    if (!Buffer.isBuffer(piece)) {
+      if (turn.open()) turn.abandon(piece)
+      return
+    }
+    // The last piece holds the dot, and leaves only after the question.
+    if (block !== undefined && !(await writeBlock(block, wire, turn))) return
+    block = piece
+  }
+  if (!turn.open() || block === undefined) return
   if (turn.mayEnd !== undefined && !(await ask(turn.mayEnd))) return turn.abandon({ kind: 'stopped' })
   if (!turn.open()) return
   wire.cork()
-  wire.write(end)
+  wire.write(block)
   turn.dotWritten()
   wire.uncork()
 }
 
-async function writeSlices(
-  { slices, end }: Extract<PreparedContent, { readonly kind: 'memory' }>,
-  wire: Wire,
-  turn: ContentTurn,
-): Promise<Buffer | SessionProblem> {
-  for (const slice of slices) {
-    for (let at = 0; at < slice.length; at += BLOCK_OCTETS) {
-      if (!(await writeBlock(slice.subarray(at, at + BLOCK_OCTETS), wire, turn))) return { kind: 'stopped' }
-    }
+/** As they will travel, none longer than a block; the last one is what ends the content. A problem comes last. */
+export async function* pieces(content: PreparedContent): AsyncGenerator<Buffer | SessionProblem> {
+  if (content.kind === 'file') {
+    yield* filePieces(content)
+    return
   }
-  return end
+  for (const slice of content.slices) yield* blocks(slice)
+  yield content.end
+}
+
+function* blocks(slice: Buffer): Generator<Buffer> {
+  for (let at = 0; at < slice.length; at += BLOCK_OCTETS) yield slice.subarray(at, at + BLOCK_OCTETS)
 }
 
 /** The spool promises the bytes; here they are believed only once lines and size are seen. */
-async function writeFile(
-  { size, open }: Extract<PreparedContent, { readonly kind: 'file' }>,
-  wire: Wire,
-  turn: ContentTurn,
-): Promise<Buffer | SessionProblem> {
-  const stuffer = new DotStuffer()
+async function* filePieces({
+  size,
+  open,
+  framing,
+}: Extract<PreparedContent, { readonly kind: 'file' }>): AsyncGenerator<Buffer | SessionProblem> {
+  const stuffer = new DotStuffer(framing)
   let octets = 0
   try {
     for await (const chunk of open()) {
       octets += chunk.length
       const slices = stuffer.push(chunk)
-      if (!slices.ok) return unreadable(slices.error)
-      for (const slice of slices.value) {
-        if (!(await writeBlock(slice, wire, turn))) return { kind: 'stopped' }
-      }
+      if (!slices.ok) return yield unreadable(slices.error)
+      for (const slice of slices.value) yield* blocks(slice)
     }
   } catch (cause) {
-    return unreadable(cause instanceof Error ? cause.message : 'read failed')
+    return yield unreadable(cause instanceof Error ? cause.message : 'read failed')
   }
-  if (octets !== size) return unreadable(`${octets} octets where ${size} were stored`)
-  const end: Result<Buffer, LineFault> = stuffer.finish()
-  return end.ok ? end.value : unreadable(end.error)
+  if (octets !== size) return yield unreadable(`${octets} octets where ${size} were stored`)
+  const end = stuffer.finish()
+  yield end.ok ? end.value : unreadable(end.error)
 }
 
 async function writeBlock(block: Buffer, wire: Wire, turn: ContentTurn): Promise<boolean> {

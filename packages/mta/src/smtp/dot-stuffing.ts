@@ -3,6 +3,8 @@
  * every line that begins with one, CRLF at the end, the dot. Chunks of any size; no byte is copied unless dots
  * are many. No socket.
  *
+ * In chunks (RFC 3030 §2) the octets are counted in place of the dots: nothing is stuffed, nothing but the last CRLF added.
+ *
  * Nothing with a bare CR or LF (RFC 5321 §2.3.8, SMUG-03) or with a line over 998 octets (§4.5.3.1.6, SMTP-25) gets
  * through, whatever the spool holds: the chunk that shows one is not emitted. A CR at its end waits for its LF.
  */
@@ -16,6 +18,9 @@ const DOT = Buffer.from('.')
 const CR = Buffer.from('\r')
 const FINAL_DOT = Buffer.from('.\r\n')
 const CRLF_FINAL_DOT = Buffer.from('\r\n.\r\n')
+const CRLF = Buffer.from('\r\n')
+const NOTHING = Buffer.alloc(0)
+const NO_DOTS: readonly number[] = []
 const DOT_BYTE = 0x2e
 const CR_BYTE = 0x0d
 const LF_BYTE = 0x0a
@@ -24,11 +29,19 @@ const LINE_OCTETS_MAX = 998
 /** Past this many dots in a chunk, one copy is cheaper than that many slices. */
 const SLICES_MAX = 16
 
+/** How the receiver finds the end of the content. */
+export type Framing = 'dot' | 'chunk'
+
 export class DotStuffer {
+  readonly #framing: Framing
   #atLineStart = true
   #heldCr = false
   /** Of the line that the last chunk left open. */
   #lineOctets = 0
+
+  constructor(framing: Framing = 'dot') {
+    this.#framing = framing
+  }
 
   /** The chunk as it may be sent; the slices share its memory. */
   push(chunk: Buffer): Result<readonly Buffer[], LineFault> {
@@ -41,7 +54,7 @@ export class DotStuffer {
     if (bare !== null) return err(bare[0] === '\r' ? 'bare-cr' : 'bare-lf')
     this.#lineOctets = openLineOctets(bytes, this.#lineOctets)
     if (this.#lineOctets > LINE_OCTETS_MAX) return err('line-too-long')
-    const dots = dotsIn(bytes, this.#atLineStart)
+    const dots = this.#framing === 'dot' ? dotsIn(bytes, this.#atLineStart) : NO_DOTS
     this.#atLineStart = bytes.length >= 2 && bytes.at(-2) === CR_BYTE
     if (dots.length === 0) return ok([bytes])
     return ok(dots.length <= SLICES_MAX ? slices(bytes, dots) : [copy(bytes, dots)])
@@ -50,6 +63,7 @@ export class DotStuffer {
   /** What ends the content: its last CRLF if it has none (exactly one, SMTP-24), and the final dot. */
   finish(): Result<Buffer, LineFault> {
     if (this.#heldCr) return err('bare-cr')
+    if (this.#framing === 'chunk') return ok(this.#atLineStart ? NOTHING : CRLF)
     return ok(this.#atLineStart ? FINAL_DOT : CRLF_FINAL_DOT)
   }
 

@@ -5,12 +5,18 @@
  * it only when the last is over (SMTP-08). No RSET after a finished transaction, one before MAIL after an open one.
  */
 import type { Capabilities } from './capabilities.ts'
-import { Exchange } from './exchange.ts'
+import { type Chunking, Exchange, type Turn } from './exchange.ts'
 import { prepareTransaction } from './prepared-transaction.ts'
 import type { SessionProblem } from './session-problem.ts'
 import type { SmtpTimeouts } from './timeouts.ts'
 import type { Transaction, TransactionResult } from './transaction.ts'
 import type { Wire } from './wire.ts'
+
+export interface PipelineOptions {
+  readonly timeouts: SmtpTimeouts
+  /** Use BDAT where it is offered. */
+  readonly chunking: boolean
+}
 
 export class Pipeline {
   readonly #wire: Wire
@@ -23,11 +29,15 @@ export class Pipeline {
   #open = false
   #stopping = false
   #transactions = 0
+  #chunking: Chunking
+  /** This side has logged in. */
+  authenticated = false
 
-  constructor(wire: Wire, offered: Capabilities, timeouts: SmtpTimeouts) {
+  constructor(wire: Wire, offered: Capabilities, { timeouts, chunking }: PipelineOptions) {
     this.#wire = wire
     this.#offered = offered
     this.#timeouts = timeouts
+    this.#chunking = offered.chunking && chunking ? 'untried' : 'off'
   }
 
   get idle(): boolean {
@@ -39,7 +49,9 @@ export class Pipeline {
   }
 
   submit(transaction: Transaction): Promise<TransactionResult> {
-    const prepared = prepareTransaction(transaction, this.#offered)
+    const chunking = this.#chunking !== 'off'
+    const framing = chunking ? 'chunk' : 'dot'
+    const prepared = prepareTransaction(transaction, this.#offered, { framing, authenticated: this.authenticated })
     if (!prepared.ok) return Promise.resolve({ kind: 'not-sent', because: prepared.error })
     return new Promise((resolve) => {
       const exchange: Exchange = new Exchange(
@@ -48,14 +60,29 @@ export class Pipeline {
           prepared: prepared.value,
           timeouts: this.#timeouts,
           pipelining: this.#offered.pipelining,
+          chunking,
           resolve,
         },
         this.#wire,
-        { dotSent: () => this.#dotSent(), over: (open) => this.#over(exchange, open) },
+        this.#turnOf(() => exchange),
       )
       this.#waiting.push(exchange)
       this.#next()
     })
+  }
+
+  #turnOf(exchange: () => Exchange): Turn {
+    const chunking = (): Chunking => this.#chunking
+    return {
+      get chunking() {
+        return chunking()
+      },
+      tookChunk: (works) => {
+        this.#chunking = works ? 'works' : 'off'
+      },
+      dotSent: (chunked) => this.#dotSent(chunked),
+      over: (open) => this.#over(exchange(), open),
+    }
   }
 
   /** No dot leaves any more; one that has left is waited for, then the session ends. */
@@ -84,9 +111,12 @@ export class Pipeline {
     exchange.start(reset)
   }
 
-  #dotSent(): void {
-    if (!this.#offered.pipelining) return
+  #dotSent(chunked: boolean): void {
+    // The first BDAT may have to be said again as DATA.
+    if (!this.#offered.pipelining || (chunked && this.#chunking === 'untried')) return
     this.#speaking = false
+    // RFC 3030 §2: should the chunk fail, only RSET leads on.
+    this.#open = chunked
     this.#next()
   }
 

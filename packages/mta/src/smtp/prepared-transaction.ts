@@ -2,11 +2,11 @@
  * A transaction made ready for one peer: its command lines and its content as it will travel, or the reason why
  * this peer cannot have it (EXT-02, EXT-06, EAI-03, RFC 8689 §4.2.1). Pure; decided before the first byte is sent.
  */
-import { err, ok, type Result } from '@hermetic/policy'
+import { err, invariant, ok, type Result } from '@hermetic/policy'
 import type { Content } from '../spool/spool.ts'
 import type { Capabilities } from './capabilities.ts'
 import { type MailParameters, mailCommand, needsSmtpUtf8, rcptCommand } from './command.ts'
-import { DotStuffer } from './dot-stuffing.ts'
+import { DotStuffer, type Framing } from './dot-stuffing.ts'
 import type { NotSentReason, Transaction } from './transaction.ts'
 
 export interface PreparedTransaction {
@@ -15,15 +15,23 @@ export interface PreparedTransaction {
   readonly content: PreparedContent
 }
 
+export interface PreparationOptions {
+  /** As `chunk` where BDAT is to be used. */
+  readonly framing: Framing
+  /** This side has logged in on this connection. */
+  readonly authenticated: boolean
+}
+
 export type PreparedContent =
   /** Stuffed slices of the spool's own memory, and what ends them. */
   | { readonly kind: 'memory'; readonly slices: readonly Buffer[]; readonly octets: number; readonly end: Buffer }
   /** Stuffed while it is read. */
-  | Extract<Content, { readonly kind: 'file' }>
+  | (Extract<Content, { readonly kind: 'file' }> & { readonly framing: Framing })
 
 export function prepareTransaction(
   transaction: Transaction,
   offered: Capabilities,
+  { framing, authenticated }: PreparationOptions,
 ): Result<PreparedTransaction, NotSentReason> {
   const { envelope, recipients } = transaction
   const smtpUtf8 = needsSmtpUtf8(transaction)
@@ -32,12 +40,12 @@ export function prepareTransaction(
     return err({ kind: 'extension-missing', extension: '8BITMIME' })
   }
   if (envelope.requireTls && !offered.requireTls) return err({ kind: 'extension-missing', extension: 'REQUIRETLS' })
-  const content = prepareContent(transaction.content)
+  const content = prepareContent(transaction.content, framing)
   if (!content.ok) return content
   const { size, prepared } = content.value
   const limit = offered.size?.limit
   if (limit !== undefined && size > limit) return err({ kind: 'too-large', size, limit })
-  const parameters: MailParameters = { size, smtpUtf8 }
+  const parameters: MailParameters = { size, smtpUtf8, authenticated }
   return ok({
     mail: mailCommand(envelope, offered, parameters),
     rcpt: recipients.map((recipient) => rcptCommand(recipient, offered, parameters)),
@@ -45,11 +53,22 @@ export function prepareTransaction(
   })
 }
 
+/** RFC 3030 §2: the same content in the other framing, for a peer whose BDAT is none. */
+export function contentOf(content: Content, framing: Framing): PreparedContent {
+  const prepared = prepareContent(content, framing)
+  invariant(prepared.ok, 'content that was prepared once')
+  return prepared.value.prepared
+}
+
 function prepareContent(
   content: Content,
+  framing: Framing,
 ): Result<{ readonly prepared: PreparedContent; readonly size: number }, NotSentReason> {
-  if (content.kind === 'file') return ok({ prepared: content, size: content.size })
-  const stuffer = new DotStuffer()
+  if (content.kind === 'file') {
+    const { size } = content
+    return ok({ prepared: { kind: 'file', size, open: () => content.open(), framing }, size })
+  }
+  const stuffer = new DotStuffer(framing)
   const bytes = Buffer.from(content.bytes.buffer, content.bytes.byteOffset, content.bytes.byteLength)
   const slices = stuffer.push(bytes)
   const end = stuffer.finish()

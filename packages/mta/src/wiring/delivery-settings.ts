@@ -32,13 +32,14 @@ export function dialSettings({
   delivery,
 }: Config): Pick<
   DeliveryOptions,
-  'connectionAttemptDelayMs' | 'deadHostMs' | 'addressesPerHostMax' | 'connectionsPerAttemptMax'
+  'connectionAttemptDelayMs' | 'deadHostMs' | 'addressesPerHostMax' | 'connectionsPerAttemptMax' | 'chunking'
 > {
   return {
     connectionAttemptDelayMs: delivery.connection_attempt_delay,
     deadHostMs: delivery.dead_host_memory,
     addressesPerHostMax: delivery.addresses_per_host,
     connectionsPerAttemptMax: delivery.connections_per_attempt,
+    chunking: delivery.chunking,
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import { defaulted, listOf, optional, table } from '../setting.ts'
 import { choice, duration, endpointWithDefault, integer, network, path, port } from '../value-types.ts'
-import { ambiguousSettings, dialSettings } from './dialling.ts'
+import { ambiguousSettings, clientSettings, dialSettings } from './dialling.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -71,6 +71,7 @@ export const delivery = table(
     }),
     ...ambiguousSettings,
     ...dialSettings,
+    ...clientSettings,
     concurrency: defaulted(integer({ min: 1, max: 10_000 }), 100, {
       sentence: 'Lanes that are worked on at the same time, over all destinations.',
       source: 'architecture §3',

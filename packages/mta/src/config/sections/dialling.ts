@@ -2,7 +2,7 @@
  * The part of `[delivery]` that says how a host is reached, and what is done when the end of a transaction is lost. Pure.
  */
 import { defaulted } from '../setting.ts'
-import { duration, integer } from '../value-types.ts'
+import { boolean, duration, integer } from '../value-types.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -27,6 +27,14 @@ export const dialSettings = {
     sentence:
       'Connections that one attempt makes without having mail taken, over all hosts of a domain; then it waits for the next attempt.',
     source: 'RFC 5321 §5.1',
+  }),
+}
+
+export const clientSettings = {
+  chunking: defaulted(boolean, true, {
+    sentence:
+      'Whether content goes by BDAT to hosts that offer CHUNKING; one that offers it and does not know it gets DATA. false: always DATA.',
+    source: 'RFC 3030 §2',
   }),
 }
 
