@@ -170,6 +170,9 @@ export class SinkSession {
 
   #openContent(): void {
     if (this.#forwardPaths.length === 0) {
+      // All were refused: a client gives the transaction up here, and says RSET only before its next one.
+      this.#begun = false
+      this.#unanswered += 1
       this.#reply('554 5.5.1 no valid recipients')
       return
     }
@@ -288,7 +291,9 @@ export class SinkSession {
   #drop(): void {
     this.#ended = true
     this.#flush()
-    this.#socket.end()
+    const socket = this.#socket
+    if (this.#options.replyDelayMs > 0) setTimeout(() => socket.end(), this.#options.replyDelayMs)
+    else socket.end()
   }
 }
 
