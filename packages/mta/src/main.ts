@@ -121,7 +121,7 @@ interface OpenedParts extends RelayOptions {
 }
 
 async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay, StartProblem>> {
-  const { engine, nodes, spool, history, opening, telling } = parts
+  const { engine, nodes, spool, opening, telling } = parts
   const { emit } = telling
   let policies: DeliverySide['policies'] = {}
   const metrics = telling.count({
@@ -161,18 +161,8 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     parts: [parts.keys, submission.value, delivery.value.reload, ...(suppression === undefined ? [] : [suppression])],
   })
   admin = await openAdmin(config, {
-    ...{ spool, scheduler, listeners, metrics, emit, version: parts.version, policies: policies.admin },
-    nodes: nodes.service,
-    explain: delivery.value.explain,
-    localPolicies: delivery.value.localPolicies,
-    reports: reports.value,
-    history: history.search,
-    ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state() },
-    engine: () => parts.engine.state(),
-    policyTrouble: () => policies.trouble?.(),
-    suppression: parts.suppression?.list,
-    reloader,
-    certificates: submission.value.certificates,
+    ...adminParts(parts, delivery.value),
+    ...{ listeners, metrics, reloader, reports: reports.value, certificates: submission.value.certificates },
   })
   if (!admin.ok) return admin
   const { control, metrics: metricsServer } = admin.value
@@ -191,6 +181,20 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     reload: reloader.reload,
     stop,
   })
+}
+
+/** What operators may ask and order of what is open already. */
+function adminParts(
+  { spool, nodes, history, engine, suppression, telling, version }: OpenedParts,
+  delivery: DeliverySide,
+) {
+  const { scheduler, resolver, dnssec, policies, explain, localPolicies } = delivery
+  return {
+    ...{ spool, scheduler, explain, localPolicies, version, emit: telling.emit },
+    ...{ policies: policies.admin, policyTrouble: () => policies.trouble?.() },
+    ...{ nodes: nodes.service, history: history.search, suppression: suppression?.list },
+    ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state(), engine: () => engine.state() },
+  }
 }
 
 function stopOnce(stop: Relay['stop']): Relay['stop'] {
