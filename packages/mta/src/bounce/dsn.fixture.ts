@@ -103,7 +103,10 @@ export function relayed(index: number, changes: Partial<Extract<RecipientOutcome
   return { kind: 'delivered', index, reply, remote: REMOTE, withoutDsn: true, ...changes } as const
 }
 
-export function delayed(index: number, changes: Partial<DeliveryProblem> = {}): RecipientOutcome {
+export function delayed(
+  index: number,
+  changes: Partial<DeliveryProblem> = {},
+): Extract<RecipientOutcome, { readonly kind: 'deferred' }> {
   return { kind: 'deferred', index, problem: { ...BUSY, ...changes }, dueAt: SAMPLE_TIME + 1_800_000 }
 }
 

@@ -23,6 +23,9 @@ const OPTIONS = {
   text: { type: 'string', default: 'It works.' },
   'require-tls': { type: 'boolean', default: false },
   'tls-optional': { type: 'boolean', default: false },
+  notify: { type: 'string' },
+  ret: { type: 'string' },
+  envid: { type: 'string' },
 } as const
 
 export const send: Verb = {
@@ -39,6 +42,9 @@ Sends one message and prints the relay's answer.
   --subject, --text   what it says
   --require-tls       REQUIRETLS: encrypted and to proven servers only, all the way, or back (RFC 8689)
   --tls-optional      TLS-Required: No: deliver it even where encryption fails that the destination demands
+  --notify WHEN       ask for notifications: never, or any of success,failure,delay
+  --ret WHAT          what a failure brings back: headers or full
+  --envid ID          a name for this message that notifications repeat
 
 Example:
   hermetic send --ca data/self-signed.pem --user app --password=… --to you@example.com
@@ -47,7 +53,7 @@ Example:
     const { values } = readArguments(args, OPTIONS)
     const { to = [], from, subject, text, server } = values
     if (to.length === 0) throw new UsageError('--to is missing')
-    const wish = tlsWish(values)
+    const wish = { ...tlsWish(values), ...dsnWish(values, to) }
     const transport = createTransport(transportOptions(values, terminal))
     try {
       const { response } = await transport.sendMail({ from, to, subject, text, ...wish })
@@ -69,6 +75,35 @@ function tlsWish(values: { readonly 'require-tls': boolean; readonly 'tls-option
     throw new UsageError('--require-tls needs a session inside TLS, not --tls none')
   if (values['require-tls']) return { requireTLSExtensionEnabled: true }
   return values['tls-optional'] ? { headers: { 'TLS-Required': 'No' } } : {}
+}
+
+const NOTIFY = ['never', 'success', 'failure', 'delay'] as const
+const RET = ['headers', 'full'] as const
+
+/** RFC 3461 §4, in the words of nodemailer; it checks that `never` stands alone only by what the relay answers. */
+function dsnWish(
+  { notify, ret, envid }: { readonly notify?: string; readonly ret?: string; readonly envid?: string },
+  to: readonly string[],
+) {
+  if (notify === undefined && ret === undefined && envid === undefined) return {}
+  const when = (notify?.toLowerCase().split(',') ?? []).map((word) => {
+    const known = NOTIFY.find((one) => one === word)
+    if (known === undefined) throw new UsageError('--notify takes never, or any of success,failure,delay')
+    return known
+  })
+  if (when.includes('never') && when.length > 1) throw new UsageError('--notify never stands alone')
+  const back = RET.find((one) => one === ret?.toLowerCase())
+  if (ret !== undefined && back === undefined) throw new UsageError('--ret takes headers or full')
+  const [only] = to
+  return {
+    dsn: {
+      ...(when.length === 0 ? {} : { notify: when }),
+      ...(back === undefined ? {} : { return: back }),
+      ...(envid === undefined ? {} : { id: envid }),
+      // ORCPT goes with one recipient: nodemailer says the same for all.
+      ...(to.length === 1 && only !== undefined ? { recipient: only } : {}),
+    },
+  }
 }
 
 function transportOptions(

@@ -3,6 +3,7 @@
  * known to anybody, which session or host it came from, so that each message that met it can tell.
  */
 
+import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { DeliveryProblem, RecipientOutcome, RemoteHost } from '../delivery/outcome.ts'
 import { attemptWords, causeWords, policyWords, sessionWords } from '../observability/delivery-record.ts'
@@ -29,6 +30,7 @@ type HostFailed = Named<'session-failed' | 'host-passed-by' | 'candidate-skipped
 export type TellingEvent =
   | Named<'attempt-finished' | 'message-settled' | 'settle-unusual' | 'channel-judged'>
   | HostFailed
+  | Extract<BounceEvent, { readonly event: 'dsn-queued' | 'dsn-downgraded' }>
   | Extract<SpoolEvent, { readonly event: 'spool-message-quarantined' | 'spool-content-unreadable' }>
 
 /** Hosts of one attempt that are worth a line. */
@@ -49,6 +51,15 @@ export class EntriesOfEvents {
         return this.#settled(event, at)
       case 'settle-unusual':
         return { kind: 'noted', id: event.id, at, note: cutText(`settle ${event.outcome}: ${event.detail}`) }
+      case 'dsn-queued':
+        return { kind: 'noted', id: event.id, at, note: `the sender is told by ${event.dsnId} (${event.action})` }
+      case 'dsn-downgraded':
+        return {
+          kind: 'noted',
+          id: event.id,
+          at,
+          note: `no ${event.missing}: sent once more in seven bits as ${event.dsnId}`,
+        }
       case 'spool-message-quarantined':
         return { kind: 'noted', id: event.id, at, note: cutText(`set aside: ${event.reason}`) }
       case 'spool-content-unreadable':

@@ -94,9 +94,14 @@ export class HistoryRecorder {
       case 'attempt-finished':
       case 'message-settled':
       case 'settle-unusual':
+      case 'dsn-downgraded':
       case 'spool-message-quarantined':
       case 'spool-content-unreadable':
         this.#take({ kind: 'event', event, at: this.#options.now() })
+        break
+      case 'dsn-queued':
+        // One that comes with a settlement stands in its entry.
+        if (event.gathered) this.#take({ kind: 'event', event, at: this.#options.now() })
         break
       case 'channel-judged':
       case 'session-failed':
