@@ -11,11 +11,11 @@ import { laneBackoffMs } from '../schedule/retry-schedule.ts'
 import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
 import { type AttemptEnd, type AttemptOptions, attempt } from './attempt.ts'
 import { FIRST_BATCH, nextBatchSize } from './batch-size.ts'
-import { ClaimProgress } from './claim-progress.ts'
+import type { ClaimProgress } from './claim-progress.ts'
 import type { PooledSession } from './connection-pool.ts'
 import type { DeliveryEvent } from './events.ts'
 import type { Destination, FactsSource, NextHopFacts } from './facts.ts'
-import { type Done, giveBack, release } from './give-back.ts'
+import { type Batch, batchOf, type Done, giveBack, release } from './give-back.ts'
 import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -164,22 +164,6 @@ async function deliverGroups(groups: readonly (readonly Claim[])[], state: TurnS
   if (ends.length === 1) return ends[0]
   const stopped = ends.find((end) => end?.kind === 'more' || end?.kind === 'parked')
   return stopped ?? (state.answered ? undefined : ends.find((end) => end !== undefined))
-}
-
-interface Batch {
-  /** Neither settled nor given back. */
-  readonly pending: Set<ClaimProgress>
-  readonly done: Done
-}
-
-function batchOf(claims: readonly Claim[], { settler }: TurnState): Batch {
-  const pending = new Set(claims.map((claim) => new ClaimProgress(claim)))
-  return {
-    pending,
-    done: (progress) => {
-      if (pending.delete(progress)) settler.settle(progress)
-    },
-  }
 }
 
 /** Whatever is thrown, each claim ends here: settled, or given back. */
