@@ -26,6 +26,8 @@ export interface WholeRelayOptions {
   readonly dnssec?: RelayOptions['dnssec']
   /** More lines for `[egress]`. */
   readonly egress?: string
+  /** Writes what the settings name, before they are read. */
+  readonly files?: (directory: string) => Promise<void>
   /** Tests of faults only. */
   readonly spoolHooks?: SpoolHooks
 }
@@ -49,12 +51,15 @@ export class WholeRelay implements AsyncDisposable {
     const file = join(directory, 'hermetic.toml')
     const chosen = await onEngineOfTest(settings, directory)
     await writeFile(file, `hostname = "relay.example.test"\n${chosen}\n${surroundings(dns, options)}`)
-    const config = loadConfig({ file, env: {} })
+    await options.files?.(directory)
+    const load = (): ReturnType<typeof loadConfig> => loadConfig({ file, env: {} })
+    const config = load()
     assert.ok(config.ok, config.ok ? '' : config.error.map(formatProblem).join('\n'))
     const events: LogEvent[] = []
     const lines: string[] = []
     const relay = await startRelay(config.value, {
       version: 'test',
+      loadConfig: load,
       logStream: { write: (line) => void lines.push(line) },
       onEvent: (event) => void events.push(event),
       ...(spoolHooks === undefined ? {} : { spoolHooks }),

@@ -78,7 +78,9 @@ test('a relay whose readers of standard output and standard error went away runs
 
 test('signals of programs that rotate logs neither end a relay nor open a debugger', async () => {
   const { relay, port, until, output, stop } = await startRelay()
-  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+  relay.kill('SIGHUP')
+  await until(/"config-reloaded".*"by":"SIGHUP"/)
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
     relay.kill(signal)
     await until(new RegExp(`${signal} does nothing`))
   }

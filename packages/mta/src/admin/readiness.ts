@@ -24,6 +24,10 @@ export interface ReadinessFacts {
   readonly engine?: EngineState
   /** Why policies cannot be read or kept. */
   readonly policyCache?: string | undefined
+  /** Settings of the file that this process does not go by. */
+  readonly waitingForRestart?: readonly string[]
+  /** Those whose end is near, or behind. */
+  readonly certificates?: readonly { readonly listener: string; readonly endsAt: number }[]
 }
 
 export interface Readiness {
@@ -52,8 +56,20 @@ export function readiness(facts: ReadinessFacts): Readiness {
     ...clockNote(clockSkewMs),
     ...(engine?.weakness === undefined ? [] : [weaknessText(engine.weakness)]),
     ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
+    ...certificateNotes(facts),
+    ...waitingNote(facts),
   ]
   return { ready: reasons.length === 0, reasons, notes }
+}
+
+function certificateNotes({ certificates = [] }: ReadinessFacts): readonly string[] {
+  return certificates.map(({ listener, endsAt }) => {
+    return `the certificate of ${listener} ends on ${new Date(endsAt).toISOString().slice(0, 10)}`
+  })
+}
+
+function waitingNote({ waitingForRestart: waiting = [] }: ReadinessFacts): readonly string[] {
+  return waiting.length === 0 ? [] : [`these settings count after a restart only: ${waiting.join(', ')}`]
 }
 
 function weaknessText(weakness: string): string {

@@ -15,6 +15,14 @@ export interface Settings {
   readonly file: string | undefined
 }
 
+/** The same file and environment once more. */
+export function loadSettings(
+  { file }: Pick<Settings, 'file'>,
+  { env, workingDirectory }: Pick<Terminal, 'env' | 'workingDirectory'>,
+): ReturnType<typeof loadConfig> {
+  return loadConfig({ file, env, workingDirectory })
+}
+
 /** Undefined when the configuration is wrong: the problems are on standard error, the exit code is 78. */
 export function readSettings(flag: string | undefined, terminal: Terminal): Settings | undefined {
   const { env, workingDirectory } = terminal

@@ -3,11 +3,13 @@
  * message; `--try` also opens a mailbox of its own, so that the message visibly arrives.
  */
 import { isatty } from 'node:tty'
+import { ok } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { type Relay, startRelay } from '../main.ts'
+import type { LoadConfig } from '../wiring/reload.ts'
 import { readArguments } from './arguments.ts'
 import { firstLogin, type Login } from './first-login.ts'
-import { CONFIG_OPTION, readSettings } from './settings.ts'
+import { CONFIG_OPTION, loadSettings, readSettings } from './settings.ts'
 import { describeStartProblem } from './start-problem-text.ts'
 import { startText } from './start-text.ts'
 import { terminalLog } from './terminal-log.ts'
@@ -27,8 +29,8 @@ Runs the relay in the foreground until SIGINT or SIGTERM. Without a configuratio
                  machine, and the queue is kept apart (data_dir/try)
 
 Log lines are JSON on standard output, or short lines when that is a terminal. A second signal ends at once.
-SIGHUP means that the terminal was closed, and stops as well; without a terminal it does nothing, nor do SIGUSR1 and
-SIGUSR2: settings are read at the start only.
+SIGHUP reads the configuration, certificates and keys again, as hermetic reload does; in a terminal it means that this was
+closed, and stops as well. SIGUSR1 and SIGUSR2 do nothing.
 
 Examples:
   hermetic start --try
@@ -38,11 +40,17 @@ Examples:
     const { values } = readArguments(args, { ...CONFIG_OPTION, try: { type: 'boolean', default: false } })
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
-    const signalled = firstSignal(terminal)
+    let onHangUp = (): void => undefined
+    const signalled = firstSignal(terminal, () => onHangUp())
     const mailbox = values.try ? await openTryMailbox(settings.config, terminal) : undefined
     const config = mailbox === undefined ? settings.config : tryConfig(settings.config, mailbox.port)
     const login = await firstLogin(config, { isTry: values.try, hasFile: settings.file !== undefined })
-    const relay = await started(config, { login, mailbox, terminal })
+    const load: LoadConfig = () => {
+      const read = loadSettings(settings, terminal)
+      return read.ok && mailbox !== undefined ? ok(tryConfig(read.value, mailbox.port)) : read
+    }
+    const relay = await started(config, { login, mailbox, terminal, load })
+    onHangUp = () => void relay.reload('SIGHUP')
     terminal.err(
       startText(config, {
         ...{ relay, login, isTry: values.try, file: settings.file, colours: terminal.colours },
@@ -65,12 +73,14 @@ async function started(
     readonly login: Login | undefined
     readonly mailbox: TryMailbox | undefined
     readonly terminal: Terminal
+    readonly load: LoadConfig
   },
 ): Promise<Relay> {
-  const { login, mailbox, terminal } = world
+  const { login, mailbox, terminal, load } = world
   const isTerminal = terminal.columns !== undefined
   const starting = startRelay(config, {
     version: hermeticVersion(),
+    loadConfig: load,
     ...(isTerminal ? { logStream: terminalLog(terminal) } : {}),
     ...(login?.lives === 'with-process' ? { credentials: [login.record] } : {}),
     ...(mailbox === undefined ? {} : { resolver: mailbox.resolver }),
@@ -90,11 +100,11 @@ async function started(
  * The first signal stops in order, a second one at once: everything that was promised is on disk anyway. Listened
  * for from the beginning, so that a signal during the start ends it in order too.
  */
-function firstSignal(terminal: Terminal): Promise<string> {
+function firstSignal(terminal: Terminal, onHangUp: () => void): Promise<string> {
   const attended = terminal.columns !== undefined || isatty(STANDARD_INPUT)
   const ending = attended ? [...STOP_SIGNALS, 'SIGHUP'] : STOP_SIGNALS
-  for (const name of USER_SIGNALS.filter((signal) => !ending.includes(signal)))
-    process.on(name, () => terminal.err(`${name} does nothing: settings are read at the start only\n`))
+  if (!attended) process.on('SIGHUP', onHangUp)
+  for (const name of USER_SIGNALS) process.on(name, () => terminal.err(`${name} does nothing; SIGHUP reloads\n`))
   return new Promise((resolve) => {
     const onFirst = (signal: string): void => {
       for (const name of ending) process.off(name, onFirst).once(name, impatient)
@@ -106,6 +116,6 @@ function firstSignal(terminal: Terminal): Promise<string> {
 
 const STANDARD_INPUT = 0
 const STOP_SIGNALS: readonly string[] = ['SIGINT', 'SIGTERM']
-/** What programs that rotate logs or renew certificates send; Node would end, or open a debugger. */
-const USER_SIGNALS = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
+/** What programs that rotate logs send; Node would end, or open a debugger. */
+const USER_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const
 const impatient = (): never => process.exit(EXIT.failed)

@@ -73,6 +73,18 @@ export function loadConfig(sources: ConfigSources): Result<Config, readonly Conf
   return read
 }
 
+/** The data_dir of a configuration that is perhaps wrong elsewhere: where its relay runs, if one does. */
+export function likelyDataDir(sources: ConfigSources): string | undefined {
+  const { file, env, workingDirectory = process.cwd() } = sources
+  const document = readDocument(file)
+  if (!document.ok) return undefined
+  const { settings } = readEnvironment(env, () => err('not needed'))
+  const { data_dir: directory } = readableSettings(overlaid(document.value.values, settings).values)
+  return directory === undefined
+    ? undefined
+    : resolve(file === undefined ? workingDirectory : dirname(resolve(file)), directory)
+}
+
 function readDocument(file: string | undefined): Result<TomlDocument, ConfigProblem> {
   if (file === undefined) return ok({ values: {}, position: () => undefined, duplicates: [] })
   const text = readText(file, CONFIG_BYTES_MAX)

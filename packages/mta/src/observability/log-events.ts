@@ -46,9 +46,9 @@ export type LogEvent =
   | HistoryEvent
   | LocalPolicyEvent
   | ReportCountingEvent
-  | NodeEvent
   | ReportSendingEvent
   | ReportKeyEvent
+  | NodeEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -167,6 +167,16 @@ const submission = {
     sentence: 'A session ended by a defect of ours.',
     fields: { listener, address, detail: 'peer' },
   },
+  'certificate-shown': {
+    level: 'info',
+    sentence: 'A listener shows this certificate from now on.',
+    fields: { listener, endsAt: 'time' },
+  },
+  'certificate-ending': {
+    level: 'warn',
+    sentence: 'The certificate of a listener ends soon, or has ended: renew it, then hermetic reload.',
+    fields: { listener, endsAt: 'time', expired: 'word' },
+  },
   'credentials-loaded': {
     level: 'info',
     sentence: 'The file of logins was read.',
@@ -248,6 +258,12 @@ const delivery = {
     sentence: 'An address that did not answer a moment ago was not dialled; the next candidate is tried.',
     fields: { lane: 'word', nextHop: 'word', remote: 'facts', sts: 'facts', policy: 'facts', problem: 'facts' },
   },
+  'source-address-missing': {
+    level: 'error',
+    sentence:
+      'An address of a source pool is not on this machine: the others of the pool go on without it for a minute.',
+    fields: { address: 'word' },
+  },
   'candidate-skipped': {
     level: 'info',
     sentence: 'A policy of the domain or of the host forbids it: it was not contacted, the next one is tried.',
@@ -256,12 +272,6 @@ const delivery = {
       nextHop: 'word',
       mxHostname: 'word',
       sts: 'facts',
-      'source-address-missing': {
-        level: 'error',
-        sentence:
-          'An address of a source pool is not on this machine: the others of the pool go on without it for a minute.',
-        fields: { address: 'word' },
-      },
       policy: 'facts',
       problem: 'facts',
       results: 'facts',

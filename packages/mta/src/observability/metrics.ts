@@ -79,8 +79,8 @@ export const METRICS = {
     buckets: [0.001, ...SESSION_SECONDS],
   },
 
-  ...REPORT_COUNTING_METRICS,
   ...SIGNING_METRICS,
+  ...REPORT_COUNTING_METRICS,
   ...REPORT_SENDING_METRICS,
   ...SUBMISSION_METRICS,
   ...SUPPRESSION_METRICS,
@@ -111,15 +111,15 @@ export const METRICS = {
     help: 'Addresses with which no session was possible.',
     labels: ['cause'],
   },
-  hermetic_hosts_passed_by_total: {
-    type: 'counter',
-    help: 'Addresses that were not dialled because they had been silent a moment ago.',
-    labels: ['cause'],
   hermetic_source_addresses_missing_total: {
     type: 'counter',
     help: 'Times that an address of a source pool was not on this machine.',
     labels: ['address'],
   },
+  hermetic_hosts_passed_by_total: {
+    type: 'counter',
+    help: 'Addresses that were not dialled because they had been silent a moment ago.',
+    labels: ['cause'],
   },
   hermetic_smarthost_login_failures_total: {
     type: 'counter',
@@ -198,7 +198,7 @@ export type MetricLabels = Readonly<Record<string, string>>
 export type MetricUpdate =
   | { readonly kind: 'count'; readonly name: MetricsOf<'counter'>; readonly by: number; readonly labels: MetricLabels }
   | { readonly kind: 'move'; readonly name: MetricsOf<'gauge'>; readonly by: number; readonly labels: MetricLabels }
-  | { readonly kind: 'set'; readonly name: MetricsOf<'gauge'>; readonly to: number }
+  | { readonly kind: 'set'; readonly name: MetricsOf<'gauge'>; readonly to: number; readonly labels?: MetricLabels }
   | {
       readonly kind: 'observe'
       readonly name: MetricsOf<'histogram'>
@@ -319,6 +319,7 @@ const UPDATES: Rooms = {
   ],
   'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
   'host-passed-by': ({ problem }) => [count('hermetic_hosts_passed_by_total', { cause: problem.cause.kind })],
+  'source-address-missing': ({ address }) => [count('hermetic_source_addresses_missing_total', { address })],
   'candidate-skipped': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'would-have-refused': nothing,
@@ -331,7 +332,6 @@ const UPDATES: Rooms = {
       ? [observe('hermetic_message_age_seconds', ageMs)]
       : []),
     ...(hold === undefined ? [] : [count('hermetic_held_total')]),
-  'source-address-missing': ({ address }) => [count('hermetic_source_addresses_missing_total', { address })],
   ],
   'settle-unusual': ({ outcome }) => [count('hermetic_settle_unusual_total', { outcome })],
   'claims-released': ({ messages }) => [count('hermetic_claims_released_total', {}, messages)],
@@ -347,8 +347,8 @@ const UPDATES: Rooms = {
   ],
 
   ...LOCAL_POLICY_UPDATES,
-  ...REPORT_COUNTING_UPDATES,
   ...SIGNING_UPDATES,
+  ...REPORT_COUNTING_UPDATES,
   ...REPORT_SENDING_UPDATES,
   ...SUBMISSION_UPDATES,
   ...SUPPRESSION_UPDATES,

@@ -27,6 +27,15 @@ export type RelayEvent =
     }
   /** An operator's order, by the command line. */
   | { readonly event: 'queue-ordered'; readonly action: QueueAction['kind']; readonly messages: number }
+  /** Names of settings, with commas between; empty: none. */
+  | {
+      readonly event: 'config-reloaded'
+      readonly by: 'order' | 'SIGHUP'
+      readonly applied: string
+      /** They count after a restart. */
+      readonly waiting: string
+    }
+  | { readonly event: 'config-refused'; readonly by: 'order' | 'SIGHUP'; readonly problems: string }
   | { readonly event: 'relay-stopping'; readonly signal: string; readonly graceMs: number }
   | { readonly event: 'relay-stopped'; readonly durationMs: number }
   /** A defect of ours that ends the relay. */

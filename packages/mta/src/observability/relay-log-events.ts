@@ -43,6 +43,16 @@ export const RELAY_LOG_EVENTS = {
     sentence: 'An operator changed the state of messages.',
     fields: { action: 'word', messages: 'number' },
   },
+  'config-reloaded': {
+    level: 'info',
+    sentence: 'The configuration was read again: what could change has changed, the rest waits for a restart.',
+    fields: { by: 'word', applied: 'word', waiting: 'word' },
+  },
+  'config-refused': {
+    level: 'error',
+    sentence: 'The configuration was read again and is wrong: everything stays as it was.',
+    fields: { by: 'word', problems: 'peer' },
+  },
   'relay-stopping': {
     level: 'info',
     sentence: 'No new sessions and no new deliveries; running ones are brought to an end.',

@@ -6,6 +6,11 @@ export const SIGNING_LOG_EVENTS = {
     sentence: 'A key signs the mail of a domain.',
     fields: { domain: 'word', selector: 'word', algorithm: 'word' },
   },
+  'dkim-keys-replaced': {
+    level: 'info',
+    sentence: 'Other keys sign mail from now on.',
+    fields: { keys: 'number' },
+  },
   'dkim-key-exposed': {
     level: 'warn',
     sentence: 'Everybody on this machine may read a private key: chmod 600 it.',

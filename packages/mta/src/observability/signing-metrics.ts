@@ -33,5 +33,8 @@ export function signed(dkim: SigningOutcome | undefined) {
 export const SIGNING_UPDATES = {
   'dkim-key-loaded': () => [{ kind: 'move', name: 'hermetic_dkim_keys', by: 1, labels: {} } as const],
   'dkim-key-exposed': (): readonly never[] => [],
+  'dkim-keys-replaced': ({ keys }: { readonly keys: number }) => [
+    { kind: 'set', name: 'hermetic_dkim_keys', to: keys } as const,
+  ],
   'dkim-signing-failed': () => [count('hermetic_dkim_failures_total')({})],
 }

@@ -11,5 +11,7 @@ export type SigningEvent =
       readonly selector: string
       readonly algorithm: SignatureAlgorithm
     }
+  /** While the relay runs: all of them, in place of those before. */
+  | { readonly event: 'dkim-keys-replaced'; readonly keys: number }
   /** Everybody on this machine may read a private key. */
   | { readonly event: 'dkim-key-exposed'; readonly path: string }

@@ -24,6 +24,8 @@ export interface CredentialStore {
   /** The pair was right within the last ten minutes: answers at once, so that a locked account keeps working. */
   recall(username: string, secret: string): Promise<Account | undefined>
   count(): Promise<number>
+  /** Other accounts from the settings; the answer puts them in force, those of the file stay. */
+  prepareFixed(fixed: readonly CredentialRecord[]): Promise<() => void>
 }
 
 export interface CredentialOptions {
@@ -56,6 +58,9 @@ export async function openCredentials(options: CredentialOptions): Promise<Crede
 class FileCredentials implements CredentialStore {
   readonly #options: CredentialOptions
   readonly #now: () => number
+  #fixed: readonly CredentialRecord[]
+  /** Of the file, as it was when it could be read. */
+  #kept: readonly CredentialRecord[] = []
   readonly #key = randomBytes(32)
   readonly #remembered = new Map<string, number>()
   #accounts: ReadonlyMap<string, KnownAccount> = new Map()
@@ -66,6 +71,7 @@ class FileCredentials implements CredentialStore {
 
   constructor(options: CredentialOptions) {
     this.#options = options
+    this.#fixed = options.fixed
     this.#now = options.now ?? (() => performance.now())
   }
 
@@ -94,18 +100,35 @@ class FileCredentials implements CredentialStore {
     return this.#accounts.size
   }
 
-  async load(): Promise<void> {
-    const { file, fixed, emit } = this.#options
-    const read = file === undefined ? undefined : await readCredentialFile(file)
-    if (read !== undefined && !read.ok) {
-      emit({ event: 'credentials-unreadable', detail: read.error })
-      if (this.#accounts.size > 0) return
+  async prepareFixed(fixed: readonly CredentialRecord[]): Promise<() => void> {
+    const kept = await this.#readFile()
+    return () => {
+      this.#fixed = fixed
+      this.#take(kept ?? this.#kept)
     }
-    const records = [...(read?.ok === true ? read.value : []), ...fixed]
-    this.#accounts = new Map(records.flatMap((record) => knownAccount(record)))
+  }
+
+  async load(): Promise<void> {
+    const kept = await this.#readFile()
+    if (kept === undefined && this.#accounts.size > 0) return
+    this.#take(kept ?? [])
+  }
+
+  /** Undefined: it cannot be used, and that is told. */
+  async #readFile(): Promise<readonly CredentialRecord[] | undefined> {
+    const { file, emit } = this.#options
+    const read = file === undefined ? undefined : await readCredentialFile(file)
+    if (read?.ok !== false) return read?.value ?? []
+    emit({ event: 'credentials-unreadable', detail: read.error })
+    return undefined
+  }
+
+  #take(kept: readonly CredentialRecord[]): void {
+    this.#kept = kept
+    this.#accounts = new Map([...kept, ...this.#fixed].flatMap((record) => knownAccount(record)))
     const hashes = [...this.#accounts.values()].map((known) => known.hash)
     this.#slowest = hashes.filter((hash) => hash.kind === 'scrypt').sort((a, b) => work(b) - work(a))[0]
-    emit({ event: 'credentials-loaded', count: this.#accounts.size })
+    this.#options.emit({ event: 'credentials-loaded', count: this.#accounts.size })
   }
 
   async #withSlowPlace(work: () => Promise<Verification>): Promise<Verification> {

@@ -99,6 +99,15 @@ export type SubmissionEvent =
       readonly detail: string
     }
   | { readonly event: 'session-error'; readonly listener: string; readonly address: string; readonly detail: string }
+  /** At the start and when it is read again. */
+  | { readonly event: 'certificate-shown'; readonly listener: string; readonly endsAt: number }
+  /** Every day while its end is near, or behind. */
+  | {
+      readonly event: 'certificate-ending'
+      readonly listener: string
+      readonly endsAt: number
+      readonly expired: boolean
+    }
   | { readonly event: 'credentials-loaded'; readonly count: number }
   | { readonly event: 'credentials-unreadable'; readonly detail: string }
 

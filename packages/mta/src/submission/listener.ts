@@ -66,6 +66,8 @@ export interface Listener {
   /** Looks at the time limits now; they are looked at every second anyway. */
   readonly sweep: () => void
   readonly reloadCertificate: () => void
+  /** For the sessions that begin from now on; the socket stays as it is. */
+  readonly use: (parts: ListenerParts, certificate: CertificatePem | undefined) => void
   /** New sessions are answered 421 until `resume`; of those that are open, each ends when its message is stored. */
   readonly drain: () => void
   readonly resume: () => void
@@ -104,6 +106,10 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     },
     drain: () => server.drain(),
     resume: () => server.resume(),
+    use: (next, pem) => {
+      if (pem !== undefined && listener.tls !== 'none') server.updateSecureContext({ ...pem })
+      server.useRules(sessionRules(next))
+    },
     close: (graceMs) => server.shutDown(graceMs),
   }
 }

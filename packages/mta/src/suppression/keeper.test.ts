@@ -55,7 +55,7 @@ describe('the list in use', () => {
     return {
       events,
       keeper: new SuppressionKeeper({
-        ...{ list: list as SuppressionList, statuses, single },
+        ...{ list: list as SuppressionList, statuses: () => statuses, single: () => single },
         emit: (event) => void events.push(event),
       }),
     }

@@ -16,9 +16,10 @@ import {
 
 export interface KeeperOptions {
   readonly list: SuppressionList
-  readonly statuses: readonly StatusPattern[]
+  /** Asked each time: they may change while the relay runs. */
+  readonly statuses: () => readonly StatusPattern[]
   /** A single refusal suppresses: deliveries say nothing then. */
-  readonly single: boolean
+  readonly single: () => boolean
   readonly emit: (event: SuppressionEvent) => void
 }
 
@@ -60,7 +61,8 @@ export class SuppressionKeeper {
 
   /** Recipients of a claim that is settled. */
   settled({ recipients }: Pick<SettledClaim, 'recipients'>): void {
-    const { statuses, single } = this.#options
+    const statuses = this.#options.statuses()
+    const single = this.#options.single()
     for (const { address, outcome } of recipients) {
       const status = refusalForGood(outcome, statuses)
       if (status !== undefined) this.#note({ refused: { address: suppressionKey(address), status } })

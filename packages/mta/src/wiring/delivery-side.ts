@@ -28,6 +28,7 @@ import { type Opening, wholeOrNothing } from './opening.ts'
 import { forgettingOnOrder, type Waking } from './ordered-attempts.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
+import type { Reloadable } from './reload.ts'
 import { type WatchedResolver, watchResolver } from './resolver-watch.ts'
 import type { SocketmapSources } from './socketmap-side.ts'
 import { checkSources } from './source-check.ts'
@@ -42,6 +43,7 @@ import { startCounting } from './tlsrpt-side.ts'
 export const SET_ASIDE_AFTER_DEATHS = 2
 
 export interface DeliverySide {
+  readonly reload: Reloadable
   /** For whoever has work for a lane. */
   readonly scheduler: Waking
   /** Once the ports are bound: our own listeners are never dialled. */
@@ -123,11 +125,13 @@ async function startParts(
   const destinations = destinationOptions(config, {
     ...{ resolver, emit, sts, dane, ca: ca.value, local: local.value.settings },
   })
+  // One object for as long as the relay runs: a reload exchanges what is in it.
+  const retry = retryOptions(config)
   const options: DeliveryOptions = {
     ...destinations.options,
     ...{ spool, scheduler, permits, ...noticeOptions(config, beginSignature) },
     postmaster: formatAddress(postmasterOf(config)),
-    retry: retryOptions(config),
+    retry,
     reuse: reuseLimits(config),
     stopGraceMs: config.delivery.stop_grace,
     ...{ suppressed: suppression?.find, reports },
@@ -151,6 +155,17 @@ async function startParts(
     ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
     sources: { resolver, sts, dane, local: local.value.settings },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
+    reload: {
+      prepare: async (next) => {
+        const policiesNext = await local.value.prepare(next)
+        if (!policiesNext.ok) return policiesNext
+        return ok(() => {
+          policiesNext.value()
+          destinations.useRoutes(next)
+          Object.assign(retry, retryOptions(next))
+        })
+      },
+    },
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
     },

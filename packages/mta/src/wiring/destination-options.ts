@@ -15,6 +15,7 @@ import {
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { DestinationOptions } from '../delivery/delivery.ts'
+import { LiveRoutes } from '../delivery/live-routes.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { configuredSources } from './configured-sources.ts'
@@ -38,6 +39,8 @@ export interface DestinationParts {
 
 export interface Destinations {
   readonly options: DestinationOptions
+  /** From now on, for everybody who has the options. */
+  useRoutes(next: Config): void
   /** Once the ports are bound: our own listeners are never dialled. */
   setListeners(listeners: readonly Listener[]): void
 }
@@ -49,13 +52,14 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
   const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   // Architecture, decision 8: hosts that the operator wrote may be anywhere, but at our own listeners.
   const smarthostGuard = new EgressGuard(EVERYWHERE.map(network))
+  const routes = new LiveRoutes(configuredRoutes(config))
   const options: DestinationOptions = {
     ...{ resolver, ca, dane, emit, ...local },
     hostname: formatDomain(config.hostname),
     self: { names: config.hostname.kind === 'name' ? [config.hostname.name] : [] },
     guard: (address, port) => guard.judge(address, port),
     smarthostGuard: (address, port) => smarthostGuard.judge(address, port),
-    routes: configuredRoutes(config),
+    routes,
     sources: configuredSources(config),
     port: config.delivery.port,
     timeouts: smtpTimeouts(config),
@@ -67,6 +71,7 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
   }
   return {
     options,
+    useRoutes: (next) => routes.replace(configuredRoutes(next)),
     setListeners: (listeners) => {
       for (const one of [guard, smarthostGuard]) one.setListeners(listeners)
     },

@@ -1,10 +1,20 @@
 /**
- * Opens every `[[listener]]`, or none: when one cannot be opened the others are closed again.
+ * Opens every `[[listener]]`, or none: when one cannot be opened the others are closed again. Open ones go on with other
+ * rules and certificates when the configuration is read again.
  */
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { err, ok, type Result } from '@hermetic/policy'
 import type { Config, ListenerConfig } from '../config/schema.ts'
-import { type CertificatePem, type Listener, type ListenerParts, startListener } from '../submission/listener.ts'
+import { describeSystemError } from '../config/system-error.ts'
+import {
+  type CertificatePem,
+  type Listener,
+  type ListenerOptions,
+  type ListenerParts,
+  startListener,
+} from '../submission/listener.ts'
+import type { CertificateWatch } from './certificate-watch.ts'
 import { wholeOrNothing } from './opening.ts'
 import type { StartProblem } from './start-problem.ts'
 
@@ -14,20 +24,25 @@ export interface OpenListener {
   readonly listener: Listener
 }
 
-export interface ListenerWorld extends Omit<ListenerParts, 'listener'> {
+/** What all listeners share, as the configuration of the moment says it. */
+export type ListenerWorld = Omit<ListenerParts, 'listener'>
+
+export interface CertificateSources {
   /** For listeners on loopback without certificate files. */
   readonly selfSigned: () => Promise<CertificatePem>
+  readonly certificates: Pick<CertificateWatch, 'shown'>
 }
 
 export function openListeners(
   { listener: wanted }: Config,
   world: ListenerWorld,
+  sources: CertificateSources,
 ): Promise<Result<readonly OpenListener[], StartProblem>> {
   return wholeOrNothing(async (opening) => {
     const opened: OpenListener[] = []
     for (const config of wanted) {
       const name = `${config.kind}:${config.port}`
-      const started = await open(name, config, world)
+      const started = await open(name, config, { world, sources })
       if (!started.ok) return started
       opening.closesWith(() => started.value.close(0))
       opened.push({ name, config, listener: started.value })
@@ -36,44 +51,78 @@ export function openListeners(
   })
 }
 
+interface OpenParts {
+  readonly world: ListenerWorld
+  readonly sources: CertificateSources
+}
+
 async function open(
   name: string,
   config: ListenerConfig,
-  { selfSigned, ...parts }: ListenerWorld,
+  { world, sources }: OpenParts,
 ): Promise<Result<Listener, StartProblem>> {
-  const { kind, address, port, tls, require_auth: requireAuth, allow_networks: allowNetworks } = config
-  const { repair_line_ends: repairLineEnds, proxy_networks: proxyNetworks } = config
-  const certificate = await certificateOf(config, selfSigned)
-  if (!certificate.ok) return certificate
+  const { address, port } = config
+  let pem: CertificatePem | undefined
   try {
-    const started = await startListener({
-      ...parts,
-      listener: {
-        ...{ name, kind, address, port, tls, requireAuth, allowNetworks, proxyNetworks, repairLineEnds },
-        ...(certificate.value === undefined ? {} : { certificate: certificate.value }),
-      },
-    })
+    pem = await certificateOf(config, sources)
+  } catch (error) {
+    return err({ kind: 'certificate', path: certificatePath(config), error })
+  }
+  try {
+    const started = await startListener({ ...world, listener: listenerOptions(name, config, pem) })
+    if (pem !== undefined) sources.certificates.shown(name, pem.cert)
     return ok(started)
   } catch (error) {
     return err({ kind: 'listener', name, address, port, error })
   }
 }
 
-/** A function, so that a renewed file can be read again without a restart. */
+/** Certificates are read and tried; the answer lets all listeners go on with them and with the rules of `world`. */
+export async function prepareListeners(
+  open: readonly OpenListener[],
+  { listener: wanted }: Config,
+  { world, sources }: OpenParts,
+): Promise<Result<() => void, string>> {
+  const takeOver: (() => void)[] = []
+  for (const [index, { name, listener }] of open.entries()) {
+    const config = wanted[index]
+    if (config === undefined) return err(`there is no listener ${index} any more`)
+    try {
+      const pem = await certificateOf(config, sources)
+      takeOver.push(() => {
+        listener.use({ ...world, listener: listenerOptions(name, config, pem) }, pem)
+        if (pem !== undefined) sources.certificates.shown(name, pem.cert)
+      })
+    } catch (error) {
+      return err(`${certificatePath(config)} cannot be used: ${describeSystemError(error)}`)
+    }
+  }
+  return ok(() => {
+    for (const one of takeOver) one()
+  })
+}
+
+function listenerOptions(name: string, config: ListenerConfig, pem: CertificatePem | undefined): ListenerOptions {
+  const { kind, address, port, tls, require_auth: requireAuth, allow_networks: allowNetworks } = config
+  const { repair_line_ends: repairLineEnds, proxy_networks: proxyNetworks } = config
+  return {
+    ...{ name, kind, address, port, tls, requireAuth, allowNetworks, proxyNetworks, repairLineEnds },
+    ...(pem === undefined ? {} : { certificate: () => pem }),
+  }
+}
+
+/** Rejects when it cannot be read, or not be used. */
 async function certificateOf(
   { tls, cert_file: certFile, key_file: keyFile }: ListenerConfig,
-  selfSigned: () => Promise<CertificatePem>,
-): Promise<Result<(() => CertificatePem) | undefined, StartProblem>> {
-  if (tls === 'none') return ok(undefined)
-  try {
-    if (certFile !== undefined && keyFile !== undefined) {
-      const read = (): CertificatePem => ({ cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') })
-      read()
-      return ok(read)
-    }
-    const made = await selfSigned()
-    return ok(() => made)
-  } catch (error) {
-    return err({ kind: 'certificate', path: certFile ?? 'the self-signed certificate in data_dir', error })
-  }
+  { selfSigned }: Pick<CertificateSources, 'selfSigned'>,
+): Promise<CertificatePem | undefined> {
+  if (tls === 'none') return undefined
+  if (certFile === undefined || keyFile === undefined) return selfSigned()
+  const pem = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
+  createSecureContext(pem)
+  return pem
+}
+
+function certificatePath({ cert_file: certFile }: ListenerConfig): string {
+  return certFile ?? 'the self-signed certificate in data_dir'
 }

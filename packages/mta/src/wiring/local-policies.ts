@@ -2,18 +2,21 @@
  * What the configuration says about the policies of destinations, as delivery and explanations take it: overrides, whether
  * policies are enforced, and the preload list. With `start`, what ends or changes is told while the relay runs.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { err, ok, type PolicyOverride, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import type { PolicySettings } from '../delivery/host-policy.ts'
 import type { LocalPolicyEvent } from '../local-policy/events.ts'
 import { OverrideWatch } from '../local-policy/override-watch.ts'
 import { PreloadFile } from '../local-policy/preload-file.ts'
+import { preloadErrorText } from '../local-policy/read-preload-file.ts'
 import { type LocalPolicyReport, localPolicyReport } from '../local-policy/report.ts'
+import type { Reloadable } from './reload.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export type LocalPolicySettings = Pick<PolicySettings, 'overrides' | 'enforcement' | 'preload'>
 
-export interface LocalPolicies {
+export interface LocalPolicies extends Reloadable {
   readonly settings: LocalPolicySettings
   readonly report: () => LocalPolicyReport
   start(): void
@@ -35,14 +38,15 @@ export function openLocalPolicies(
 ): Result<LocalPolicies, StartProblem> {
   const { enforcement } = config.delivery
   const { preload_file: path } = config.mta_sts
-  const overrides = configuredOverrides(config)
+  // One list for as long as the relay runs: a reload exchanges what is in it.
+  const overrides = [...configuredOverrides(config)]
   const opened = path === undefined ? undefined : PreloadFile.open({ path, now, emit })
   if (opened?.ok === false) return err({ kind: 'preload-list', path: path ?? '', error: opened.error })
-  const preload = opened?.value
-  const watch = new OverrideWatch({ overrides, enforcement, now, emit })
+  let preload = opened?.value
+  let watch = new OverrideWatch({ overrides, enforcement, now, emit })
   let timer: NodeJS.Timeout | undefined
   return ok({
-    settings: { overrides, enforcement, ...(preload === undefined ? {} : { preload: () => preload.list }) },
+    settings: { overrides, enforcement, ...(preload === undefined ? {} : { preload: () => preload?.list }) },
     report: () => localPolicyReport({ overrides, enforcement, preload, now: now() }),
     start: () => {
       watch.tellAll()
@@ -53,6 +57,20 @@ export function openLocalPolicies(
       }, LOOK_MS).unref()
     },
     stop: () => clearInterval(timer),
+    prepare: (next) => {
+      const { preload_file: nextPath } = next.mta_sts
+      const list =
+        preload === undefined || nextPath === undefined ? undefined : PreloadFile.open({ path: nextPath, now, emit })
+      if (list?.ok === false) return err(`the preload list ${nextPath}: ${preloadErrorText(list.error)}`)
+      const others = configuredOverrides(next)
+      return ok(() => {
+        preload = list?.value ?? preload
+        if (isDeepStrictEqual(others, overrides)) return
+        overrides.splice(0, overrides.length, ...others)
+        watch = new OverrideWatch({ overrides, enforcement, now, emit })
+        watch.tellAll()
+      })
+    },
   })
 }
 

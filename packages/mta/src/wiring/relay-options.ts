@@ -7,6 +7,7 @@ import type { LogEvent } from '../observability/log-events.ts'
 import type { SpoolHooks } from '../spool/faults.ts'
 import type { CredentialRecord } from '../submission/credential-file.ts'
 import type { DnssecSurroundings } from './dnssec-side.ts'
+import type { LoadConfig } from './reload.ts'
 
 export interface RelayOptions {
   readonly version: string
@@ -16,6 +17,8 @@ export interface RelayOptions {
   readonly onEvent?: (event: LogEvent) => void
   /** Logins that live as long as this process, besides those of the configuration and the file. */
   readonly credentials?: readonly CredentialRecord[]
+  /** Reads the configuration again; absent: it cannot change while the relay runs. */
+  readonly loadConfig?: LoadConfig
   /** In place of name servers: `start --try` answers by itself. */
   readonly resolver?: DnsResolver
   /** Tests only. */

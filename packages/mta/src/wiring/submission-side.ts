@@ -2,7 +2,7 @@
  * Everything before the spool: logins, limits, listeners, and what happens with an accepted message.
  */
 import { join } from 'node:path'
-import type { Result } from '@hermetic/policy'
+import { ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { laneFor } from '../delivery/route.ts'
 import type { LogEvent } from '../observability/log-events.ts'
@@ -17,13 +17,15 @@ import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from '../submission/
 import { networkQuotas } from '../submission/mail-quota.ts'
 import { selfSignedCertificate } from '../submission/self-signed.ts'
 import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
+import { CertificateWatch } from './certificate-watch.ts'
 import { configuredCredentials, configuredNetworkQuotas } from './configured-credentials.ts'
 import { configuredRouting } from './configured-sources.ts'
-import { type OpenListener, openListeners } from './listeners.ts'
+import { type ListenerWorld, type OpenListener, openListeners, prepareListeners } from './listeners.ts'
 import type { Waking } from './ordered-attempts.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type QuotaGround, quotasOn } from './quotas.ts'
 import { CREDENTIALS_NAME } from './relay-options.ts'
+import type { Reloadable } from './reload.ts'
 import type { StartProblem } from './start-problem.ts'
 import type { SuppressionSide } from './suppression-side.ts'
 
@@ -38,22 +40,63 @@ export interface SubmissionParts {
   readonly emit: (event: LogEvent) => void
 }
 
+export interface SubmissionSide extends Reloadable {
+  readonly listeners: readonly OpenListener[]
+  readonly certificates: Pick<CertificateWatch, 'troubles'>
+  stop(): void
+}
+
 export async function openSubmissionSide(
   config: Config,
-  { spool, scheduler, engine, credentials: ofProcess = [], beginSignature, suppression, emit }: SubmissionParts,
-): Promise<Result<readonly OpenListener[], StartProblem>> {
+  parts: SubmissionParts,
+): Promise<Result<SubmissionSide, StartProblem>> {
+  const { engine, credentials: ofProcess = [], emit } = parts
   const hostname = formatDomain(config.hostname)
+  const fixedOf = (one: Config): readonly CredentialRecord[] => [...configuredCredentials(one), ...ofProcess]
   const credentials = await openCredentials({
     file: join(config.data_dir, CREDENTIALS_NAME),
-    fixed: [...configuredCredentials(config), ...ofProcess],
+    fixed: fixedOf(config),
     emit,
   })
+  const lasting = { credentials, authFailures: new AuthFailures(), quotas: quotasOn(engine) }
+  const certificates = new CertificateWatch({ emit, now: Date.now })
+  const sources = {
+    selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
+    certificates,
+  }
+  const opened = await openListeners(config, listenerWorld(config, { ...parts, ...lasting }), sources)
+  if (!opened.ok) return opened
+  certificates.start()
+  const listeners = opened.value
+  return ok({
+    ...{ listeners, certificates },
+    stop: () => certificates.stop(),
+    prepare: async (next) => {
+      const world = listenerWorld(next, { ...parts, ...lasting })
+      const others = await prepareListeners(listeners, next, { world, sources })
+      if (!others.ok) return others
+      const useCredentials = await credentials.prepareFixed(fixedOf(next))
+      return ok(() => {
+        useCredentials()
+        others.value()
+      })
+    },
+  })
+}
+
+type Lasting = Required<Pick<ListenerWorld, 'credentials' | 'authFailures' | 'quotas'>>
+
+/** What sessions go by that begin under this configuration. */
+function listenerWorld(
+  config: Config,
+  { spool, scheduler, beginSignature, suppression, emit, ...lasting }: Omit<SubmissionParts, 'credentials'> & Lasting,
+): ListenerWorld {
+  const { credentials, authFailures, quotas } = lasting
   const routing = configuredRouting(config)
-  return openListeners(config, {
-    ...{ hostname, credentials, beginSignature, emit },
+  return {
+    ...{ hostname: formatDomain(config.hostname), credentials, authFailures, quotas, beginSignature, emit },
     postmaster: postmasterOf(config),
     limits: submissionLimits(config),
-    authFailures: new AuthFailures(),
     // While policies are only observed the promise could not be kept (RFC 8689 §2).
     advertise: {
       dsn: true,
@@ -69,12 +112,10 @@ export async function openSubmissionSide(
         for (const lane of lanes) scheduler.wake(lane)
       },
     }),
-    quotas: quotasOn(engine),
     networkQuota: networkQuotas(configuredNetworkQuotas(config)),
     suppressed: suppression?.find,
     spoolHealth: () => spool.health(),
-    selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
-  })
+  }
 }
 
 function submissionLimits({ submission }: Config): SubmissionLimits {

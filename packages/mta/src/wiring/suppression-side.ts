@@ -9,10 +9,11 @@ import { openSqliteSuppression } from '../suppression/adapters/sqlite-suppressio
 import { SuppressionKeeper } from '../suppression/keeper.ts'
 import type { SuppressionList, SuppressionTerms } from '../suppression/suppression-list.ts'
 import type { RedisGround } from './redis-ground.ts'
+import type { Reloadable } from './reload.ts'
 import type { StartProblem } from './start-problem.ts'
 import type { Telling } from './telling.ts'
 
-export interface SuppressionSide {
+export interface SuppressionSide extends Reloadable {
   readonly list: SuppressionList
   readonly find: SuppressionKeeper['find']
   /** After the last delivery. */
@@ -27,23 +28,26 @@ export function openSuppressionSide(
   config: Config,
   { engine, telling }: { readonly engine: SuppressionGround; readonly telling: Telling },
 ): Result<SuppressionSide | undefined, StartProblem> {
-  const { suppression } = config
-  if (!suppression.enabled) return ok(undefined)
-  const opened = openSuppressionList(config, engine)
+  if (!config.suppression.enabled) return ok(undefined)
+  let current = config
+  const opened = openSuppressionList(config, engine, () => current.suppression)
   if (!opened.ok) return err({ kind: 'suppression', detail: opened.error })
   const { list, close } = opened.value
   const { emit } = telling
   const keeper = new SuppressionKeeper({
-    list,
-    statuses: suppression.statuses,
-    single: suppression.strikes === 1,
-    emit,
+    ...{ list, emit },
+    statuses: () => current.suppression.statuses,
+    single: () => current.suppression.strikes === 1,
   })
   telling.follow((event) => {
     if (event.event === 'message-settled') keeper.settled(event.settled)
   })
   return ok({
     ...{ list, find: keeper.find },
+    prepare: (next) =>
+      ok(() => {
+        current = next
+      }),
     close: async () => {
       await keeper.flush()
       close()
@@ -55,9 +59,12 @@ export function openSuppressionSide(
 export function openSuppressionList(
   { data_dir: dataDir, suppression }: Pick<Config, 'data_dir' | 'suppression'>,
   { shared }: SuppressionGround,
+  current: () => Config['suppression'] = () => suppression,
 ): Result<{ readonly list: SuppressionList; close(): void }, string> {
-  const { strikes, window: windowMs, expiry: expiryMs, max_entries: entriesMax } = suppression
-  const terms = (): SuppressionTerms => ({ strikes, windowMs, expiryMs, entriesMax })
+  const terms = (): SuppressionTerms => {
+    const { strikes, window: windowMs, expiry: expiryMs, max_entries: entriesMax } = current()
+    return { strikes, windowMs, expiryMs, entriesMax }
+  }
   if (shared !== undefined) {
     const list = createRedisSuppression({ ...shared, terms, now: Date.now })
     return ok({ list, close: () => undefined })

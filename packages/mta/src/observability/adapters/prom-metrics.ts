@@ -39,7 +39,7 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
         gauges.get(update.name)?.inc({ ...update.labels }, update.by)
         return
       case 'set':
-        gauges.get(update.name)?.set(update.to)
+        gauges.get(update.name)?.set({ ...update.labels }, update.to)
         return
       case 'observe':
         histograms.get(update.name)?.observe({ ...update.labels }, update.value)
