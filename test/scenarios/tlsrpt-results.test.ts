@@ -238,7 +238,7 @@ test('RPT-47: a TLSA question that nobody answers is told as that', async () => 
 
 describe('RPT-48: dane-required', () => {
   for (const [what, delivery, sums] of [
-    ['where the operator demands DANE', { demandFor: () => 'dane' }, ['tlsa: 1 failed (dane-required)']],
+    ['where the operator demands DANE', { demandFor: () => 'dane' as const }, ['tlsa: 1 failed (dane-required)']],
     ['never where nobody does', {}, ['no-policy-found: 1 good']],
   ] as const) {
     test(what, async () => {

@@ -97,7 +97,7 @@ async function openedOnSpool(
   const suppression = openSuppressionSide(config, { engine: engine.value, telling })
   if (!suppression.ok) return suppression
   opening.closesWith(() => suppression.value?.close())
-  const results = openResultStore(config, opening)
+  const results = openResultStore(config, { shared: engine.value.shared, opening })
   if (!results.ok) return results
   const { spool } = history
   return opened(config, {
@@ -143,7 +143,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     await Promise.all([delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS), ...listening])
   })
 
-  const submission = await openSubmissionSide(config, { ...parts, scheduler, emit })
+  const submission = await openSubmissionSide(config, { ...parts, scheduler, resolver, emit })
   if (!submission.ok) return submission
   listeners = submission.value.listeners
   opening.closesWith(() => submission.value.stop())

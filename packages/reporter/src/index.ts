@@ -1,4 +1,5 @@
 /** The public API of `@hermetic/reporter`: TLSRPT, from TLS session results to submitted reports. */
+export { RedisResultStore, type RedisResultStoreOptions } from './adapters/redis-result-store.ts'
 export type { ResultStoreOpenError } from './adapters/sqlite-result-schema.ts'
 export {
   openSqliteResultStore,
