@@ -1,5 +1,5 @@
 /**
- * Python's email package reads every kind of failure notification that we compose: an independent judge of the
+ * Python's email package reads every kind of notification that we compose: an independent judge of the
  * MIME structure, the fields and the encodings (RFC 3464, RFC 6522).
  */
 import assert from 'node:assert/strict'
@@ -7,14 +7,16 @@ import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import {
   address,
-  type DsnSample,
+  delayed,
+  dsnBytes,
   dsnRequest,
-  dsnText,
   EVERY_CAUSE,
-  envelope,
   failed,
   recipient,
+  relayed,
+  withEnvelope,
 } from '../../packages/mta/src/bounce/dsn.fixture.ts'
+import { sevenBitForm } from '../../packages/mta/src/bounce/seven-bit-form.ts'
 
 const READER = `
 import sys, json, email, email.policy
@@ -25,7 +27,11 @@ def defects(part):
         found += [name + ': ' + type(d).__name__ for d in getattr(value, 'defects', [])]
     return found
 parts = list(message.walk())
-status = next(p for p in parts if p.get_content_type() == 'message/delivery-status')
+status = next(p for p in parts if p.get_content_type() in ('message/delivery-status', 'message/global-delivery-status'))
+if status.get_content_type() == 'message/global-delivery-status':
+    # Python knows the type of RFC 6533 as any message: its groups are told apart by the older type.
+    text = status.get_payload(0).as_string(policy=status.policy.clone(max_line_length=0))
+    status = email.message_from_string('Content-Type: message/delivery-status' + chr(10) + chr(10) + text, policy=status.policy)
 print(json.dumps({
     'types': [p.get_content_type() for p in message.iter_parts()],
     'reportType': message['Content-Type'].params.get('report-type'),
@@ -48,15 +54,10 @@ interface Reading {
   readonly third: string
 }
 
-function readByPython(text: string): Reading {
-  const { status, stdout, stderr } = spawnSync('python3', ['-c', READER], { input: text, encoding: 'utf8' })
+function readByPython(notification: Uint8Array): Reading {
+  const { status, stdout, stderr } = spawnSync('python3', ['-c', READER], { input: notification, encoding: 'utf8' })
   assert.equal(status, 0, stderr)
   return JSON.parse(stdout)
-}
-
-function withEnvelope(changes: Parameters<typeof envelope>[0], rest: Partial<DsnSample> = {}) {
-  const request = dsnRequest(rest)
-  return { ...request, original: { ...request.original, envelope: envelope(changes) } }
 }
 
 describe("Python's email package reads our notifications", () => {
@@ -64,7 +65,7 @@ describe("Python's email package reads our notifications", () => {
     for (const cause of EVERY_CAUSE) {
       const request = dsnRequest({ outcomes: [failed(0, { cause }), failed(1, { cause })] })
       const original = { ...request.original, recipients: [recipient(0), recipient(1)] }
-      const reading = readByPython(dsnText({ ...request, original }))
+      const reading = readByPython(dsnBytes({ ...request, original }))
       assert.deepEqual(reading.defects, [], cause.kind)
       assert.deepEqual(reading.types, ['text/plain', 'message/delivery-status', 'text/rfc822-headers'])
       assert.equal(reading.reportType, 'delivery-status')
@@ -84,7 +85,7 @@ describe("Python's email package reads our notifications", () => {
   })
 
   test('the message returned whole is the message', () => {
-    const reading = readByPython(dsnText(withEnvelope({ dsn: { ret: 'FULL' } })))
+    const reading = readByPython(dsnBytes(withEnvelope({ dsn: { ret: 'FULL' } })))
     assert.deepEqual(reading.types[2], 'message/rfc822')
     assert.match(reading.third, /Subject: Hello\n[\s\S]*\n\nBody\n/)
   })
@@ -94,22 +95,64 @@ describe("Python's email package reads our notifications", () => {
     const lines = ['This server gives a long reason. '.repeat(12)]
     const cause = { kind: 'reply', phase: 'final-dot', reply: { code: 554, enhancedStatus: '5.6.0', lines } } as const
     const outcomes = [failed(0, { cause })]
-    const reading = readByPython(dsnText(withEnvelope({ size: contentStart.length }, { contentStart, outcomes })))
+    const reading = readByPython(dsnBytes(withEnvelope({ size: contentStart.length }, { contentStart, outcomes })))
     assert.deepEqual(reading.defects, [])
     assert.match(reading.third, /^Subject: Grüße\r?\nX-Long: word word /)
     const told = new Map(reading.status[1]).get('Diagnostic-Code') ?? ''
     assert.match(told.replace(/\s+/g, ' '), /^smtp; 554 5\.6\.0 This server gives a long reason\. This/)
   })
 
-  test('a UTF-8 sender and recipient', () => {
-    const request = withEnvelope({ reversePath: address('jörg', 'app.example') })
-    const original = { ...request.original, recipients: [recipient(0, { address: address('bücher', 'b.example') })] }
-    const reading = readByPython(dsnText({ ...request, original }))
+  for (const [action, outcome] of [
+    ['delayed', delayed(0)],
+    ['relayed', relayed(0)],
+  ] as const) {
+    test(`one that tells that mail is ${action}`, () => {
+      const request = dsnRequest({ outcomes: [outcome] })
+      const recipients = [recipient(0, { notify: ['SUCCESS', 'DELAY'] })]
+      const reading = readByPython(dsnBytes({ ...request, original: { ...request.original, recipients } }))
+      assert.deepEqual(reading.defects, [])
+      assert.deepEqual(reading.types, ['text/plain', 'message/delivery-status', 'text/rfc822-headers'])
+      const fields = new Map(reading.status[1])
+      assert.equal(fields.get('Action'), action)
+      assert.equal(fields.has('Will-Retry-Until'), action === 'delayed')
+    })
+  }
+
+  test('one that tells of all three', () => {
+    const request = dsnRequest({ outcomes: [failed(0), delayed(1), relayed(2)] })
+    const recipients = [0, 1, 2].map((index) => recipient(index, { notify: ['SUCCESS', 'FAILURE', 'DELAY'] }))
+    const reading = readByPython(dsnBytes({ ...request, original: { ...request.original, recipients } }))
+    assert.deepEqual(reading.defects, [])
+    assert.deepEqual(
+      reading.status.slice(1).map((fields) => new Map(fields).get('Action')),
+      ['failed', 'delayed', 'relayed'],
+    )
+  })
+
+  test('internationalised mail, in UTF-8 and in seven bits', () => {
+    const contentStart = Buffer.from('Subject: Grüße\r\n\r\nschön\r\n')
+    const request = withEnvelope({ smtpUtf8: true, size: contentStart.length }, { contentStart })
+    const recipients = [recipient(0, { address: address('bücher', 'b.example') })]
+    const utf8 = dsnBytes({ ...request, original: { ...request.original, recipients } })
+    const sevenBit = sevenBitForm(utf8)
+    assert.ok(sevenBit !== undefined)
+    const [whole, plain] = [readByPython(utf8), readByPython(sevenBit)]
+    assert.deepEqual([whole.defects, plain.defects], [[], []])
+    assert.deepEqual(whole.types, ['text/plain', 'message/global-delivery-status', 'message/global-headers'])
+    assert.deepEqual(plain.types, ['text/plain', 'message/delivery-status', 'text/rfc822-headers'])
+    const found = [whole, plain].map(({ status }) => new Map(status[1]).get('Final-Recipient'))
+    assert.deepEqual(found, ['utf-8; bücher@b.example', 'utf-8; b\\x{FC}cher@b.example'])
+    for (const { text, third } of [whole, plain]) {
+      assert.match(text, /bücher@b\.example/)
+      assert.match(third, /^Subject: Grüße\r?$/m)
+    }
+  })
+
+  test('a UTF-8 sender', () => {
+    const reading = readByPython(dsnBytes(withEnvelope({ reversePath: address('jörg', 'app.example') })))
     // Python calls every UTF-8 local part a defect; there is no other.
     assert.deepEqual(reading.defects, ['To: NonASCIILocalPartDefect'])
     assert.equal(reading.header['to'], 'jörg@app.example')
-    assert.match(reading.text, /bücher@b\.example/)
-    assert.equal(new Map(reading.status[1]).get('Final-Recipient'), 'utf-8; b\\x{FC}cher@b.example')
   })
 
   test('eight hundred recipients', () => {
@@ -117,7 +160,7 @@ describe("Python's email package reads our notifications", () => {
       recipient(index, { orcpt: `rfc822;u${index}+2B@b.example` }),
     )
     const request = dsnRequest({ outcomes: recipients.map(({ index }) => failed(index)) })
-    const reading = readByPython(dsnText({ ...request, original: { ...request.original, recipients } }))
+    const reading = readByPython(dsnBytes({ ...request, original: { ...request.original, recipients } }))
     assert.deepEqual(reading.defects, [])
     assert.equal(reading.status.length, 801)
     assert.equal(new Map(reading.status[800]).get('Original-Recipient'), 'rfc822; u799+@b.example')

@@ -28,6 +28,8 @@ export interface FurtherListener {
   readonly certificate: IssuedCertificate
   /** EHLO does not say STARTTLS, as if somebody on the path had taken it away. */
   readonly hidesStartTls?: boolean
+  /** Nor DSN, as older servers do. */
+  readonly hidesDsn?: boolean
 }
 
 const START_TIMEOUT_MS = 15_000
@@ -90,16 +92,17 @@ export class PostfixMx {
 /** Lines of master.cf. */
 async function furtherListener(
   { dir, port }: Pick<PostfixMxOptions, 'dir' | 'port'>,
-  { name, address, certificate, hidesStartTls = false }: FurtherListener,
+  { name, address, certificate, hidesStartTls = false, hidesDsn = false }: FurtherListener,
 ): Promise<readonly string[]> {
   const file = `${dir}/${name}.pem`
   await writeFile(file, certificate.key + certificate.chain, { mode: 0o600 })
+  const hidden = [...(hidesStartTls ? ['starttls'] : []), ...(hidesDsn ? ['dsn'] : [])]
   return [
     `${address}:${port} inet n - n - - smtpd`,
     `  -o syslog_name=postfix/${name}`,
     '  -o smtpd_tls_security_level=may',
     `  -o smtpd_tls_chain_files=${file}`,
-    ...(hidesStartTls ? ['  -o smtpd_discard_ehlo_keywords=starttls'] : []),
+    ...(hidden.length === 0 ? [] : [`  -o smtpd_discard_ehlo_keywords=${hidden.join(',')}`]),
   ]
 }
 

@@ -27,6 +27,8 @@ print(
             "reportType": message.get_param("report-type"),
             "parts": [part.get_content_type() for part in parts],
             "reportingMta": per_message["Reporting-MTA"],
+            "envid": per_message["Original-Envelope-Id"],
+            "originalRecipient": per_recipient["Original-Recipient"],
             "finalRecipient": per_recipient["Final-Recipient"],
             "action": per_recipient["Action"],
             "status": per_recipient["Status"],
