@@ -35,7 +35,7 @@ export interface DaneWorldOptions {
   readonly host?: HostOptions
   readonly delivery?: Partial<DeliveryOptions>
   /** Other hosts and domains, and other records of these. */
-  readonly others?: Pick<StsWorldOptions, 'hosts' | 'deadHosts' | 'mx' | 'records' | 'dnsTimeoutMs'>
+  readonly others?: Pick<StsWorldOptions, 'hosts' | 'deadHosts' | 'mx' | 'records' | 'dnsTimeoutMs' | 'crashedWith'>
 }
 
 export async function startDaneWorld(options: DaneWorldOptions): Promise<StsWorld> {

@@ -1,6 +1,7 @@
 /** RFC 8460 §3 and §4.2: which sessions count, for whom, and how often. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { retrySuspects } from '../../packages/mta/src/delivery/suspect-retry.ts'
 import { covers } from '../conformance/covers.ts'
 import { DOMAIN, MX } from '../lab/dane-world.ts'
 import { ReportWorld, tlsrptRecord } from '../lab/report-world.ts'
@@ -189,4 +190,19 @@ describe('what is left out', () => {
     assert.doesNotMatch(text, /marker|sender\.test|relay\.lab\.test|127\.\d/)
     assert.ok(!text.includes(id))
   })
+})
+
+test('a session in the child process of a suspect counts as well', async () => {
+  await using world = await ReportWorld.start({
+    policy: { mode: 'testing', mx: [MX] },
+    host: { tls: 'expired' },
+    others: { crashedWith: [{ to: [`bob@${DOMAIN}`] }] },
+  })
+  const { spool, deliveryOptions: delivery } = world.sts.relay
+  const { signal } = new AbortController()
+  await retrySuspects({ suspects: spool.suspects, spool, delivery, setAsideAfterDeaths: 1, signal })
+  assert.deepEqual(await world.sums(), [
+    'tlsa: 1 failed (certificate-not-trusted: dane-no-matching-tlsa)',
+    'sts: 1 failed (certificate-expired)',
+  ])
 })

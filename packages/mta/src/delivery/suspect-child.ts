@@ -87,6 +87,10 @@ function options({ claim, leaseLeftMs, demand, sts, dane, signs, settings, ...ta
     ...(signs ? { signNotice: (message, signedAt) => ask('sign-notice', { message, signedAt }) } : {}),
     ...{ ...policies, preload: () => policies.preload },
     emit: (event) => say({ kind: 'event', event }),
+    reports: {
+      session: (seen) => say({ kind: 'session', seen }),
+      failedFetch: (failure) => say({ kind: 'failed-fetch', failure }),
+    },
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,

@@ -15,6 +15,7 @@ import type {
   Self,
   StsFacts,
 } from '@hermetic/policy'
+import type { PolicyFailureSeen, SessionSeen } from '@hermetic/reporter'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { NoticeSettings } from '../bounce/notice-plan.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
@@ -25,9 +26,9 @@ import type { Claim, ClaimToken, QueueEntry, Settlement, SettleOutcome } from '.
 import type { DeliveryEvent } from './events.ts'
 import type { PolicySettings } from './host-policy.ts'
 import type { LaneId } from './lane.ts'
+import type { SourcePool } from './source-address.ts'
 import type { TravellingRoute } from './suspect-routes.ts'
 
-import type { SourcePool } from './source-address.ts'
 export interface SuspectTask {
   /** Its lease in the child's own clock is made from `leaseLeftMs`. */
   readonly claim: Omit<Claim, 'leaseUntilMono'>
@@ -112,6 +113,9 @@ export type FromChild =
   | { readonly kind: 'ready' }
   | { readonly kind: 'question'; readonly seq: number; readonly question: Question }
   | { readonly kind: 'event'; readonly event: DeliveryEvent | BounceEvent }
+  /** For reports. */
+  | { readonly kind: 'session'; readonly seen: SessionSeen }
+  | { readonly kind: 'failed-fetch'; readonly failure: PolicyFailureSeen }
   | { readonly kind: 'wake'; readonly lane: LaneId; readonly dueAt: number | undefined }
   /** The attempt is over and the child has nothing more to say. */
   | { readonly kind: 'end' }

@@ -114,6 +114,8 @@ function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<Chi
       if (message.kind === 'ready') send(child, { kind: 'task', task: taskFor(claim, options) })
       else if (message.kind === 'question') void answer(child, message, options)
       else if (message.kind === 'event') options.delivery.emit(message.event)
+      else if (message.kind === 'session') options.delivery.reports?.session(message.seen)
+      else if (message.kind === 'failed-fetch') options.delivery.reports?.failedFetch(message.failure)
       else if (message.kind === 'wake') options.delivery.scheduler.wake(message.lane, message.dueAt)
       else {
         ended = true
