@@ -233,6 +233,7 @@ const UPDATES: Rooms = {
   'admin-failed': nothing,
   'dnssec-memory-failed': nothing,
   'queue-ordered': ({ action, messages }) => [count('hermetic_queue_orders_total', { action }, messages)],
+  'own-domain-takes-no-mail': nothing,
   'relay-stopping': nothing,
   'relay-stopped': nothing,
   'relay-failed': nothing,

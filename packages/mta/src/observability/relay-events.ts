@@ -36,6 +36,8 @@ export type RelayEvent =
       readonly waiting: string
     }
   | { readonly event: 'config-refused'; readonly by: 'order' | 'SIGHUP'; readonly problems: string }
+  /** RFC 7505 §4.2: mail is sent in the name of a domain that cannot be answered. */
+  | { readonly event: 'own-domain-takes-no-mail'; readonly domain: string }
   | { readonly event: 'relay-stopping'; readonly signal: string; readonly graceMs: number }
   | { readonly event: 'relay-stopped'; readonly durationMs: number }
   /** A defect of ours that ends the relay. */

@@ -53,6 +53,11 @@ export const RELAY_LOG_EVENTS = {
     sentence: 'The configuration was read again and is wrong: everything stays as it was.',
     fields: { by: 'word', problems: 'peer' },
   },
+  'own-domain-takes-no-mail': {
+    level: 'warn',
+    sentence: 'Mail is sent in the name of this domain, which has a null MX: replies and notifications to it are lost.',
+    fields: { domain: 'word' },
+  },
   'relay-stopping': {
     level: 'info',
     sentence: 'No new sessions and no new deliveries; running ones are brought to an end.',

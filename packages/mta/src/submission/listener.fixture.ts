@@ -33,7 +33,7 @@ export interface FixtureOptions {
   readonly now?: () => number
   readonly hostname?: string
   readonly authFailures?: AuthFailures
-  readonly parts?: Partial<Pick<ListenerParts, 'quotas' | 'networkQuota' | 'suppressed'>>
+  readonly parts?: Partial<Pick<ListenerParts, 'quotas' | 'networkQuota' | 'suppressed' | 'takesNoMail'>>
 }
 
 export interface AcceptedMessage extends ReceivedMessage {

@@ -53,6 +53,7 @@ export interface ListenerParts
   readonly quotas?: Quotas
   readonly networkQuota?: NetworkQuotaOf
   readonly suppressed?: SessionRules['suppressed']
+  readonly takesNoMail?: SessionRules['takesNoMail']
   readonly now?: () => number
   readonly wallClock?: () => number
   readonly sweepMs?: number
@@ -132,6 +133,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     beginSignature: parts.beginSignature,
     quotas: parts.quotas ?? createLocalQuotas({ monotonic: now }),
     suppressed: parts.suppressed,
+    takesNoMail: parts.takesNoMail,
     networkQuota: parts.networkQuota ?? (() => undefined),
   }
 }

@@ -66,6 +66,8 @@ export const replies = {
   authInvalid: reply(535, '5.7.8', 'Authentication credentials invalid'),
   authBusy: reply(454, '4.7.0', 'Temporary authentication failure, try again later'),
   authTooMany: reply(421, '4.7.0', 'Too many failed authentications, closing the connection'),
+  senderTakesNoMail: reply(550, '5.7.27', 'The domain of this sender declares that it takes no mail (null MX)'),
+  recipientTakesNoMail: reply(556, '5.1.10', 'The domain of this recipient declares that it takes no mail (null MX)'),
   senderNotAllowed: reply(550, '5.7.1', 'This account may not send as that address'),
   tooManyRecipients: reply(452, '4.5.3', 'Too many recipients, send the rest in another transaction'),
   intakeFull: reply(452, '4.3.1', 'Queue storage is full, try again later'),

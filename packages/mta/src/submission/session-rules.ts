@@ -11,6 +11,7 @@ import type { SubmissionEvent } from './events.ts'
 import type { AcceptMessage } from './incoming-message.ts'
 import type { SubmissionLimits } from './limits.ts'
 import type { NetworkQuotaOf } from './mail-quota.ts'
+import type { TakesNoMail } from './recipient-check.ts'
 import type { Reply } from './replies.ts'
 
 export interface SessionRules extends AuthenticationRules {
@@ -33,6 +34,8 @@ export interface SessionRules extends AuthenticationRules {
   readonly networkQuota: NetworkQuotaOf
   /** Recipients that get no mail; undefined: there are none. */
   readonly suppressed: FindSuppressed | undefined
+  /** Of sender and recipient domains (RFC 7505 §4.1); undefined: nobody is asked. */
+  readonly takesNoMail: TakesNoMail | undefined
   /** Submission only: a bare LF in content becomes CRLF instead of a refusal (SMUG-07). */
   readonly repairLineEnds: boolean
   /** Undefined: nothing is signed. */

@@ -7,6 +7,7 @@
  * session only.
  */
 import { isAscii, isUtf8 } from 'node:buffer'
+import { nullReversePath } from '../smtp/mail-address.ts'
 import { Activity, type Overdue } from './activity.ts'
 import { type AuthAnswer, Authentication } from './authentication.ts'
 import { ehloKeywords } from './ehlo-keywords.ts'
@@ -15,7 +16,8 @@ import { type MailQuotaAsk, mailQuotaAsks, quotaRefusal } from './mail-quota.ts'
 import { addRecipient, type MailTransaction, openTransaction, readRecipient } from './mail-transaction.ts'
 import { MessageIntake } from './message-intake.ts'
 import { messageOptions, type SessionFacts, transactionRules } from './message-options.ts'
-import { ehloReply, greeting, type Reply, replies, replyText, suppressedReply } from './replies.ts'
+import { recipientRefusal } from './recipient-check.ts'
+import { ehloReply, greeting, type Reply, replies, replyText } from './replies.ts'
 import type { OwnEvent, SessionChannel, SessionRules } from './session-rules.ts'
 import { type LineFault, type LineVerdict, WireReader, type WireTarget } from './wire-reader.ts'
 
@@ -217,14 +219,23 @@ export class Session implements WireTarget {
     return this.#answer(ehloReply(this.#rules.hostname, kind === 'ehlo' ? ehloKeywords(this.#rules, offer) : []))
   }
 
-  #mail(text: string): LineVerdict {
+  #mail(text: string): LineVerdict | Promise<LineVerdict> {
     if (this.#transaction !== undefined) return this.#refuse(replies.alreadyInTransaction)
     const { kind, requireAuth } = this.#rules
     if (!this.#mayRelay() && (kind === 'submission' || requireAuth)) return this.#refuse(replies.authRequired)
     const opened = openTransaction(text, transactionRules(this.#rules, this.#facts()))
     if (!opened.ok) return this.#refuseCommand('MAIL', opened.error)
-    this.#transaction = opened.value
-    return this.#answer(replies.senderOk)
+    const begin = (): LineVerdict => {
+      this.#transaction = opened.value
+      return this.#answer(replies.senderOk)
+    }
+    const { reversePath } = opened.value
+    const { takesNoMail } = this.#rules
+    if (takesNoMail === undefined || reversePath === nullReversePath) return begin()
+    return takesNoMail(reversePath.domain).then((nullMx) => {
+      if (this.#end !== undefined) return 'stop'
+      return nullMx ? this.#refuseCommand('MAIL', replies.senderTakesNoMail) : begin()
+    })
   }
 
   #rcpt(text: string): LineVerdict | Promise<LineVerdict> {
@@ -240,13 +251,12 @@ export class Session implements WireTarget {
       const reply = addRecipient(transaction, recipient, rules)
       return reply.code === 250 ? this.#answer(reply) : this.#refuseCommand('RCPT', reply)
     }
-    const { suppressed } = this.#rules
-    if (suppressed === undefined) return add()
-    return suppressed([recipient.address]).then((found) => {
-      if (this.#end !== undefined) return 'stop'
-      const [entry] = found.values()
-      return entry === undefined ? add() : this.#refuseCommand('RCPT', suppressedReply(entry))
-    })
+    return (
+      recipientRefusal(recipient.address, this.#rules)?.then((refusal) => {
+        if (this.#end !== undefined) return 'stop'
+        return refusal === undefined ? add() : this.#refuseCommand('RCPT', refusal)
+      }) ?? add()
+    )
   }
 
   #data(argument: string, more: boolean): LineVerdict | Promise<LineVerdict> {

@@ -2,7 +2,7 @@
  * Everything before the spool: logins, limits, listeners, and what happens with an accepted message.
  */
 import { join } from 'node:path'
-import { ok, type Result } from '@hermetic/policy'
+import { type DnsResolver, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { laneFor } from '../delivery/route.ts'
 import type { LogEvent } from '../observability/log-events.ts'
@@ -21,6 +21,7 @@ import { CertificateWatch } from './certificate-watch.ts'
 import { configuredCredentials, configuredNetworkQuotas } from './configured-credentials.ts'
 import { configuredRouting } from './configured-sources.ts'
 import { type ListenerWorld, type OpenListener, openListeners, prepareListeners } from './listeners.ts'
+import { nullMxLookup } from './null-mx.ts'
 import type { Waking } from './ordered-attempts.ts'
 import { postmasterOf } from './postmaster.ts'
 import { type QuotaGround, quotasOn } from './quotas.ts'
@@ -32,6 +33,8 @@ import type { SuppressionSide } from './suppression-side.ts'
 export interface SubmissionParts {
   readonly spool: Spool
   readonly scheduler: Waking
+  /** Asked for null MX records. */
+  readonly resolver: Pick<DnsResolver, 'mx'>
   readonly engine: QuotaGround
   readonly credentials?: readonly CredentialRecord[]
   readonly beginSignature: BeginSignature | undefined
@@ -89,7 +92,15 @@ type Lasting = Required<Pick<ListenerWorld, 'credentials' | 'authFailures' | 'qu
 /** What sessions go by that begin under this configuration. */
 function listenerWorld(
   config: Config,
-  { spool, scheduler, beginSignature, suppression, emit, ...lasting }: Omit<SubmissionParts, 'credentials'> & Lasting,
+  {
+    spool,
+    scheduler,
+    resolver,
+    beginSignature,
+    suppression,
+    emit,
+    ...lasting
+  }: Omit<SubmissionParts, 'credentials'> & Lasting,
 ): ListenerWorld {
   const { credentials, authFailures, quotas } = lasting
   const routing = configuredRouting(config)
@@ -114,6 +125,7 @@ function listenerWorld(
     }),
     networkQuota: networkQuotas(configuredNetworkQuotas(config)),
     suppressed: suppression?.find,
+    ...(config.submission.refuse_null_mx ? { takesNoMail: nullMxLookup({ resolver, routing }) } : {}),
     spoolHealth: () => spool.health(),
   }
 }

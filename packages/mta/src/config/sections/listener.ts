@@ -93,6 +93,11 @@ export const submission = table(
       sentence: 'Sessions of one listener at the same time; further clients get 421.',
       source: 'packages/mta/src/submission/limits.ts',
     }),
+    refuse_null_mx: defaulted(boolean, true, {
+      sentence:
+        'Refuse senders and recipients whose domain declares that it takes no mail, at MAIL (550 5.7.27) and RCPT (556 5.1.10); not asked of domains that a route leads to a smarthost.',
+      source: 'RFC 7505 §4.1',
+    }),
     require_tls: defaulted(boolean, true, {
       sentence:
         'Offer REQUIRETLS inside TLS: a message with it travels only where every server proves its name and promises the same, or comes back.',
