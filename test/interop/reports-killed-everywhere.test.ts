@@ -5,7 +5,7 @@ import { KilledReports } from '../lab/killed-reports.ts'
 
 let world: KilledReports
 before(async () => {
-  world = await KilledReports.start()
+  world = await KilledReports.start({ domains: 1 })
 })
 after(() => world[Symbol.asyncDispose]())
 

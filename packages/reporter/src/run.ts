@@ -11,6 +11,8 @@ import { CLOSES_AFTER_MS, isClosed, type UtcDay, utcDayOf } from './utc-day.ts'
 
 export interface RunOptions extends Omit<WorkOptions, 'store' | 'storeId'> {
   readonly store: ResultStore
+  /** Reports that are worked on at the same time. */
+  readonly atOnce?: number
 }
 
 export interface RunRequest {
@@ -53,7 +55,7 @@ export async function runReports(options: RunOptions, request: RunRequest): Prom
       ends.push(await contained(claim, work, order))
     }
   }
-  const workers = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker))
+  const workers = await Promise.allSettled(Array.from({ length: options.atOnce ?? AT_ONCE }, worker))
   for (const one of workers) if (one.status === 'rejected') throw one.reason
   return summaryOf(ends)
 }

@@ -3,11 +3,12 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { REPORT_OCTETS_MAX, type ReadReportError, readReport } from '@hermetic/reporter'
 import { describeSystemError } from '../config/system-error.ts'
 import { readArguments } from './arguments.ts'
+import { CONFIG_OPTION } from './settings.ts'
 import { formatBytes } from './table.ts'
 import { reportTables } from './tlsrpt-report-text.ts'
 import { EXIT, type Terminal } from './verb.ts'
 
-const OPTIONS = { json: { type: 'boolean', default: false } } as const
+const OPTIONS = { ...CONFIG_OPTION, json: { type: 'boolean', default: false } } as const
 const FILES_MAX = 10_000
 const STANDARD_INPUT = '-'
 
