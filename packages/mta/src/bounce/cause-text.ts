@@ -8,18 +8,12 @@ import { assertNever } from '@hermetic/policy'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from '../delivery/outcome.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import { formatReply, replyClass, type SmtpReply } from '../smtp/reply.ts'
+import type { Explanation } from './explanation.ts'
 import { printable, printableUtf8 } from './header-text.ts'
 import { tlsRefusal } from './tls-refusal-text.ts'
 
 /** Enough for the sentences that servers write, and for the links in them. */
 export const PEER_TEXT_LIMIT = 500
-
-export interface Explanation {
-  readonly what: string
-  /** What the other server said, word for word. */
-  readonly quote?: string
-  readonly advice?: string
-}
 
 const ASK_THEM = 'If the problem lasts, tell the recipient by other means: only their side can mend it.'
 const ASK_US = 'Please pass this message on to the postmaster named above: only this side can mend it.'

@@ -6,7 +6,7 @@
  * peer; a reason that is new to this file is shown as it is.
  */
 import type { TlsPolicyCause } from '../delivery/outcome.ts'
-import type { Explanation } from './cause-text.ts'
+import type { Explanation } from './explanation.ts'
 import { printable } from './header-text.ts'
 
 /** `server` is named with its article, as in `the mail server mx.example [192.0.2.1]`. */

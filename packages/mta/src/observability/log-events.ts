@@ -18,6 +18,7 @@ import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import type { SuppressionEvent } from '../suppression/events.ts'
+import { BOUNCE_LOG_EVENTS } from './bounce-log-events.ts'
 import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
 import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
@@ -359,24 +360,7 @@ const delivery = {
   },
 } as const satisfies { readonly [N in DeliveryEvent['event']]: LogEventEntry<N> }
 
-const bounce = {
-  'dsn-queued': {
-    level: 'info',
-    sentence: 'A notification to the sender was queued.',
-    fields: { id: 'word', dsnId: 'word', action: 'word', recipients: 'number', gathered: 'history', dkim: 'facts' },
-  },
-  'dsn-downgraded': {
-    level: 'info',
-    sentence:
-      'A host on the way to the sender could not take a notification as it was: it goes once more in seven bits.',
-    fields: { id: 'word', dsnId: 'word', missing: 'word' },
-  },
-  'failure-not-reported': {
-    level: 'warn',
-    sentence: 'Recipients failed and no sender is told.',
-    fields: { id: 'word', recipients: 'number', reason: 'word' },
-  },
-} as const satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
+const bounce = BOUNCE_LOG_EVENTS satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
 
 const suppression = SUPPRESSION_LOG_EVENTS satisfies {
   readonly [N in SuppressionEvent['event']]: LogEventEntry<N>
