@@ -1,13 +1,14 @@
+/** The relay's queue as mailer of reports: the contract of the port, and what only a queue has. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type QueuedReport, reportMailerContract } from '../../../reporter/src/ports/report-mailer.contract.ts'
-import { laneFor, routeTable } from '../delivery/route.ts'
-import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
-import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
-import { eventually, NOON, type SpoolPlace, SpoolWorld } from '../spool/spool.fixture.ts'
-import type { Spool } from '../spool/spool.ts'
-import type { StoredSpool } from '../spool/stored-spool.ts'
-import { createQueueMailer } from './queue-mailer.ts'
+import { laneFor, routeTable } from '../../packages/mta/src/delivery/route.ts'
+import { createQueueMailer } from '../../packages/mta/src/reporting/queue-mailer.ts'
+import { formatAddress, formatReversePath } from '../../packages/mta/src/smtp/mail-address.ts'
+import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
+import { eventually, NOON, type SpoolPlace, SpoolWorld } from '../../packages/mta/src/spool/spool.fixture.ts'
+import type { Spool } from '../../packages/mta/src/spool/spool.ts'
+import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
+import { type QueuedReport, reportMailerContract } from '../../packages/reporter/src/ports/report-mailer.contract.ts'
 
 async function open(place: SpoolPlace): Promise<StoredSpool> {
   const opened = await openSqliteSpool({
