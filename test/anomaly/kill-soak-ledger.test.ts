@@ -13,6 +13,7 @@ function verdict(fill: (ledger: Ledger) => void, more: Partial<KillSoakResult> =
   fill(ledger)
   return verdictOf({
     seed: 1,
+    engine: 'embedded',
     messages: 1,
     kills: 1,
     accepted: 1,

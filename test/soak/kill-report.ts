@@ -6,6 +6,7 @@ import type { MxCounts } from './receiving-mx.ts'
 
 export interface KillSoakResult {
   readonly seed: number
+  readonly engine: 'embedded' | 'redis'
   readonly messages: number
   readonly kills: number
   readonly accepted: number
@@ -43,7 +44,7 @@ export function killSoakReport(result: KillSoakResult, date: string): string {
   return `${[
     `# kill -9 soak of ${date}`,
     '',
-    `Made by \`pnpm test:soak\` (\`test/soak/kill.ts\`), seed ${result.seed}, ${result.seconds.toFixed(0)} s, ${result.machine}.`,
+    `Made by \`pnpm test:soak\` (\`test/soak/kill.ts\`), ${result.engine} engine, seed ${result.seed}, ${result.seconds.toFixed(0)} s, ${result.machine}.`,
     '',
     '| | |',
     '|---|---|',

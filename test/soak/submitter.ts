@@ -13,6 +13,8 @@ export interface SubmitterOptions {
   readonly messages: readonly PlannedMessage[]
   readonly sessions: number
   readonly ledger: Pick<Ledger, 'promise'>
+  /** A server that is silent for so long is left; undefined: none ever is. */
+  readonly patienceMs?: number
 }
 
 const PAUSE_MS = 25
@@ -74,7 +76,7 @@ export class Submitter {
           port: ports[turn % ports.length] ?? 0,
           pipelining: true,
         })
-        await this.#submit(session, message)
+        await this.#withPatience(this.#submit(session, message))
       } catch {
         // Not there, killed, or refused for now: the same message is tried again as a new submission.
         this.#queue.push(message)
@@ -86,6 +88,23 @@ export class Submitter {
       }
     }
     session?.destroy()
+  }
+
+  async #withPatience(submitted: Promise<void>): Promise<void> {
+    const { patienceMs } = this.#options
+    if (patienceMs === undefined) return submitted
+    const over = new AbortController()
+    const silence = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
+      throw new Error('the server is silent')
+    })
+    // Whoever loses the race is heard by nobody else.
+    silence.catch(() => undefined)
+    submitted.catch(() => undefined)
+    try {
+      await Promise.race([submitted, silence])
+    } finally {
+      over.abort()
+    }
   }
 
   async #submit(session: LoadSession, message: PlannedMessage): Promise<void> {

@@ -38,6 +38,10 @@ const PAUSE_MS = { min: 1_000, max: 5_000 }
 /** Longer than the lease of claims and permits (60 s). */
 const LONG_PAUSE_MS = 66_000
 const STORE_GONE_MS = { min: 0, max: 3_000 }
+/** A disturbance waits for the mail that is meant to be before it, but not for ever. */
+const ACT_WAIT_MS_MAX = 15_000
+const ACT_POLL_MS = 20
+const CLIENT_PATIENCE_MS = 5_000
 const DRAIN_TIMEOUT_MS = 300_000
 const DRAIN_POLL_MS = 250
 
@@ -81,7 +85,7 @@ async function main(): Promise<number> {
   const nodes = await Promise.all(Array.from({ length: NODES }, (_, index) => clusterNode(index, settings)))
   const ports = nodes.map(({ options: { readyPort } }) => readyPort)
   const messages = planMessages(size.messages, new SeededRandom(options.seed))
-  const submitter = new Submitter({ ports, messages, sessions: SESSIONS, ledger })
+  const submitter = new Submitter({ ports, messages, sessions: SESSIONS, ledger, patienceMs: CLIENT_PATIENCE_MS })
   try {
     const random = new SeededRandom(options.seed + 2)
     const soak: Soak = { options, size, random, disturbances, ledger, site, mx, submitter, redis, nodes }
@@ -105,6 +109,7 @@ async function run(soak: Soak): Promise<ClusterSoakResult> {
   for (const [index, act] of acts.entries()) {
     soak.submitter.allow(Math.floor((soak.size.messages * (index + 1)) / acts.length))
     await sleep(soak.random.between(BETWEEN_ACTS_MS.min, BETWEEN_ACTS_MS.max))
+    await mailBefore(soak, index / acts.length)
     if (act.kind === 'long-pause') pausing.push(pause(soak, act.node, LONG_PAUSE_MS))
     else await perform(soak, act)
     if (index % 5 === 4) {
@@ -120,6 +125,12 @@ async function run(soak: Soak): Promise<ClusterSoakResult> {
   const queue = await drained(soak)
   for (const node of soak.nodes) node.assertRunning()
   return result(soak, { queue, seconds: (performance.now() - startedAt) / 1000 })
+}
+
+/** Until this share of the mail was accepted, or long enough. */
+async function mailBefore({ submitter, size }: Soak, share: number): Promise<void> {
+  const until = performance.now() + ACT_WAIT_MS_MAX
+  while (submitter.accepted < share * size.messages && performance.now() < until) await sleep(ACT_POLL_MS)
 }
 
 /** Does it to another node when this one is stopped. */
