@@ -53,8 +53,9 @@ export const credential: Verb = {
        hermetic credential list   [--json]
        hermetic credential remove USERNAME
 
-add makes a secret of 160 random bits, shows it once, and keeps only its SHA-256 in data_dir/credentials.json; an
-existing login of that name gets a new secret. The running relay knows it within a second.
+add makes a secret of 160 random bits, shows it once, and keeps only what verifies it in data_dir/credentials.json; an
+existing login of that name gets a new secret. The running relay knows it within a second. Applications can use it with
+PLAIN and LOGIN, and with SCRAM-SHA-256 once every login can.
 
   --sender PATTERN       addresses that this login may use as reverse-path, and in From and Sender: app@example.com,
                          bounce+*@example.com, @example.com for a domain, @*.example.com for all domains below; may be

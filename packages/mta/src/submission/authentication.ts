@@ -3,13 +3,16 @@
  * A session that failed three times sees each failure answered; its next AUTH ends it (SUB-08).
  */
 
+import { randomBytes } from 'node:crypto'
+import { invariant } from '@hermetic/policy'
 import type { Account } from './account.ts'
 import { type AuthState, type AuthStep, beginAuth, continueAuth } from './auth-exchange.ts'
 import type { AuthFailures } from './auth-failures.ts'
-import type { CredentialStore } from './credentials.ts'
+import type { CredentialStore, ScramLogin } from './credentials.ts'
 import { quotedPeerText } from './events.ts'
 import type { SubmissionLimits } from './limits.ts'
 import { challenge, type Reply, replies } from './replies.ts'
+import { answerFirst, type ClientFirst, endExchange } from './scram.ts'
 
 export interface AuthenticationRules {
   readonly credentials: CredentialStore
@@ -34,6 +37,11 @@ interface AuthenticationClient {
   readonly address: string
   readonly emit: (event: AuthenticationEvent) => void
 }
+
+type ScramLast = Extract<AuthState, { readonly kind: 'scram-last' }>
+
+/** RFC 5802 §5.1: unpredictable and new each time. */
+const NONCE_OCTETS = 18
 
 export class Authentication {
   readonly #rules: AuthenticationRules
@@ -61,7 +69,7 @@ export class Authentication {
     if (this.#account !== undefined) return { kind: 'refused', reply: replies.authTwice }
     if (this.#failures >= this.#rules.limits.authFailuresPerSessionMax)
       return { kind: 'end', reply: replies.authTooMany }
-    return this.#take(beginAuth(argument))
+    return this.#take(beginAuth(argument, { scram: this.#rules.credentials.offersScram }))
   }
 
   continue(line: string): AuthAnswer | Promise<AuthAnswer> {
@@ -87,6 +95,12 @@ export class Authentication {
         return { kind: 'refused', reply: step.reply }
       case 'pair':
         return this.#verify(step.username, step.secret)
+      case 'scram-first':
+        return this.#scramFirst(step.first)
+      case 'scram-last':
+        return this.#scramLast(step.state, step.text)
+      case 'scram-seen':
+        return this.#scramSeen(step.login)
     }
   }
 
@@ -102,6 +116,36 @@ export class Authentication {
     if (verification.kind === 'accepted') return this.#succeeded(verification.account)
     if (verification.kind === 'rejected') authFailures.failed(address, username, now())
     return this.#failed(username, verification.kind === 'busy' ? 'busy' : 'invalid')
+  }
+
+  async #scramFirst(first: ClientFirst): Promise<AuthAnswer> {
+    const login = await this.#rules.credentials.scram(first.username, this.#client.address)
+    const exchange = answerFirst(first, login.verifier, randomBytes(NONCE_OCTETS).toString('base64'))
+    this.#state = { kind: 'scram-last', exchange, login }
+    return { kind: 'reply', reply: challenge(exchange.serverFirst) }
+  }
+
+  #scramLast({ exchange, login }: ScramLast, text: string): AuthAnswer {
+    const { authFailures, now } = this.#rules
+    const { address } = this.#client
+    const { username } = exchange.first
+    // As with passwords: who was right within the last minutes keeps working while somebody else guesses.
+    if (authFailures.exceeded(address, username, now()) && !login.recalled) return this.#failed(username, 'limited')
+    const end = endExchange(exchange, text)
+    if (end.kind === 'malformed') return { kind: 'refused', reply: replies.authSyntax }
+    if (end.kind === 'refused') {
+      authFailures.failed(address, username, now())
+      return this.#failed(username, 'invalid')
+    }
+    this.#state = { kind: 'scram-seen', login }
+    return { kind: 'reply', reply: challenge(end.proof) }
+  }
+
+  #scramSeen({ proven }: ScramLogin): AuthAnswer {
+    const account = proven()
+    // Nobody has proven to be nobody.
+    invariant(account !== undefined, 'only the verifier of an account can be met')
+    return this.#succeeded(account)
   }
 
   #succeeded(account: Account): AuthAnswer {

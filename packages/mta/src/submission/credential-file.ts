@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { err, ok, type Result } from '@hermetic/policy'
 import { type AccountTerms, readTerms, termsProblem } from './account.ts'
-import { generateToken, hashToken, parseSecretHash } from './secret-hash.ts'
+import { generateToken, parseSecretHash, scramToken } from './secret-hash.ts'
 
 /** One account, as in the file and in `[[credential]]` of the settings. */
 export interface CredentialRecord extends AccountTerms {
@@ -28,7 +28,7 @@ export function generateCredential(
   terms: AccountTerms = {},
 ): { readonly secret: string; readonly record: CredentialRecord } {
   const secret = generateToken()
-  return { secret, record: { username, secretHash: hashToken(secret), ...terms } }
+  return { secret, record: { username, secretHash: scramToken(secret), ...terms } }
 }
 
 /** Why a record cannot be used; undefined when it can. */
@@ -37,7 +37,8 @@ export function credentialProblem(record: CredentialRecord): string | undefined 
   if (record.username === '' || /[\x00-\x1f\x7f-\x9f]/.test(record.username))
     return 'username is empty or has control characters'
   if (record.username.length > USERNAME_LENGTH_MAX) return `username is longer than ${USERNAME_LENGTH_MAX}`
-  if (parseSecretHash(record.secretHash) === undefined) return 'secret hash is neither sha256:… nor scrypt:N:r:p:…:…'
+  if (parseSecretHash(record.secretHash) === undefined)
+    return 'secret hash is none of SCRAM-SHA-256$…, sha256:… and scrypt:N:r:p:…:…'
   return termsProblem(record)
 }
 

@@ -33,10 +33,10 @@ async function verdict(store: CredentialStore, username: string, secret: string)
 }
 
 describe('stored forms of secrets', () => {
-  test('a generated secret has 160 bits and is stored as its SHA-256', async () => {
+  test('a generated secret has 160 bits and is stored as what SCRAM verifies', async () => {
     const { secret, record } = generateCredential('app')
     assert.equal(Buffer.from(secret, 'base64url').length, 20)
-    assert.match(record.secretHash, /^sha256:/)
+    assert.match(record.secretHash, /^SCRAM-SHA-256\$4096:/)
     assert.equal(record.secretHash.includes(secret), false)
     const hash = parseSecretHash(record.secretHash)
     assert(hash !== undefined)

@@ -11,7 +11,8 @@ import { stat } from 'node:fs/promises'
 import { type Account, accountOf } from './account.ts'
 import { type CredentialRecord, readCredentialFile } from './credential-file.ts'
 import type { SubmissionEvent } from './events.ts'
-import { matchesSecret, parseSecretHash, type SecretHash } from './secret-hash.ts'
+import { SCRAM_ITERATIONS, type ScramVerifier } from './scram.ts'
+import { hashCost, isSlow, matchesSecret, parseSecretHash, type SecretHash } from './secret-hash.ts'
 
 export type Verification =
   | { readonly kind: 'accepted'; readonly account: Account; readonly remembered: boolean }
@@ -19,10 +20,22 @@ export type Verification =
   /** All slow-hash places are taken: 454 4.7.0. */
   | { readonly kind: 'busy' }
 
+export interface ScramLogin {
+  readonly verifier: ScramVerifier
+  /** To be called when the client has proven that it knows the secret. */
+  readonly proven: () => Account | undefined
+  /** From this address it has proven that within the last ten minutes. */
+  readonly recalled: boolean
+}
+
 export interface CredentialStore {
   verify(username: string, secret: string): Promise<Verification>
   /** The pair was right within the last ten minutes: answers at once, so that a locked account keeps working. */
   recall(username: string, secret: string): Promise<Account | undefined>
+  /** Every login could use it. */
+  readonly offersScram: boolean
+  /** For an unknown name too: what it answers differs only in that no proof fits. */
+  scram(username: string, address: string): Promise<ScramLogin>
   count(): Promise<number>
   /** Other accounts from the settings; the answer puts them in force, those of the file stay. */
   prepareFixed(fixed: readonly CredentialRecord[]): Promise<() => void>
@@ -42,6 +55,8 @@ const REMEMBER_MS = 10 * 60 * 1000
 const REMEMBERED_MAX = 10_000
 /** Two threads of the pool of four: file system work keeps the others. */
 const SLOW_HASHES_MAX = 2
+/** As long as those that `credential add` makes. */
+const SCRAM_SALT_OCTETS = 16
 
 interface KnownAccount {
   readonly account: Account
@@ -66,6 +81,8 @@ class FileCredentials implements CredentialStore {
   #accounts: ReadonlyMap<string, KnownAccount> = new Map()
   #slowest: SecretHash | undefined
   #slowRunning = 0
+  #offersScram = false
+  #decoyKey: Buffer = this.#key
   #fileState = ''
   #looking: Promise<void> | undefined
 
@@ -81,18 +98,38 @@ class FileCredentials implements CredentialStore {
     if (known !== undefined && this.#isRemembered(known, secret)) {
       return { kind: 'accepted', account: known.account, remembered: true }
     }
-    const slow = this.#slowest !== undefined && known?.hash.kind !== 'sha256'
-    if (slow) return this.#withSlowPlace(() => this.#compare(known, secret))
-    const verification = await this.#compare(known, secret)
-    // A wrong token must take as long as an unknown name, which pays for the slowest hash there is.
-    if (verification.kind === 'accepted' || this.#slowest === undefined) return verification
-    return this.#withSlowPlace(() => this.#compare(undefined, secret))
+    const slowest = this.#slowest ?? NOBODY
+    const hash = known?.hash ?? slowest
+    const verification = await this.#inPlace(hash, () => this.#compare(known, hash, secret))
+    // A wrong secret must take as long as an unknown name, which pays for the slowest hash there is.
+    if (verification.kind !== 'rejected' || hashCost(hash) >= hashCost(slowest)) return verification
+    return this.#inPlace(slowest, () => this.#compare(undefined, slowest, secret))
   }
 
   async recall(username: string, secret: string): Promise<Account | undefined> {
     await this.#refresh()
     const known = this.#accounts.get(username)
     return known !== undefined && this.#isRemembered(known, secret) ? known.account : undefined
+  }
+
+  get offersScram(): boolean {
+    return this.#offersScram
+  }
+
+  async scram(username: string, address: string): Promise<ScramLogin> {
+    await this.#refresh()
+    const known = this.#accounts.get(username)
+    if (known?.hash.kind !== 'scram')
+      return { verifier: this.#decoy(username), proven: () => undefined, recalled: false }
+    const asSecret = `SCRAM from ${address}`
+    return {
+      verifier: known.hash.verifier,
+      recalled: this.#isRemembered(known, asSecret),
+      proven: () => {
+        this.#remember(known, asSecret)
+        return known.account
+      },
+    }
   }
 
   async count(): Promise<number> {
@@ -127,11 +164,16 @@ class FileCredentials implements CredentialStore {
     this.#kept = kept
     this.#accounts = new Map([...kept, ...this.#fixed].flatMap((record) => knownAccount(record)))
     const hashes = [...this.#accounts.values()].map((known) => known.hash)
-    this.#slowest = hashes.filter((hash) => hash.kind === 'scrypt').sort((a, b) => work(b) - work(a))[0]
+    this.#slowest = hashes.toSorted((a, b) => hashCost(b) - hashCost(a))[0]
+    // A client that prefers it must not fail at a login that has none.
+    this.#offersScram = hashes.length > 0 && hashes.every(({ kind }) => kind === 'scram')
+    const [first] = hashes
+    this.#decoyKey = first?.kind === 'scram' ? first.verifier.serverKey : this.#key
     this.#options.emit({ event: 'credentials-loaded', count: this.#accounts.size })
   }
 
-  async #withSlowPlace(work: () => Promise<Verification>): Promise<Verification> {
+  async #inPlace(hash: SecretHash, work: () => Promise<Verification>): Promise<Verification> {
+    if (!isSlow(hash)) return work()
     if (this.#slowRunning >= SLOW_HASHES_MAX) return { kind: 'busy' }
     this.#slowRunning += 1
     try {
@@ -141,12 +183,17 @@ class FileCredentials implements CredentialStore {
     }
   }
 
-  async #compare(known: KnownAccount | undefined, secret: string): Promise<Verification> {
-    const hash = known?.hash ?? this.#slowest ?? NOBODY
+  async #compare(known: KnownAccount | undefined, hash: SecretHash, secret: string): Promise<Verification> {
     const matches = await matchesSecret(secret, hash)
     if (known === undefined || !matches) return { kind: 'rejected' }
     this.#remember(known, secret)
     return { kind: 'accepted', account: known.account, remembered: false }
+  }
+
+  /** What an unknown name is shown: the same each time, also by other relays and after a restart (RFC 5802 §9). */
+  #decoy(username: string): ScramVerifier {
+    const salt = createHmac('sha256', this.#decoyKey).update(username).digest().subarray(0, SCRAM_SALT_OCTETS)
+    return { iterations: SCRAM_ITERATIONS, salt, storedKey: randomBytes(32), serverKey: randomBytes(32) }
   }
 
   /** The stored hash is part of the key: a changed secret forgets the old one. */
@@ -198,8 +245,4 @@ function knownAccount(record: CredentialRecord): [string, KnownAccount][] {
   if (hash === undefined) return []
   const account = accountOf(record.username, record)
   return [[record.username, { account, secretHash: record.secretHash, hash }]]
-}
-
-function work(hash: SecretHash): number {
-  return hash.kind === 'scrypt' ? hash.cost.N * hash.cost.r * hash.cost.p : 0
 }

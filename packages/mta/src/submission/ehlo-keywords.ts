@@ -1,10 +1,10 @@
 /** The service extensions that a session is offered, and their parameters: only what is honoured right now (RFC 5321 §4.1.1.1). Pure. */
-import { AUTH_MECHANISMS } from './auth-exchange.ts'
+import { authMechanisms } from './auth-exchange.ts'
 import type { OfferedParameters } from './envelope-command.ts'
 import type { SessionRules } from './session-rules.ts'
 
 export function ehloKeywords(
-  { limits, advertise, tls }: Pick<SessionRules, 'limits' | 'advertise' | 'tls'>,
+  { limits, advertise, tls, credentials }: Pick<SessionRules, 'limits' | 'advertise' | 'tls' | 'credentials'>,
   { secure, authenticated }: { readonly secure: boolean; readonly authenticated: boolean },
 ): readonly string[] {
   return [
@@ -15,7 +15,7 @@ export function ehloKeywords(
     `SIZE ${limits.messageBytesMax}`,
     ...(tls === 'starttls' && !secure ? ['STARTTLS'] : []),
     // RFC 8314 §4: passwords only inside TLS.
-    ...(secure && !authenticated ? [`AUTH ${AUTH_MECHANISMS.join(' ')}`] : []),
+    ...(secure && !authenticated ? [`AUTH ${authMechanisms({ scram: credentials.offersScram }).join(' ')}`] : []),
     ...(advertise.dsn ? ['DSN'] : []),
     ...(advertise.priority ? ['MT-PRIORITY'] : []),
     // RFC 8689 §2: a promise about every hop from here on is of no use when this one is in clear.

@@ -1,10 +1,20 @@
 /**
- * How secrets are kept: `sha256:<base64>` for generated tokens of 160 random bits, which need no stretching, and
- * `scrypt:N:r:p:<salt>:<hash>` for what people choose (architecture, decision 9). Comparison takes constant time.
+ * How secrets are kept: as a SCRAM verifier (`scram.ts`), or `sha256:<base64>`, for generated tokens of 160 random bits,
+ * which need no stretching; `scrypt:N:r:p:<salt>:<hash>` for what people choose (architecture, decision 9). Comparison
+ * takes constant time.
  */
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import {
+  formatScramVerifier,
+  makeScramVerifier,
+  matchesScram,
+  parseScramVerifier,
+  SCRAM_ITERATIONS_MAX,
+  type ScramVerifier,
+} from './scram.ts'
 
 export type SecretHash =
+  | { readonly kind: 'scram'; readonly verifier: ScramVerifier }
   | { readonly kind: 'sha256'; readonly digest: Buffer }
   | { readonly kind: 'scrypt'; readonly cost: ScryptCost; readonly salt: Buffer; readonly hash: Buffer }
 
@@ -22,14 +32,18 @@ const SCRYPT_MEMORY_MAX = 256 * 1024 * 1024
 const SALT_OCTETS = 16
 const HASH_OCTETS = 32
 const TOKEN_OCTETS = 20
+/** About ten milliseconds. */
+const QUICK_ITERATIONS_MAX = 32_768
 
 const SHA256 = /^sha256:([A-Za-z0-9+/]{43}=?)$/
 const SCRYPT = /^scrypt:(\d{1,8}):(\d{1,3}):(\d{1,3}):([A-Za-z0-9+/]{16,}={0,2}):([A-Za-z0-9+/]{42,}={0,2})$/
 
-/** Undefined when the text is neither form. */
+/** Undefined when the text has none of the forms. */
 export function parseSecretHash(text: string): SecretHash | undefined {
   const digest = SHA256.exec(text)?.[1]
   if (digest !== undefined) return { kind: 'sha256', digest: Buffer.from(digest, 'base64') }
+  const verifier = parseScramVerifier(text)
+  if (verifier !== undefined) return { kind: 'scram', verifier }
   const [, N, r, p, salt, hash] = SCRYPT.exec(text) ?? []
   if (salt === undefined || hash === undefined) return undefined
   const cost = { N: Number(N), r: Number(r), p: Number(p) }
@@ -46,6 +60,11 @@ export function hashToken(token: string): string {
   return `sha256:${createHash('sha256').update(token).digest('base64')}`
 }
 
+/** Also lets the token log in without crossing the wire. */
+export function scramToken(token: string): string {
+  return formatScramVerifier(makeScramVerifier(token, randomBytes(SALT_OCTETS)))
+}
+
 export async function hashPassword(password: string, cost: ScryptCost = PASSWORD_COST): Promise<string> {
   const salt = randomBytes(SALT_OCTETS)
   const hash = await derive(password, { cost, salt, octets: HASH_OCTETS })
@@ -54,8 +73,26 @@ export async function hashPassword(password: string, cost: ScryptCost = PASSWORD
 
 export async function matchesSecret(secret: string, known: SecretHash): Promise<boolean> {
   if (known.kind === 'sha256') return timingSafeEqual(createHash('sha256').update(secret).digest(), known.digest)
+  if (known.kind === 'scram') return matchesScram(secret, known.verifier)
   const derived = await derive(secret, { cost: known.cost, salt: known.salt, octets: known.hash.length })
   return timingSafeEqual(derived, known.hash)
+}
+
+/** What a comparison costs beside another; whole classes apart. */
+export function hashCost(hash: SecretHash): number {
+  switch (hash.kind) {
+    case 'sha256':
+      return 0
+    case 'scram':
+      return hash.verifier.iterations
+    case 'scrypt':
+      return SCRAM_ITERATIONS_MAX + hash.cost.N * hash.cost.r * hash.cost.p
+  }
+}
+
+/** More than some milliseconds: few of them may run at once. */
+export function isSlow(hash: SecretHash): boolean {
+  return hash.kind === 'scrypt' || (hash.kind === 'scram' && hash.verifier.iterations > QUICK_ITERATIONS_MAX)
 }
 
 function isSaneCost({ N, r, p }: ScryptCost): boolean {

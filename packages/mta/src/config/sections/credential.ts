@@ -59,9 +59,9 @@ export const credentials = tableList(
         (text) => parseSecretHash(text) !== undefined,
       ),
       {
-        sentence: 'What is kept of the secret: SHA-256 of a generated one, scrypt of a chosen one.',
-        source: 'architecture, decision 9',
-        example: '"sha256:…"',
+        sentence: 'What is kept of the secret: a SCRAM verifier or SHA-256 of a generated one, scrypt of a chosen one.',
+        source: 'RFC 5802 §3, architecture, decision 9',
+        example: '"SCRAM-SHA-256$4096:…"',
       },
     ),
     allowed_senders: listOf(senderPattern, [], {
