@@ -6,17 +6,20 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import type { MovableQueue } from '../queue-move/export-queue.ts'
+import { mendSchedule } from '../schedule/adapters/bullmq-mend.ts'
 import { openRedisSideDoor } from '../spool/adapters/redis-side-door.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
+import { joinedFindings, type MendReport } from '../spool/mend-report.ts'
 import { DurabilityNews } from '../wiring/durability-news.ts'
 import { Opening } from '../wiring/opening.ts'
 import { openRedisQueue } from '../wiring/redis-engine.ts'
-import { QUEUE_NAME, type RedisQueueConfig } from '../wiring/redis-ground.ts'
+import { openRedisGround, QUEUE_NAME, type RedisQueueConfig } from '../wiring/redis-ground.ts'
 import { describeRedisSpoolProblem, describeSpoolProblem } from './start-problem-text.ts'
 import { UserError } from './verb.ts'
 
 export interface OpenedMovableQueue extends MovableQueue {
-  readonly engine: 'embedded' | 'redis'
+  /** Compares everything that is derived from the messages with them, and mends it. */
+  mend(order: { readonly fix: boolean }): Promise<MendReport>
   close(): Promise<void>
 }
 
@@ -29,8 +32,9 @@ export async function openMovableQueue(
   if (!create && !existsSync(join(dataDir, 'spool.db'))) return undefined
   const opened = await openSqliteSpool({ dataDir, maxBytes: queue.max_bytes, emit: () => undefined })
   if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
-  const { admin, moves } = opened.value
-  return { engine: 'embedded', admin, moves, close: () => opened.value.close() }
+  const spool = opened.value
+  const { admin, moves } = spool
+  return { admin, moves, mend: (order) => spool.mend(order), close: () => spool.close() }
 }
 
 async function openShared(dataDir: string, queue: RedisQueueConfig): Promise<OpenedMovableQueue> {
@@ -39,8 +43,9 @@ async function openShared(dataDir: string, queue: RedisQueueConfig): Promise<Ope
   const durability = new DurabilityNews(queue.durability, emit)
   const alone = await openRedisQueue({ data_dir: dataDir }, { queue, opening, emit, durability })
   if (alone.ok) {
-    const { admin, moves } = alone.value
-    return { engine: 'redis', admin, moves, close: () => opening.close() }
+    const spool = alone.value
+    const { admin, moves } = spool
+    return withSchedule(queue, { admin, moves, mend: (order) => spool.mend(order), close: () => opening.close() })
   }
   await opening.abandon()
   if (alone.error.kind !== 'locked') throw new UserError(describeRedisSpoolProblem(alone.error))
@@ -49,5 +54,20 @@ async function openShared(dataDir: string, queue: RedisQueueConfig): Promise<Ope
     ...{ durability: queue.durability, contentDir: queue.content_dir, maxBytes: queue.max_bytes },
   })
   if (!beside.ok) throw new UserError(describeRedisSpoolProblem(beside.error))
-  return { engine: 'redis', ...beside.value }
+  return withSchedule(queue, beside.value)
+}
+
+/** The spool's own indexes first: the lanes are then compared with what is true. */
+function withSchedule(queue: RedisQueueConfig, opened: OpenedMovableQueue): OpenedMovableQueue {
+  const mend: OpenedMovableQueue['mend'] = async (order) => {
+    const spool = await opened.mend(order)
+    const ground = await openRedisGround(queue)
+    try {
+      const schedule = await mendSchedule({ client: ground.client, keys: ground.keys, ...order })
+      return { ...spool, findings: joinedFindings([...spool.findings, ...schedule]) }
+    } finally {
+      ground.close()
+    }
+  }
+  return { ...opened, mend }
 }

@@ -98,6 +98,9 @@ function ended(outcome: ImportOutcome, path: string, terminal: Terminal): number
     case 'unavailable':
       terminal.err(`The queue cannot be written to: ${outcome.detail}. ${GOES_ON}`)
       return EXIT.failed
+    case 'overtaken':
+      terminal.err('Another import of the same file is under way; this one has stopped.\n')
+      return EXIT.failed
     default:
       return assertNever(outcome)
   }

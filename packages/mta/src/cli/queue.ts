@@ -12,6 +12,7 @@ import { type OpenedQueue, openQueue } from './open-queue.ts'
 import { attemptsText, pastAttempts } from './past-attempts.ts'
 import { queueExport } from './queue-export.ts'
 import { queueImport } from './queue-import.ts'
+import { queueRebuild } from './queue-rebuild.ts'
 import { listText, messageText, summaryText } from './queue-text.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted } from './table.ts'
@@ -37,6 +38,7 @@ type Subverb = (typeof SUBVERBS)[number]
 const MOVING: Readonly<Record<string, (args: readonly string[], terminal: Terminal) => Promise<number>>> = {
   export: queueExport,
   import: queueImport,
+  rebuild: queueRebuild,
 }
 const ALL_SUBVERBS = [...SUBVERBS, ...Object.keys(MOVING)]
 
@@ -55,6 +57,7 @@ export const queue: Verb = {
        hermetic queue cancel  ID… | FILTERS | --all
        hermetic queue export  FILE | - [--move]
        hermetic queue import  FILE | - [--deliver] [--incomplete]
+       hermetic queue rebuild [--check] [--json]
 
 Talks to the running relay over its socket in data_dir; when none runs, opens the files itself.
 
@@ -68,6 +71,7 @@ Talks to the running relay over its socket in data_dir; when none runs, opens th
   import   take the messages of a file into this queue, each once; those of a copy are held, unless --deliver says that
            the other queue is gone. --incomplete takes what is there of a file without an end
            (both read the files of a stopped relay, and Redis at any time; see docs/operating/queue-moving.md)
+  rebuild  compare schedule and indexes with the messages, and make anew what is wrong; --check only tells
 
 Filters, all of which must match:
   --lane LANE      e.g. mx:example.com:25

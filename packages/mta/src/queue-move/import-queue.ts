@@ -41,6 +41,8 @@ export type ImportOutcome = ImportCounts &
     /** The size limits of the spool are reached. */
     | { readonly kind: 'full'; readonly detail: string }
     | { readonly kind: 'unavailable'; readonly detail: string }
+    /** Somebody else takes the same file in at this time. */
+    | { readonly kind: 'overtaken' }
   )
 
 export async function importQueue(options: ImportOptions): Promise<ImportOutcome> {
@@ -55,7 +57,7 @@ export async function importQueue(options: ImportOptions): Promise<ImportOutcome
   }
 }
 
-type Stopped = { readonly kind: 'done' } | { readonly kind: 'full'; readonly detail: string }
+type Stopped = { readonly kind: 'done' | 'overtaken' } | { readonly kind: 'full'; readonly detail: string }
 
 class Import {
   readonly #options: ImportOptions
@@ -80,13 +82,13 @@ class Import {
         if (this.#batch.length < BATCH_MESSAGES_MAX && this.#batchOctets < BATCH_OCTETS_MAX) continue
         const stopped = await this.#enter(header)
         onProgress?.(this.counts)
-        if (stopped.kind === 'full') return stopped
+        if (stopped.kind !== 'done') return stopped
       }
     } catch (error) {
       // What is whole before the damage is mail all the same.
       if (error instanceof QueueFileDamaged) {
         const stopped = await this.#enter(header)
-        if (stopped.kind === 'full') return stopped
+        if (stopped.kind !== 'done') return stopped
       } else await this.#discard()
       throw error
     }
@@ -117,8 +119,9 @@ class Import {
   async #enter({ file }: QueueFileHeader): Promise<Stopped> {
     const messages = this.#batch
     if (messages.length === 0) return { kind: 'done' }
-    const outcome = await this.#options.moves.enter({ messages, file, upTo: this.counts.messages })
-    if (outcome.kind === 'full') {
+    const upTo = this.counts.messages
+    const outcome = await this.#options.moves.enter({ messages, file, from: upTo - messages.length, upTo })
+    if (outcome.kind !== 'entered') {
       await this.#discard()
       return outcome
     }

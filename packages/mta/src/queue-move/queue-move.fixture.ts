@@ -38,7 +38,7 @@ export class MoveWorld {
 
 export async function fill({ moves }: MovingSpool, rows: readonly Row[]): Promise<void> {
   const messages = rows.map(([message, bytes]) => ({ message, content: { kind: 'memory', bytes } as const }))
-  const outcome = await moves.enter({ messages, file: randomUUID(), upTo: rows.length })
+  const outcome = await moves.enter({ messages, file: randomUUID(), from: 0, upTo: rows.length })
   assert.deepEqual(outcome, { kind: 'entered', entered: rows.length, alreadyThere: 0 })
 }
 

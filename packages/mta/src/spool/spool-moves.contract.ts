@@ -36,7 +36,7 @@ function contract(open: OpenSpool<MovingSpool>): void {
       seed: fc.readConfigureGlobal().seed ?? Date.now(),
     })
     const entering = sample.map(([whole, bytes]) => ({ message: whole, content: { kind: 'memory', bytes } as const }))
-    assert.deepEqual(await spool.moves.enter({ messages: entering, file: randomUUID(), upTo: 150 }), {
+    assert.deepEqual(await spool.moves.enter({ messages: entering, file: randomUUID(), from: 0, upTo: 150 }), {
       kind: 'entered',
       entered: 150,
       alreadyThere: 0,
@@ -56,7 +56,7 @@ function contract(open: OpenSpool<MovingSpool>): void {
     const spool = await world.open()
     const due = whole({ dueAt: NOON + 1000, attempts: 7, delayNoticeAt: NOON - 5 })
     const held = whole({ state: 'held', reason: 'audit' })
-    await spool.moves.enter({ messages: [due, held].map(withContent), file: randomUUID(), upTo: 2 })
+    await spool.moves.enter({ messages: [due, held].map(withContent), file: randomUUID(), from: 0, upTo: 2 })
     assert.deepEqual(await claimAll(spool), [])
     assert.deepEqual(await spool.dueLanes({ before: NOON + 1000, limit: 9 }), [{ lane: lane(), dueAt: NOON + 1000 }])
     world.pass(1000)
@@ -75,13 +75,25 @@ function contract(open: OpenSpool<MovingSpool>): void {
     const file = randomUUID()
     assert.equal(await spool.moves.enteredUpTo(file), 0)
     const [first, second] = [whole(), whole()]
-    await spool.moves.enter({ messages: [withContent(first)], file, upTo: 1 })
+    await spool.moves.enter({ messages: [withContent(first)], file, from: 0, upTo: 1 })
     await spool.settle((await claimOne(spool)).token, settlement('a', [delivered()]))
     const again = await world.open()
     assert.equal(await again.moves.enteredUpTo(file), 1)
-    await again.moves.enter({ messages: [withContent(second)], file, upTo: 2 })
+    await again.moves.enter({ messages: [withContent(second)], file, from: 1, upTo: 2 })
     assert.equal(await again.moves.enteredUpTo(file), 2)
     assert.equal(await again.moves.enteredUpTo(randomUUID()), 0)
+  })
+
+  test('of two who take the same file in, the slower one is told, and doubles nothing', async (t) => {
+    const spool = await new SpoolWorld(t, open).open()
+    const file = randomUUID()
+    const batch = { messages: [withContent(whole())], file, from: 0, upTo: 1 }
+    assert.equal((await spool.moves.enter(batch)).kind, 'entered')
+    await spool.settle((await claimOne(spool)).token, settlement('a', [delivered()]))
+    assert.deepEqual(await spool.moves.enter(batch), { kind: 'overtaken' })
+    assert.deepEqual(await spool.moves.enter({ ...batch, from: 7, upTo: 8 }), { kind: 'overtaken' })
+    assert.equal(await spool.moves.enteredUpTo(file), 1)
+    assert.equal((await spool.admin.summary()).messages, 0)
   })
 
   test('a message that is there already stays as it is, by whatever file it comes again', async (t) => {
@@ -91,7 +103,12 @@ function contract(open: OpenSpool<MovingSpool>): void {
     const before = await spool.moves.find(sent.id)
     const other = { ...whole({ attempts: 9 }), id: sent.id }
     const big = { kind: 'memory', bytes: Buffer.alloc(400_000) } as const
-    const batch = { messages: [{ message: other, content: big }, withContent(whole())], file: randomUUID(), upTo: 2 }
+    const batch = {
+      messages: [{ message: other, content: big }, withContent(whole())],
+      file: randomUUID(),
+      from: 0,
+      upTo: 2,
+    }
     assert.deepEqual(await spool.moves.enter(batch), { kind: 'entered', entered: 1, alreadyThere: 1 })
     assert.deepEqual(await spool.moves.find(sent.id), before)
     assert.deepEqual(await octets(await spool.open(sent.id)), Buffer.from('Hello\n'))
@@ -102,7 +119,7 @@ function contract(open: OpenSpool<MovingSpool>): void {
     const spool = await world.open()
     const file = randomUUID()
     world.place.faults.arm('before-commit', { act: 'fail' })
-    const batch = { messages: [whole(), whole()].map(withContent), file, upTo: 2 }
+    const batch = { messages: [whole(), whole()].map(withContent), file, from: 0, upTo: 2 }
     await assert.rejects(spool.moves.enter(batch), StoreUnavailable)
     const again = await world.open()
     assert.equal(await again.moves.enteredUpTo(file), 0)
@@ -115,7 +132,10 @@ function contract(open: OpenSpool<MovingSpool>): void {
     const spool = await world.open()
     const file = randomUUID()
     world.place.faults.arm('after-commit', { act: 'lose-answer' })
-    await assert.rejects(spool.moves.enter({ messages: [withContent(whole())], file, upTo: 1 }), StoreUnavailable)
+    await assert.rejects(
+      spool.moves.enter({ messages: [withContent(whole())], file, from: 0, upTo: 1 }),
+      StoreUnavailable,
+    )
     const again = await world.open()
     assert.equal(await again.moves.enteredUpTo(file), 1)
     assert.equal((await everything(again.moves)).length, 1)
@@ -125,7 +145,7 @@ function contract(open: OpenSpool<MovingSpool>): void {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()
     world.place.faults.arm('before-commit', { act: 'full' })
-    const outcome = await spool.moves.enter({ messages: [withContent(whole())], file: randomUUID(), upTo: 1 })
+    const outcome = await spool.moves.enter({ messages: [withContent(whole())], file: randomUUID(), from: 0, upTo: 1 })
     assert.equal(outcome.kind, 'full')
     assert.deepEqual(await everything(spool.moves), [])
   })

@@ -40,11 +40,14 @@ export interface EnteringBatch {
   readonly messages: readonly EnteringMessage[]
   /** The name that the file has for ever. */
   readonly file: string
-  /** Messages of the file up to and with this batch. */
+  /** Messages of the file before this batch, and up to and with it. */
+  readonly from: number
   readonly upTo: number
 }
 
 export type EnterOutcome =
   | { readonly kind: 'entered'; readonly entered: number; readonly alreadyThere: number }
+  /** The file stands elsewhere: somebody else takes it in too. Nothing of the batch is in. */
+  | { readonly kind: 'overtaken' }
   /** The size limits of the store are reached: nothing of the batch is in. */
   | { readonly kind: 'full'; readonly detail: string }

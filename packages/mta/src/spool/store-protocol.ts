@@ -120,10 +120,15 @@ export interface StoreOperations {
   /** Removes what an accept of unknown outcome may have left, and refuses these ids from now on. */
   void: { ask: { readonly ids: readonly QueueId[] }; answer: readonly Gone[] }
   probe: { ask: object; answer: null }
-  /** Takes messages in as they are, all or none, and remembers how far their file has come. */
+  /** Takes messages in as they are, all or none, and remembers how far their file has come: it must stand at `from`. */
   enter: {
-    ask: { readonly messages: readonly WholeRecord[]; readonly file: string; readonly upTo: number }
-    answer: readonly ('entered' | 'already-there')[]
+    ask: {
+      readonly messages: readonly WholeRecord[]
+      readonly file: string
+      readonly from: number
+      readonly upTo: number
+    }
+    answer: readonly ('entered' | 'already-there')[] | 'overtaken'
   }
   /** The `upTo` of the last `enter` from that file; 0: none. */
   'entered-up-to': { ask: { readonly file: string }; answer: number }

@@ -55,7 +55,7 @@ export class StoredMoves implements SpoolMoves {
     return this.#parts.contents.stage(id)
   }
 
-  async enter({ messages, file, upTo }: EnteringBatch): Promise<EnterOutcome> {
+  async enter({ messages, file, from, upTo }: EnteringBatch): Promise<EnterOutcome> {
     const { link, condition } = this.#parts
     const health = condition.health()
     if (health.intake === 'full') return { kind: 'full', detail: health.detail }
@@ -64,7 +64,8 @@ export class StoredMoves implements SpoolMoves {
     await this.#discard(messages.filter(({ message }) => known.has(message.id)))
     const records = await Promise.all(fresh.map((one) => this.#placed(one)))
     try {
-      const answers = await link.ask('enter', { messages: records, file, upTo })
+      const answers = await link.ask('enter', { messages: records, file, from, upTo })
+      if (answers === 'overtaken') return { kind: 'overtaken' }
       const entered = answers.filter((answer) => answer === 'entered').length
       return { kind: 'entered', entered, alreadyThere: messages.length - entered }
     } catch (error) {
@@ -78,7 +79,7 @@ export class StoredMoves implements SpoolMoves {
   }
 
   async markLeaving(file: string): Promise<void> {
-    await this.#parts.link.ask('enter', { messages: [], file: `${LEAVING}${file}`, upTo: 1 })
+    await this.#parts.link.ask('enter', { messages: [], file: `${LEAVING}${file}`, from: 0, upTo: 1 })
   }
 
   async isLeaving(file: string): Promise<boolean> {

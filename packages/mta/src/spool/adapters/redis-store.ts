@@ -224,9 +224,10 @@ export class RedisStore implements SpoolStore {
     return parts(gone).flatMap(goneOf)
   }
 
-  async #enter({ messages, file, upTo }: StoreAsk<'enter'>): Promise<StoreAnswer<'enter'>> {
+  async #enter({ messages, file, from, upTo }: StoreAsk<'enter'>): Promise<StoreAnswer<'enter'>> {
     const whole = messages.flatMap(wholeArguments)
-    const [made] = await this.#commit('enter', file, String(upTo), String(messages.length), ...whole)
+    const [made] = await this.#commit('enter', file, String(from), String(upTo), String(messages.length), ...whole)
+    if (!Array.isArray(made)) return 'overtaken'
     return texts(made).map((status) => (status === 'accepted' ? 'entered' : 'already-there'))
   }
 

@@ -206,7 +206,8 @@ export class Mutations {
   }
 
   /** Also an id that was refused here: that it is in a file says that another spool has accepted it. */
-  #enter({ messages, file, upTo }: Ask<'enter'>, now: number): Applied<'enter'> {
+  #enter({ messages, file, from, upTo }: Ask<'enter'>, now: number): Applied<'enter'> {
+    if (this.#records.enteredUpTo(file) !== from) return { answer: 'overtaken' }
     const entered = messages.filter((message) => this.#records.insertWhole(message))
     this.#records.enterUpTo(file, upTo, now)
     return {

@@ -9,12 +9,18 @@ local what, wanted = arg(), arg() == '1'
 local now = clock()
 local looked, cursor = 0, '0'
 
+-- Of a key that is no set, told with its members: none.
+local function score(key, member)
+  local at = redis.pcall('ZSCORE', key, member)
+  return type(at) == 'string' and at or nil
+end
+
 local function removes(key, member)
   return function() redis.call('ZREM', key, member) end
 end
 
 local function look_at_queued(id, k, member, d)
-  local free, leased = redis.call('ZSCORE', laneKey(d.lane), member), redis.call('ZSCORE', LEASES, member)
+  local free, leased = score(laneKey(d.lane), member), score(LEASES, member)
   if free and leased then
     wrong('delivery-twice', member, wanted, removes(laneKey(d.lane), member))
   elseif free and tonumber(free) ~= d.due then
@@ -30,7 +36,7 @@ end
 
 local function look_at_delivery(id, k, raw)
   local d, member = parse(raw), id .. '/' .. k
-  local stopped = redis.call('ZSCORE', STOPPED, member)
+  local stopped = score(STOPPED, member)
   if d.state == 'q' then look_at_queued(id, k, member, d) end
   if (d.state == 'h' or d.state == 'x') and not stopped then
     wrong('stopped-missing', member, wanted, function() redis.call('ZADD', STOPPED, 0, member) end)
@@ -43,7 +49,7 @@ local function look_at_message(id)
   local f = facts(id)
   if not f or not f.count then return wrong('message-damaged', id, false) end
   looked = looked + 1
-  if not redis.call('ZSCORE', IDS, id) then
+  if not score(IDS, id) then
     wrong('message-not-listed', id, wanted, function() redis.call('ZADD', IDS, 0, id) end)
   end
   for k = 0, f.count - 1 do
