@@ -113,7 +113,9 @@ describe('RFC 3461 §5.2.5 when a delay is told', () => {
     test(`never of a message with ${what}`, () => assert.deepEqual(plan(of, [waiting(0, MINUTE)]).later, []))
   }
 
-  test('not of what is due at once: it is tried first', () => {
-    assert.deepEqual(plan(claim({ ageMs: 5 * HOUR }), [waiting(0, 0)]).later, [])
+  test('not of what goes another way at once, nor of what is over its age and tried a last time', () => {
+    const late = claim({ ageMs: 5 * HOUR })
+    assert.deepEqual(plan(late, [{ ...waiting(0, MINUTE), lane: NOTICE_LANE }]).later, [])
+    assert.deepEqual(plan({ ...late, expiresAt: SAMPLE_TIME - 1 }, [waiting(0, MINUTE)]).later, [])
   })
 })

@@ -64,27 +64,31 @@ interface Decided {
   readonly decided: ClaimOutcomes
 }
 
-/** Of those that are certain to wait beyond the time at which a delay is worth a word. */
-function delayNotice(claim: NoticedClaim, { reported, decided }: Decided, moment: Moment): NoticeToCome | undefined {
-  const { delayAfterMs } = moment.settings
+/** When the delay of this delivery is worth a word; undefined when nobody is told, or was already. */
+function delayMark(claim: NoticedClaim, { delayAfterMs }: NoticeSettings): number | undefined {
   if (delayAfterMs === undefined || claim.marks.delayNoticeAt !== undefined) return undefined
   const markAt = claim.receivedAt + delayAfterMs
-  // Whoever is told within the hour that it failed need not be told now that it waits.
-  if (markAt >= claim.expiresAt || notifiedSender(claim.envelope) === undefined) return undefined
+  // What ends before then is told when it ends.
+  return markAt < claim.expiresAt && notifiedSender(claim.envelope) !== undefined ? markAt : undefined
+}
+
+/** Of those that are certain to wait beyond the time at which a delay is worth a word. */
+function delayNotice(claim: NoticedClaim, { reported, decided }: Decided, moment: Moment): NoticeToCome | undefined {
+  const { now, settings } = moment
+  const markAt = delayMark(claim, settings)
+  // Over its age, it is tried a last time at once: that end is told.
+  if (markAt === undefined || claim.expiresAt <= now) return undefined
   const wanted = new Set(indexes(reported.filter(({ action }) => action === 'delayed')))
   const waiting = decided.outcomes.filter((outcome) => {
     if (!wanted.has(outcome.index) || outcome.kind === 'delivered' || outcome.kind === 'failed') return false
+    // On another way it is tried at once.
+    if (outcome.kind === 'deferred' && outcome.lane !== undefined) return false
     // An operator decides when it goes on, and may take long.
-    const held = outcome.kind === 'ambiguous' && isHeld(decided)
-    return held || outcome.dueAt > Math.max(markAt, moment.now)
+    return (outcome.kind === 'ambiguous' && isHeld(decided)) || outcome.dueAt > Math.max(markAt, now)
   })
   if (waiting.length === 0) return undefined
-  const dueAt = markAt > moment.now ? markAt : gatheredAt(claim, moment)
-  return {
-    lane: NOTICE_LANE,
-    dueAt: isHeld(decided) ? moment.now : dueAt,
-    recipients: waiting.map(({ index }) => index),
-  }
+  const dueAt = markAt > now ? markAt : gatheredAt(claim, moment)
+  return { lane: NOTICE_LANE, dueAt: isHeld(decided) ? now : dueAt, recipients: waiting.map(({ index }) => index) }
 }
 
 /** Nothing will happen to it by itself: its sender is told at once. */
