@@ -108,7 +108,7 @@ function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
     ...(config.dkim.length > 0
       ? []
       : [['off', 'DKIM: there is no [[dkim]] (hermetic dkim keygen makes a key)'] satisfies Row]),
-    ['off', 'TLSRPT: this version does not have it'],
+    ...(config.tlsrpt.enabled ? [] : [['off', 'TLSRPT: [tlsrpt] enabled = false'] satisfies Row]),
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
       : []),
