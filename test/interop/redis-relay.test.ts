@@ -3,82 +3,84 @@
  * across a restart of Redis; and a Redis that may lose mail is refused.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, type TestContext, test } from 'node:test'
-import { type RedisServer, startRedis } from '../lab/redis-server.ts'
-import { ScriptedMx } from '../lab/scripted-mx.ts'
-import { WholeRelay } from '../lab/whole-relay.ts'
+import { describe, test } from 'node:test'
+import { RelayCluster, submit } from './redis-relay-lab.ts'
 
-const MX = 'mx.example.test'
+/** Above what is kept in Redis itself. */
+const LARGE = 'x'.repeat(70).concat('\r\n').repeat(1_000).concat('.')
 
-class Cluster {
-  readonly redis: RedisServer
-  readonly mx: ScriptedMx
-  readonly directory: string
-  readonly #relays: WholeRelay[] = []
+describe('whole relays on one Redis', { concurrency: 2 }, () => {
+  test('what one accepts another delivers when it is gone, small and large, across a restart of Redis', async (t) => {
+    const cluster = await RelayCluster.start(t)
+    cluster.mxIsAway = true
+    const first = await cluster.relay()
+    assert.match(await submit(first, 'small'), /queued as/)
+    assert.match(await submit(first, 'large', LARGE), /queued as/)
+    await first.until(() => first.eventsOf('message-settled').length === 2)
+    await first.relay.stop('test')
+    await cluster.redis.stop('SIGKILL')
+    await cluster.redis.start()
+    cluster.mxIsAway = false
+    const second = await cluster.relay()
+    const { out } = await cluster.command(second, 'queue', 'retry', '--all')
+    assert.match(out, /2 messages/)
+    await second.until(() => cluster.delivered.length === 2)
+    assert.deepEqual([...cluster.delivered].sort(), ['large', 'small'])
+    const { out: left } = await cluster.command(second, 'queue', 'list', '--json')
+    assert.equal(left, '')
+  })
 
-  private constructor(parts: Pick<Cluster, 'redis' | 'mx' | 'directory'>) {
-    this.redis = parts.redis
-    this.mx = parts.mx
-    this.directory = parts.directory
-  }
+  test('two at work: any accepts, any delivers, each message once', async (t) => {
+    const cluster = await RelayCluster.start(t)
+    const first = await cluster.relay()
+    const relays = [first, await cluster.relay()]
+    const subjects = Array.from({ length: 40 }, (_, at) => `message ${at}`)
+    const answers = await Promise.all(subjects.map((subject, at) => submit(relays[at % 2] ?? first, subject)))
+    for (const answer of answers) assert.match(answer, /queued as/)
+    await first.until(() => cluster.delivered.length >= subjects.length)
+    assert.deepEqual([...cluster.delivered].sort(), [...subjects].sort())
+  })
 
-  static async start(t: TestContext): Promise<Cluster> {
-    const redis = await startRedis()
-    const directory = await mkdtemp(join(tmpdir(), 'redis-relay-'))
-    const mx = await ScriptedMx.start({})
-    const cluster = new Cluster({ redis, mx, directory })
-    t.after(async () => {
-      await Promise.all(cluster.#relays.map((relay) => relay[Symbol.asyncDispose]()))
-      await mx.stop()
-      await redis[Symbol.asyncDispose]()
-      await rm(directory, { recursive: true, force: true })
-    })
-    return cluster
-  }
-
-  /** One more relay with a data_dir and ports of its own; stopped when the test ends, if not before. */
-  async relay(delivers = true): Promise<WholeRelay> {
-    const relay = await WholeRelay.start({
-      settings: `
-data_dir = "${this.directory}/node-${this.#relays.length}"
-[queue]
-engine = "redis"
-redis_url = "${this.redis.socket}"
-content_dir = "${this.directory}/content"
-[delivery]
-port = ${delivers ? this.mx.port : 1}
-[[listener]]
-kind = "relay"
-port = 0
-tls = "none"
-allow_networks = ["127.0.0.0/8"]
-`,
-      records: { 'example.test': { MX: [[10, MX]] }, [MX]: { A: [this.mx.address] } },
-    })
-    this.#relays.push(relay)
-    return relay
-  }
-}
-
-async function submit(relay: WholeRelay, subject: string): Promise<string> {
-  const client = await relay.greeted()
-  await client.command('MAIL FROM:<app@sender.test>')
-  await client.command('RCPT TO:<someone@example.test>')
-  await client.command('DATA')
-  client.send(`Subject: ${subject}\r\nFrom: <app@sender.test>\r\n\r\nhello\r\n.\r\n`)
-  const reply = await client.reply()
-  await client.quit()
-  return reply?.lines.join('') ?? ''
-}
-
-describe('whole relays on one Redis', () => {
-  test('one relay takes a message in and delivers it', async (t) => {
-    const cluster = await Cluster.start(t)
+  test('while Redis is away mail is answered 4yz and readiness says why; then all goes on by itself', async (t) => {
+    const cluster = await RelayCluster.start(t)
     const relay = await cluster.relay()
-    assert.match(await submit(relay, 'one'), /queued as/)
-    await relay.until(() => cluster.mx.messages.length === 1)
+    await cluster.redis.stop()
+    await relay.until(() => relay.eventsOf('spool-failing').length > 0)
+    assert.match(await submit(relay, 'refused'), /^452 4\.3\.0 /)
+    const status = await cluster.command(relay, 'status')
+    assert.equal(status.code, 1)
+    assert.match(status.out, /not ready: no mail is accepted: the store is failing \(Redis: .*\)/)
+    assert.match(status.out, /no deliveries begin: the store of lane jobs cannot be asked/)
+    await cluster.redis.start()
+    await relay.until(() => relay.eventsOf('spool-recovered').length > 0)
+    assert.match(await submit(relay, 'accepted'), /queued as/)
+    await relay.until(() => cluster.delivered.length === 1)
+    assert.deepEqual(cluster.delivered, ['accepted'])
+  })
+
+  test('strict starts on no Redis that may lose mail, and says what to change; relaxed does, and says so', async (t) => {
+    const cluster = await RelayCluster.start(t, ['--appendonly', 'no', '--appendfsync', 'everysec'])
+    const said = await cluster.startProblem()
+    assert.match(said, /appendonly is no, not yes; appendfsync is everysec, not always/)
+    assert.match(said, /CONFIG SET .* durability = "relaxed"/)
+    const relay = await cluster.relay('relaxed')
+    assert.equal(relay.eventsOf('spool-durability-relaxed').length, 1)
+    const { code, out } = await cluster.command(relay, 'status')
+    assert.equal(code, 0)
+    assert.match(out, /note .*durability = "relaxed" bears: appendonly is no/)
+    const metrics = await (await fetch(`http://127.0.0.1:${relay.relay.metricsPort}/metrics`)).text()
+    assert.match(metrics, /^hermetic_spool_not_durable_total\{used="yes"\} 1$/m)
+  })
+
+  test('a data_dir is of one process alone, and its verbs work without it', async (t) => {
+    const cluster = await RelayCluster.start(t)
+    cluster.mxIsAway = true
+    const relay = await cluster.relay()
+    assert.match(await submit(relay, 'waits'), /queued as/)
+    assert.match(await cluster.startProblem(relay), /another relay runs on this data_dir/)
+    await relay.relay.stop('test')
+    const { out, err } = await cluster.command(relay, 'queue', 'list', '--json')
+    assert.match(err, /^No relay runs on this data_dir; reading Redis directly\.$/m)
+    assert.match(out, /"id":/)
   })
 })

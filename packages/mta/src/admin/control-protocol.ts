@@ -2,7 +2,9 @@
  * What the command line and the running relay say to each other over `admin.sock`: JSON requests by POST, one
  * path for each verb. Requests are checked here; answers come from our own relay and are not.
  */
+
 import { err, ok, type Result } from '@hermetic/policy'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { QueueAction, QueueFilter, QueueSummary, SpoolHealth } from '../spool/spool.ts'
@@ -32,7 +34,8 @@ export interface RelayStatus {
   readonly metrics: { readonly address: string; readonly port: number }
   readonly readiness: Readiness
   readonly store: SpoolHealth
-  readonly queue: Omit<QueueSummary, 'lanes'> & { readonly lanes: number }
+  /** Absent: its store does not answer, which readiness tells. */
+  readonly queue?: (Omit<QueueSummary, 'lanes'> & { readonly lanes: number }) | undefined
 }
 
 export interface ListenerStatus {
@@ -115,7 +118,8 @@ function parseFilter(filter: unknown): Parsed<QueueFilter> {
   const { lane, domain, sender, state } = fields.value
   const known = state === 'queued' || state === 'held' || state === 'quarantined'
   if (state !== undefined && !known) return err('filter.state')
-  if (lane !== undefined && parseLaneId(String(lane)) === undefined) return err('filter.lane: not a lane')
+  if (lane !== undefined && lane !== NOTICE_LANE && parseLaneId(String(lane)) === undefined)
+    return err('filter.lane: not a lane')
   return ok({
     // Parsed one line above.
     ...(lane === undefined ? {} : { lane: String(lane) as LaneId }),

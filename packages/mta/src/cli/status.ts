@@ -35,8 +35,6 @@ Example:
 export function statusText(state: RelayStatus, now: number): string {
   const { queue, store, readiness } = state
   const ready = readiness.ready ? 'ready' : `not ready: ${readiness.reasons.join('; ')}`
-  const oldest =
-    queue.oldestReceivedAt === undefined ? '' : `, the oldest ${formatAge(now - queue.oldestReceivedAt)} old`
   const rows = [
     ['relay', `${state.hostname}, Hermetic ${state.version} on Node.js ${state.node}, pid ${state.pid}`],
     ['up', `${formatAge(now - state.startedAt)}, ${ready}`],
@@ -45,14 +43,21 @@ export function statusText(state: RelayStatus, now: number): string {
       return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}`]
     }),
     ['metrics', `http://${urlHost(state.metrics.address)}:${state.metrics.port}/metrics`],
-    [
-      'queue',
-      `${counted(queue.messages, 'message')} (${formatBytes(queue.bytes)}), ${counted(queue.recipientsOpen, 'recipient')}${oldest}`,
-    ],
-    ['set aside', `${queue.held} held, ${queue.quarantined} quarantined`],
+    ...queueRows(queue, now),
     ['store', `${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} in ${storeText(state)}`],
   ]
   return rows.map(([name = '', value = '']) => `${name.padEnd(10)} ${value}\n`).join('')
+}
+
+function queueRows(queue: RelayStatus['queue'], now: number): readonly (readonly string[])[] {
+  if (queue === undefined) return [['queue', 'cannot be read now']]
+  const { messages, bytes, recipientsOpen, oldestReceivedAt, held, quarantined } = queue
+  const oldest = oldestReceivedAt === undefined ? '' : `, the oldest ${formatAge(now - oldestReceivedAt)} old`
+  const waiting = `${counted(messages, 'message')} (${formatBytes(bytes)}), ${counted(recipientsOpen, 'recipient')}${oldest}`
+  return [
+    ['queue', waiting],
+    ['set aside', `${held} held, ${quarantined} quarantined`],
+  ]
 }
 
 function storeText({ engine, directory }: RelayStatus): string {

@@ -19,7 +19,7 @@ import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { ReportAdmin } from '../reporting/report-admin.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
-import type { Spool } from '../spool/spool.ts'
+import { type Spool, StoreUnavailable } from '../spool/spool.ts'
 import type { SuppressionList } from '../suppression/suppression-list.ts'
 import type { CertificateWatch } from './certificate-watch.ts'
 import type { OpenListener } from './listeners.ts'
@@ -127,7 +127,7 @@ function statusSource(
 ): () => Promise<RelayStatus> {
   const startedAt = Date.now()
   return async () => {
-    const { lanes, ...queue } = await parts.spool.admin.summary()
+    const queue = await queueSummary(parts.spool)
     return {
       version: parts.version,
       node: process.versions.node,
@@ -142,7 +142,18 @@ function statusSource(
       metrics: { address: config.metrics.listen.address, port: parts.metricsPort },
       readiness: parts.ready(),
       store: parts.spool.health(),
-      queue: { ...queue, lanes: lanes.length },
+      queue,
     }
+  }
+}
+
+/** What is wrong with the rest is told although the queue cannot be read. */
+async function queueSummary({ admin }: Pick<Spool, 'admin'>): Promise<RelayStatus['queue']> {
+  try {
+    const { lanes, ...queue } = await admin.summary()
+    return { ...queue, lanes: lanes.length }
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error
+    return undefined
   }
 }

@@ -66,6 +66,7 @@ export class LaneJobs {
   work(slots: number): void {
     const old = this.#worker
     const client = this.#options.connect()
+    const connections = withDuplicates(client)
     const jobs = new Worker<LaneJob>(LANE_JOBS, async ({ data }) => this.#options.work(data), {
       connection: client,
       prefix: this.#options.keys.tag,
@@ -79,7 +80,7 @@ export class LaneJobs {
       removeOnFail: { count: 0 },
     })
     jobs.on('error', (error) => this.#trouble(error))
-    this.#worker = { client, jobs }
+    this.#worker = { connections, jobs }
     if (old !== undefined) void retire(old, new Promise((resolve) => setTimeout(resolve, this.#options.lockMs).unref()))
   }
 
@@ -102,12 +103,39 @@ export class LaneJobs {
 }
 
 interface RunningWorker {
-  readonly client: RedisClient
+  /** Ours, and what BullMQ made from it to block on. */
+  readonly connections: readonly RedisClient[]
   readonly jobs: Worker<LaneJob>
 }
 
-/** Abandoned or not, its connection is closed: BullMQ would try to tell the end of a job as long as Redis is away. */
-async function retire({ client, jobs }: RunningWorker, abandon: Promise<void>): Promise<void> {
-  await Promise.race([jobs.close().catch(() => undefined), abandon])
-  client.disconnect()
+function withDuplicates(client: RedisClient): readonly RedisClient[] {
+  const connections = [client]
+  const duplicate = client.duplicate.bind(client)
+  client.duplicate = (options) => {
+    const made = duplicate(options)
+    connections.push(made)
+    return made
+  }
+  return connections
+}
+
+/**
+ * Abandoned or not, its connections are closed: as long as Redis is away BullMQ would try to tell the end of a job, and
+ * to say goodbye; and its timers would keep the process alive.
+ */
+async function retire({ connections, jobs }: RunningWorker, abandon: Promise<void>): Promise<void> {
+  let closed = false
+  const gently = jobs
+    .close()
+    .catch(() => undefined)
+    .then(() => {
+      closed = true
+    })
+  await Promise.race([gently, abandon])
+  if (!closed) {
+    // Only a close that was not begun yet can be one by force.
+    jobs.closing = undefined
+    jobs.close(true).catch(() => undefined)
+  }
+  for (const connection of connections) connection.disconnect()
 }

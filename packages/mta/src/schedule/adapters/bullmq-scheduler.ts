@@ -155,7 +155,15 @@ class SharedScheduler implements BullmqScheduler {
     const grace = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)
     })
-    await this.#jobs.rest(grace)
+    let watch: NodeJS.Timeout | undefined
+    // Then BullMQ waits for nothing but Redis.
+    const idleWithoutRedis = new Promise<void>((resolve) => {
+      watch = setInterval(() => {
+        if (this.#underWay.size === 0 && this.#options.client.status !== 'ready') resolve()
+      }, END_RETRY_MS)
+    })
+    await this.#jobs.rest(Promise.race([grace, idleWithoutRedis]))
+    clearInterval(watch)
     await Promise.race([Promise.allSettled(this.#underWay), grace])
     clearTimeout(timer)
   }

@@ -1,0 +1,114 @@
+/**
+ * Relays as operators start them, on one real redis-server and in front of one mail exchanger that can be told to put
+ * everything off.
+ */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { describeStartProblem } from '../../packages/mta/src/cli/start-problem-text.ts'
+import { loadConfig } from '../../packages/mta/src/config/load.ts'
+import { startRelay } from '../../packages/mta/src/main.ts'
+import { type Printed, runHermetic } from '../lab/command-lab.ts'
+import { type RedisServer, startRedis } from '../lab/redis-server.ts'
+import { ScriptedMx } from '../lab/scripted-mx.ts'
+import { WholeRelay } from '../lab/whole-relay.ts'
+
+const MX = 'mx.example.test'
+
+export class RelayCluster {
+  readonly redis: RedisServer
+  /** While it is true nothing is delivered. */
+  mxIsAway = false
+  readonly #mx: ScriptedMx
+  readonly #directory: string
+  readonly #relays: WholeRelay[] = []
+
+  private constructor(redis: RedisServer, mx: ScriptedMx, directory: string) {
+    this.redis = redis
+    this.#mx = mx
+    this.#directory = directory
+  }
+
+  static async start(t: TestContext, redisSettings: readonly string[] = []): Promise<RelayCluster> {
+    const redis = await startRedis({ settings: redisSettings })
+    const directory = await mkdtemp(join(tmpdir(), 'redis-relay-'))
+    const mx = await ScriptedMx.start()
+    const cluster = new RelayCluster(redis, mx, directory)
+    mx.script = { RCPT: () => (cluster.mxIsAway ? '451 4.3.0 later' : undefined) }
+    t.after(async () => {
+      await Promise.all(cluster.#relays.map((relay) => relay[Symbol.asyncDispose]()))
+      await mx.stop()
+      await redis[Symbol.asyncDispose]()
+      await rm(directory, { recursive: true, force: true })
+    })
+    return cluster
+  }
+
+  /** Subjects of what the mail exchanger took, in order. */
+  get delivered(): readonly string[] {
+    return this.#mx.messages.map(({ content }) => /^Subject: (.*)\r$/m.exec(content.toString())?.[1] ?? '')
+  }
+
+  /** One more relay, with a data_dir and ports of its own. */
+  async relay(durability: 'strict' | 'relaxed' = 'strict'): Promise<WholeRelay> {
+    const relay = await WholeRelay.start({
+      settings: this.#settings(`node-${this.#relays.length}`, durability),
+      records: { 'example.test': { MX: [[10, MX]] }, [MX]: { A: [this.#mx.address] } },
+    })
+    this.#relays.push(relay)
+    return relay
+  }
+
+  /** What a start says that fails: with the settings of this relay, or on a data_dir of its own. */
+  async startProblem(like?: WholeRelay): Promise<string> {
+    const file = like?.file ?? join(this.#directory, 'fails.toml')
+    if (like === undefined) {
+      await writeFile(file, `hostname = "relay.example.test"\n${this.#settings('fails', 'strict')}`)
+    }
+    const config = loadConfig({ file, env: {} })
+    assert.ok(config.ok)
+    const started = await startRelay(config.value, { version: 'test', logStream: { write: () => undefined } })
+    if (started.ok) await started.value.stop('test')
+    assert.ok(!started.ok)
+    return describeStartProblem(started.error)
+  }
+
+  command({ file }: WholeRelay, ...args: readonly string[]): Promise<Printed> {
+    return runHermetic(file, ...args)
+  }
+
+  #settings(name: string, durability: string): string {
+    return `
+data_dir = "${this.#directory}/${name}"
+[queue]
+engine = "redis"
+redis_url = "${this.redis.socket}"
+durability = "${durability}"
+content_dir = "${this.#directory}/content"
+[delivery]
+port = ${this.#mx.port}
+[[listener]]
+kind = "relay"
+port = 0
+tls = "none"
+allow_networks = ["127.0.0.0/8"]
+`
+  }
+}
+
+/** Answers what the relay said to the message, or to the first command that it refused. */
+export async function submit(relay: WholeRelay, subject: string, body = 'hello'): Promise<string> {
+  const client = await relay.greeted()
+  try {
+    for (const command of ['MAIL FROM:<app@sender.test>', 'RCPT TO:<someone@example.test>', 'DATA']) {
+      const reply = await client.command(command)
+      if (reply === undefined || reply.code >= 400) return reply?.lines.join('') ?? ''
+    }
+    client.send(`Subject: ${subject}\r\nFrom: <app@sender.test>\r\n\r\n${body}\r\n.\r\n`)
+    return (await client.reply())?.lines.join('') ?? ''
+  } finally {
+    await client.quit()
+  }
+}
