@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import { SOCKET_NAME } from '../../packages/mta/src/admin/control-protocol.ts'
 import { generateKeyPem } from '../../packages/mta/src/signing/generate-key.ts'
 import { keyFilePath, writeKeyFile } from '../../packages/mta/src/signing/key-files.ts'
 import { keyRecordName, reportKeyRecordText } from '../../packages/mta/src/signing/key-record.ts'
@@ -54,6 +55,7 @@ interface Parts {
   readonly relay: WholeRelay
   readonly mx: ScriptedMx
   readonly endpoint: ReportEndpoint
+  readonly dataDir: string
   readonly keyRecord: string
   readonly stack: AsyncDisposableStack
 }
@@ -62,6 +64,8 @@ export class OwedReports implements AsyncDisposable {
   readonly relay: WholeRelay
   readonly mx: ScriptedMx
   readonly endpoint: ReportEndpoint
+  /** The relay's control socket. */
+  readonly socket: string
   readonly #keyRecord: string
   readonly #stack: AsyncDisposableStack
 
@@ -86,11 +90,12 @@ export class OwedReports implements AsyncDisposable {
         records: recordsOf(options, { mx, endpoint, keyRecord }),
       }),
     )
-    return new OwedReports({ relay, mx, endpoint, keyRecord, stack: stack.move() })
+    return new OwedReports({ relay, mx, endpoint, dataDir, keyRecord, stack: stack.move() })
   }
 
   /** Use `start`. */
-  private constructor({ relay, mx, endpoint, keyRecord, stack }: Parts) {
+  private constructor({ relay, mx, endpoint, dataDir, keyRecord, stack }: Parts) {
+    this.socket = join(dataDir, SOCKET_NAME)
     this.relay = relay
     this.mx = mx
     this.endpoint = endpoint
