@@ -15,6 +15,7 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['strace', 'strace', () => isProgram('strace')],
   ['python3', 'python3', () => isProgram('python3')],
   ['dkim of Python', 'python3-dkim', () => isPythonModule('dkim')],
+  ['gsasl', 'gsasl', () => isProgram('gsasl')],
   ['openssl', 'openssl', () => isProgram('openssl')],
   ['named', 'bind9', () => isProgram('named')],
   ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],

@@ -122,8 +122,8 @@ export async function hermetic(dir: string, ...args: readonly string[]): Promise
 }
 
 /** Makes a login and answers its secret, which the command shows once. */
-export async function addCredential(dir: string, username: string): Promise<string> {
-  const [, secret] = /^secret: +(\S+)$/m.exec(await hermetic(dir, 'credential', 'add', username)) ?? []
+export async function addCredential(dir: string, username: string, ...terms: readonly string[]): Promise<string> {
+  const [, secret] = /^secret: +(\S+)$/m.exec(await hermetic(dir, 'credential', 'add', username, ...terms)) ?? []
   if (secret === undefined) throw new Error('credential add showed no secret')
   return secret
 }

@@ -53,6 +53,7 @@ export class Authentication {
   constructor(rules: AuthenticationRules, client: AuthenticationClient) {
     this.#rules = rules
     this.#client = client
+    rules.credentials.look()
   }
 
   get account(): Account | undefined {

@@ -32,8 +32,10 @@ export interface CredentialStore {
   verify(username: string, secret: string): Promise<Verification>
   /** The pair was right within the last ten minutes: answers at once, so that a locked account keeps working. */
   recall(username: string, secret: string): Promise<Account | undefined>
-  /** Every login could use it. */
+  /** Every login could use it, as far as is known without waiting. */
   readonly offersScram: boolean
+  /** Looks at the file, so that this is known when somebody asks. */
+  look(): void
   /** For an unknown name too: what it answers differs only in that no proof fits. */
   scram(username: string, address: string): Promise<ScramLogin>
   count(): Promise<number>
@@ -114,6 +116,11 @@ class FileCredentials implements CredentialStore {
 
   get offersScram(): boolean {
     return this.#offersScram
+  }
+
+  look(): void {
+    // What stands in its way is told where it is met.
+    void this.#refresh().catch(() => undefined)
   }
 
   async scram(username: string, address: string): Promise<ScramLogin> {

@@ -37,6 +37,7 @@ describe('the quota of a login', () => {
     const [, seconds] =
       /^450 4\.7\.1 Too many messages from this account, try again in (\d+) s\r?\n?$/.exec(reply) ?? []
     assert.ok(Number(seconds) > 1_700 && Number(seconds) <= 1_800, reply)
+    assert.match((await dialogue.command('MAIL FROM:<a@example.com>')).text, /^250 /)
     assert.match((await dialogue.command('RSET')).text, /^250 /)
     await dialogue.quit()
     const refused = fixture.events.find(({ event }) => event === 'quota-exhausted')

@@ -1,9 +1,9 @@
 /**
- * Which quotas a message takes from: those of its login, and those of the network that it comes from. Pure; the counting
- * is in `limits/`.
+ * Which quotas a message takes from: those of its login, and those of the network that it comes from. The counting is in
+ * `limits/`; all else is pure.
  */
 import { isIPv6 } from 'node:net'
-import type { QuotaAnswer, QuotaAsk } from '../limits/quotas.ts'
+import type { QuotaAnswer, QuotaAsk, Quotas } from '../limits/quotas.ts'
 import type { Account, MailRates } from './account.ts'
 import { addressKey } from './auth-failures.ts'
 import { type NetworkList, networkList, parseNetwork, unmapped } from './networks.ts'
@@ -81,8 +81,23 @@ export interface QuotaRefusal {
   }
 }
 
+export interface QuotaRules {
+  readonly quotas: Quotas
+  readonly networkQuota: NetworkQuotaOf
+}
+
+/** Undefined, at once or later: the message may come. */
+export function askQuotas(
+  { quotas, networkQuota }: QuotaRules,
+  { account, address }: Pick<QuotaOwners, 'account' | 'address'>,
+  recipients: number,
+): Promise<QuotaRefusal | undefined> | undefined {
+  const asks = mailQuotaAsks({ account, address, network: networkQuota(address) }, recipients)
+  return asks.length === 0 ? undefined : quotas.take(asks).then((answer) => quotaRefusal(answer, asks))
+}
+
 /** Undefined: the message may come. */
-export function quotaRefusal(answer: QuotaAnswer, asks: readonly MailQuotaAsk[]): QuotaRefusal | undefined {
+function quotaRefusal(answer: QuotaAnswer, asks: readonly MailQuotaAsk[]): QuotaRefusal | undefined {
   if (answer.kind === 'granted') return undefined
   const ask = answer.kind === 'exhausted' ? asks[answer.index] : undefined
   if (answer.kind !== 'exhausted' || ask === undefined) return { reply: replies.quotaUnknown }

@@ -12,7 +12,7 @@ import { Activity, type Overdue } from './activity.ts'
 import { type AuthAnswer, Authentication } from './authentication.ts'
 import { ehloKeywords } from './ehlo-keywords.ts'
 import { quotedPeerText, type SessionEnd, type SubmissionEvent } from './events.ts'
-import { type MailQuotaAsk, mailQuotaAsks, quotaRefusal } from './mail-quota.ts'
+import { askQuotas } from './mail-quota.ts'
 import { addRecipient, type MailTransaction, openTransaction, readRecipient } from './mail-transaction.ts'
 import { MessageIntake } from './message-intake.ts'
 import { messageOptions, type SessionFacts, transactionRules } from './message-options.ts'
@@ -221,7 +221,7 @@ export class Session implements WireTarget {
 
   #mail(text: string): LineVerdict | Promise<LineVerdict> {
     if (this.#transaction !== undefined) return this.#refuse(replies.alreadyInTransaction)
-    const { kind, requireAuth } = this.#rules
+    const { kind, requireAuth, takesNoMail } = this.#rules
     if (!this.#mayRelay() && (kind === 'submission' || requireAuth)) return this.#refuse(replies.authRequired)
     const opened = openTransaction(text, transactionRules(this.#rules, this.#facts()))
     if (!opened.ok) return this.#refuseCommand('MAIL', opened.error)
@@ -230,7 +230,6 @@ export class Session implements WireTarget {
       return this.#answer(replies.senderOk)
     }
     const { reversePath } = opened.value
-    const { takesNoMail } = this.#rules
     if (takesNoMail === undefined || reversePath === nullReversePath) return begin()
     return takesNoMail(reversePath.domain).then((nullMx) => {
       if (this.#end !== undefined) return 'stop'
@@ -266,20 +265,16 @@ export class Session implements WireTarget {
     if (transaction.recipients.size === 0) return this.#refuse(replies.noRecipients)
     // RFC 2920 §3.1: DATA is the last command of a group. What came behind it cannot be told from commands.
     if (more) return this.#endWith('unauthorised-pipelining', replies.dataPipelined)
-    const quotas = this.#quotaAsks(transaction)
-    if (quotas.length === 0) return this.#beginContent(transaction)
-    return this.#rules.quotas.take(quotas).then((answer) => {
+    const asked = askQuotas(this.#rules, this.#facts(), transaction.recipients.size)
+    if (asked === undefined) return this.#beginContent(transaction)
+    return asked.then((refusal) => {
       if (this.#end !== undefined) return 'stop'
-      const refusal = quotaRefusal(answer, quotas)
       if (refusal === undefined) return this.#beginContent(transaction)
+      // Over: clients begin anew with MAIL after a refused DATA, and not all of them with RSET in front.
+      this.#transaction = undefined
       if (refusal.of !== undefined) this.#emit({ ...refusal.of, ...this.#by() })
       return this.#refuseCommand('DATA', refusal.reply)
     })
-  }
-
-  #quotaAsks(transaction: MailTransaction): readonly MailQuotaAsk[] {
-    const owners = { ...this.#facts(), network: this.#rules.networkQuota(this.#address) }
-    return mailQuotaAsks(owners, transaction.recipients.size)
   }
 
   #beginContent(transaction: MailTransaction): LineVerdict {

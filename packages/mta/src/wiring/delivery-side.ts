@@ -10,6 +10,7 @@ import { createExplainer, type Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { Turn } from '../schedule/lane-scheduler.ts'
+import type { RetryOptions } from '../schedule/retry-schedule.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
@@ -17,7 +18,7 @@ import type { Spool } from '../spool/spool.ts'
 import { configuredSources } from './configured-sources.ts'
 import { daneSource } from './dane-source.ts'
 import { noticeOptions, retryOptions, reuseLimits } from './delivery-settings.ts'
-import { destinationOptions, network, readRoots } from './destination-options.ts'
+import { type Destinations, destinationOptions, network, readRoots } from './destination-options.ts'
 import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
 import type { Engine } from './engine.ts'
@@ -92,18 +93,9 @@ export async function startDeliverySide(
 
 async function startParts(
   config: Config,
-  {
-    engine,
-    spool,
-    beginSignature,
-    suppression,
-    results,
-    counted,
-    emit,
-    opening,
-    ...outside
-  }: DeliveryParts & { readonly opening: Opening },
+  parts: DeliveryParts & { readonly opening: Opening },
 ): Promise<Result<DeliverySide, StartProblem>> {
+  const { engine, spool, beginSignature, suppression, results, counted, emit, opening, ...outside } = parts
   const ca = readRoots(config)
   if (!ca.ok) return ca
   const local = openLocalPolicies(config, { emit, now: Date.now })
@@ -158,17 +150,7 @@ async function startParts(
     ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
     sources: { resolver, sts, dane, local: local.value.settings },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
-    reload: {
-      prepare: async (next) => {
-        const policiesNext = await local.value.prepare(next)
-        if (!policiesNext.ok) return policiesNext
-        return ok(() => {
-          policiesNext.value()
-          destinations.useRoutes(next)
-          Object.assign(retry, retryOptions(next))
-        })
-      },
-    },
+    reload: reloadable({ local: local.value, destinations, retry }),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
     },
@@ -182,6 +164,26 @@ async function startParts(
       await dnssec.close()
     },
   })
+}
+
+interface LiveParts {
+  readonly local: Reloadable
+  readonly destinations: Pick<Destinations, 'useRoutes'>
+  readonly retry: RetryOptions
+}
+
+function reloadable({ local, destinations, retry }: LiveParts): Reloadable {
+  return {
+    prepare: async (next) => {
+      const policies = await local.prepare(next)
+      if (!policies.ok) return policies
+      return ok(() => {
+        policies.value()
+        destinations.useRoutes(next)
+        Object.assign(retry, retryOptions(next))
+      })
+    },
+  }
 }
 
 /** Deliveries are held for want of a validator: nothing is claimed until it is there (architecture, decision 6). */
