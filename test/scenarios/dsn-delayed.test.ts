@@ -1,6 +1,7 @@
 /** RFC 3461 §5.2.5, RFC 3464 §2.3.9: who is told that mail is delayed, when, and that it is told once. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NOTICE_LANE } from '../../packages/mta/src/bounce/notice-lane.ts'
 import { defaultNoticeSettings } from '../../packages/mta/src/bounce/notice-plan.ts'
 import { covers } from '../conformance/covers.ts'
 import type { MxScript } from '../lab/mx-script.ts'
@@ -21,11 +22,13 @@ function start(
   script: MxScript,
   clock: Clock = { aheadMs: 0 },
   changes: WorldOptions['delivery'] = {},
+  more: WorldOptions = {},
 ): Promise<RelayWorld> {
   return startNotifiedWorld({
     hosts: { [MX]: { script } },
     mx: { 'example.test': [[10, MX]] },
     delivery: { now: () => Date.now() + clock.aheadMs, ...changes },
+    ...more,
   })
 }
 
@@ -78,7 +81,7 @@ for (const notify of [['FAILURE'], ['SUCCESS'], ['NEVER']] as const) {
   })
 }
 
-test('before its time nothing is told; when nothing is tried until then, the notice comes at that time', async () => {
+test('before its time nothing is told; when nothing is tried until then, the notice is for that time', async () => {
   await using world = await start(BUSY)
   const receivedAt = Date.now() - 3.8 * HOUR
   const id = await world.submit({ to: ['bob@example.test'], receivedAt })
@@ -86,27 +89,50 @@ test('before its time nothing is told; when nothing is tried until then, the not
   const [waiting, notice] = (await world.show(id)).deliveries
   assert.equal(waiting?.lane, world.lane('example.test'))
   assert.ok(waiting.dueAt > receivedAt + 4 * HOUR)
-  assert.deepEqual([notice?.lane, notice?.dueAt], ['notice', receivedAt + 4 * HOUR])
+  assert.deepEqual([notice?.lane, notice?.dueAt], [NOTICE_LANE, receivedAt + 4 * HOUR])
+  // An attempt that an operator orders does not hasten it.
+  await retry(world, id, 2)
+  assert.equal((await world.show(id)).deliveries[1]?.dueAt, receivedAt + 4 * HOUR)
   assert.equal(world.mx(SENDER_HOST).connections.length, 0)
-  // An operator tries sooner, and it arrives: there is no delay to tell of.
+})
+
+/** Nobody takes notices until the gate is open. */
+function gated(gate: { open: boolean }): Pick<WorldOptions, 'faultySpool'> {
+  return {
+    faultySpool: (spool) => ({
+      claim: async (lane, options) => (lane === NOTICE_LANE && !gate.open ? [] : await spool.claim(lane, options)),
+      renew: (tokens, leaseMs) => spool.renew(tokens, leaseMs),
+      settle: (token, settlement) => spool.settle(token, settlement),
+      release: (tokens) => spool.release(tokens),
+      open: (id) => spool.open(id),
+      admin: spool.admin,
+    }),
+  }
+}
+
+test('who has the mail by the time of the notice is not told that it waits', async () => {
+  const gate = { open: false }
+  await using world = await start(BUSY, undefined, {}, gated(gate))
+  const id = await world.submit({ to: ['bob@example.test'], receivedAt: Date.now() - 5 * HOUR })
+  await world.settled(id)
   world.mx(MX).script = {}
   await retry(world, id, 2)
-  await world.spool.admin.change([id], { kind: 'retry' })
-  world.scheduler.wake('notice' as typeof waiting.lane)
+  assert.equal(world.mx(MX).messages.length, 1)
+  gate.open = true
+  world.scheduler.wake(NOTICE_LANE, undefined, 'operator')
   await emptied(world)
   assert.deepEqual(world.eventsOf('dsn-queued'), [])
 })
 
 test('a notice tells how things stand when it is sent, not when it was decided', async () => {
-  await using world = await start(BUSY)
-  const receivedAt = Date.now() - 3.8 * HOUR
-  const id = await world.submit({ to: ['bob@example.test'], receivedAt })
+  const gate = { open: false }
+  await using world = await start(BUSY, undefined, {}, gated(gate))
+  const id = await world.submit({ to: ['bob@example.test'], receivedAt: Date.now() - 5 * HOUR })
   await world.settled(id)
   world.mx(MX).script = { RCPT: '452 4.2.2 mailbox full' }
-  await world.spool.admin.change([id], { kind: 'retry' })
-  world.scheduler.wake(world.lane('example.test'), undefined, 'operator')
-  await world.settled(id, 2)
-  world.scheduler.wake('notice' as ReturnType<RelayWorld['lane']>)
+  await retry(world, id, 2)
+  gate.open = true
+  world.scheduler.wake(NOTICE_LANE, undefined, 'operator')
   const [dsn] = await notifications(world, 1)
   assert.equal(dsn?.perRecipient[0]?.get('Status'), '4.2.2')
 })

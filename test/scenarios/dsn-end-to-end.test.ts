@@ -148,6 +148,8 @@ test('hermetic trace tells of notifications that tell of many lanes', async () =
   using lab = new TerminalLab()
   const waiting = await lab.run('queue', 'show', id, '--config', world.relay.file)
   assert.match(waiting.out, /Lane notice: queued/)
+  const listed = await lab.run('queue', 'list', '--lane', 'notice', '--config', world.relay.file)
+  assert.match(listed.out, new RegExp(id))
   assert.match(waiting.out, /bob@example\.test: to-report/)
   assert.match((await lab.run('queue', 'retry', id, '--config', world.relay.file)).out, /1/)
   await world.mx.received(2)

@@ -1,6 +1,8 @@
 /** `hermetic queue …`: looks at waiting mail and changes what is to become of it. */
+
 import { parseDomainName } from '@hermetic/policy'
 import { PAGE_MAX } from '../admin/control-protocol.ts'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { parseLaneId } from '../delivery/lane.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
@@ -154,7 +156,7 @@ interface FilterWords {
 }
 
 function filterOf({ lane, domain, sender, state }: FilterWords): QueueFilter {
-  if (lane !== undefined && parseLaneId(lane) === undefined)
+  if (lane !== undefined && lane !== NOTICE_LANE && parseLaneId(lane) === undefined)
     throw new UsageError(`--lane ${lane} is not a lane; they look like mx:example.com:25`)
   if (state !== undefined && state !== 'queued' && state !== 'held' && state !== 'quarantined') {
     throw new UsageError('--state is queued, held or quarantined')

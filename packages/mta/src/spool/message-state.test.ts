@@ -297,7 +297,7 @@ describe('what a sender is to be told later', () => {
     test(`that a recipient is ${kind} ${owed ? 'is told' : 'is not told'} of a message that is taken back or held`, () => {
       assert.equal(orderDelivery(asTold(kind), { kind: 'cancel' }, 7)?.state, owed ? undefined : 'settled')
       assert.equal(orderDelivery(asTold(kind), { kind: 'hold', reason: 'x' }, 7)?.state, owed ? undefined : 'held')
-      assert.equal(orderDelivery(asTold(kind), { kind: 'retry' }, 7)?.dueAt, 7)
+      assert.equal(orderDelivery(asTold(kind), { kind: 'retry' }, 7)?.dueAt, owed ? 7 : undefined)
       const aside: SpooledDelivery = { ...asTold(kind), state: 'quarantined' }
       assert.equal(orderDelivery(aside, { kind: 'cancel' }, 7)?.state, 'settled')
     })

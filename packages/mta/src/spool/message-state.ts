@@ -149,7 +149,7 @@ export function orderDelivery(
   now: number,
 ): SpooledDelivery | undefined {
   const state: DeliveryState | 'same' = DELIVERY_TRANSITIONS[delivery.state][action.kind]
-  if (state === 'same' || isOwed(delivery, action)) return undefined
+  if (state === 'same' || isUnmoved(delivery, action)) return undefined
   const { reason: _, ...rest } = delivery
   switch (state) {
     case 'queued':
@@ -163,13 +163,14 @@ export function orderDelivery(
 }
 
 /**
- * That mail has failed or was passed on stays to be told, also of a message that is held or taken back; that it is
- * delayed is of no interest then.
+ * That mail has failed or was passed on stays to be told, also of a message that is held or taken back. That it is
+ * delayed is of no interest then, and not told because it is tried once more.
  */
-function isOwed({ state, recipients }: SpooledDelivery, action: QueueAction): boolean {
-  if (state !== 'queued' || (action.kind !== 'hold' && action.kind !== 'cancel')) return false
-  if (action.kind === 'hold' && action.withNotices === true) return false
-  return recipients.some((one) => one.state === 'to-report' && !isWaiting(one))
+function isUnmoved({ state, recipients }: SpooledDelivery, { kind }: QueueAction): boolean {
+  const told = recipients.filter((one) => one.state === 'to-report')
+  if (state !== 'queued' || told.length === 0) return false
+  if (told.every(isWaiting)) return kind === 'retry'
+  return kind === 'hold' || kind === 'cancel'
 }
 
 function isWaiting({ lastOutcome }: SpooledRecipient): boolean {
