@@ -3,7 +3,7 @@
  * everything off.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -49,6 +49,15 @@ export class RelayCluster {
   /** Subjects of what the mail exchanger took, in order. */
   get delivered(): readonly string[] {
     return this.#mx.messages.map(({ content }) => /^Subject: (.*)\r$/m.exec(content.toString())?.[1] ?? '')
+  }
+
+  /** In the data_dir of the next relay: it was started with the embedded engine before. */
+  async leaveEmbeddedQueue(): Promise<string> {
+    const dataDir = join(this.#directory, `node-${this.#relays.length}`)
+    await mkdir(dataDir)
+    const path = join(dataDir, 'spool.db')
+    await writeFile(path, '')
+    return path
   }
 
   /** One more relay, with a data_dir and ports of its own. */

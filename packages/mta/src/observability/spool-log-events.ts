@@ -32,6 +32,12 @@ export const SPOOL_LOG_EVENTS = {
     sentence: 'The store is not used: it may lose what it answers, or cannot take it.',
     fields: { findings: 'peer' },
   },
+  'spool-left-behind': {
+    level: 'warn',
+    sentence:
+      'A queue of the embedded engine is in data_dir, and nobody delivers its mail: `hermetic queue export` and `import` move it; what is empty may be removed.',
+    fields: { path: 'word' },
+  },
   'spool-reserve-released': {
     level: 'error',
     sentence: 'The disk is full; the file that was kept for this was given back, so that outcomes can be stored.',

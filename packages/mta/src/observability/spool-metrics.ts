@@ -74,6 +74,7 @@ export const SPOOL_UPDATES = {
   'spool-content-unreadable': () => [count('hermetic_spool_unreadable_total')],
   'spool-thread-restarted': () => [count('hermetic_spool_thread_restarts_total')],
   'spool-durable': nothing,
+  'spool-left-behind': nothing,
   'spool-durability-relaxed': () => [count('hermetic_spool_not_durable_total', { used: 'yes' })],
   'spool-server-refused': () => [count('hermetic_spool_not_durable_total', { used: 'no' })],
 }

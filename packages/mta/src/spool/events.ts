@@ -23,6 +23,8 @@ export type SpoolEvent =
   | { readonly event: 'spool-durability-relaxed'; readonly findings: string }
   /** It is not used. */
   | { readonly event: 'spool-server-refused'; readonly findings: string }
+  /** A queue of the embedded engine is in data_dir, and this engine does not look at it. */
+  | { readonly event: 'spool-left-behind'; readonly path: string }
   /** The file kept for settles was given back to a full disk, or made again. */
   | { readonly event: 'spool-reserve-released' }
   | { readonly event: 'spool-reserve-restored'; readonly bytes: number }

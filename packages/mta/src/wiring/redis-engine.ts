@@ -2,7 +2,8 @@
  * The engine of many relays: spool, lanes, permits and policies in one Redis (architecture §3). The data_dir stays
  * of one process: its journals say what this node could not settle.
  */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { openRedisPermits } from '../limits/adapters/redis-permits.ts'
@@ -27,6 +28,8 @@ export interface RedisEngineParts extends EngineParts {
   readonly queue: RedisQueueConfig
 }
 
+/** Of the engine that this one is chosen instead of. */
+const EMBEDDED_QUEUE = 'spool.db'
 /** A permit or a turn is a few of them; the first connection is waited for no longer than this. */
 const CONNECT_MS = 5_000
 
@@ -39,6 +42,8 @@ async function opened(
   { queue, emit, opening, ...parts }: RedisEngineParts & { readonly opening: Opening },
 ): Promise<Result<Engine, StartProblem>> {
   const durability = new DurabilityNews(queue.durability, emit)
+  const embedded = join(config.data_dir, EMBEDDED_QUEUE)
+  if (existsSync(embedded)) emit({ event: 'spool-left-behind', path: embedded })
   const spool = await openRedisQueue(config, { ...parts, queue, opening, emit, durability })
   if (!spool.ok) return err({ kind: 'redis-spool', error: spool.error })
   const ground = await openRedisGround(queue)

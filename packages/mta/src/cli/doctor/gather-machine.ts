@@ -78,7 +78,7 @@ export function fileFacts(
   configFile: string | undefined,
 ): readonly FileFacts[] {
   const keys = listener.flatMap(({ key_file }) => (key_file === undefined ? [] : [['private key', key_file] as const]))
-  const holdsSecrets = configFile !== undefined && credential.length > 0
+  const holdsSecrets = configFile !== undefined && (credential.length > 0 || queue.engine === 'redis')
   const paths = [
     ['data_dir', `${data_dir}/`] as const,
     ...(queue.engine === 'redis' ? [['content_dir', `${queue.content_dir}/`] as const] : []),
