@@ -21,6 +21,6 @@ describe('RPT-102: kill -9', () => {
   test('RPT-102: again and again, early, in the middle, and late', async () => {
     covers('RPT-102', { observe: 'store' })
     const steps = await world.steps()
-    await world.killedAt(Math.floor(steps / 5), Math.floor(steps / 2), steps - 8)
+    await world.killedAt(Math.floor(steps / 5), Math.floor(steps / 2), Math.floor(steps / 2) - 2)
   })
 })

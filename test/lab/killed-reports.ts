@@ -11,6 +11,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { generateKeyPem } from '../../packages/mta/src/signing/generate-key.ts'
 import { openSqliteResultStore } from '../../packages/reporter/src/adapters/sqlite-result-store.ts'
+import type { ResultStore } from '../../packages/reporter/src/ports/result-store.ts'
 import { sessionTally } from '../../packages/reporter/src/tally.ts'
 import { dayClosesAt, parseUtcDay } from '../../packages/reporter/src/utc-day.ts'
 import { createAuthority } from './ca.ts'
@@ -22,12 +23,17 @@ import type { ReportRunEnd, ReportRunTask } from './report-run-child.ts'
 
 const CHILD = fileURLToPath(new URL('report-run-child.ts', import.meta.url))
 const HOST = 'reports.example'
-const DOMAINS = ['a.example', 'b.example'] as const
 const DAY = parseUtcDay('2026-11-20')
 /** Every report of the day is due; each run is so much later that the lease of a dead one is over. */
 const FIRST_RUN_AT = DAY === undefined ? 0 : dayClosesAt(DAY) + 5 * 3_600_000
 const BETWEEN_RUNS_MS = 10 * 60_000
 const RUNS_MAX = 10
+
+export interface RaceEnd {
+  readonly posted: readonly number[]
+  readonly mails: readonly string[]
+  readonly unfinished: number | undefined
+}
 
 export class KilledReports implements AsyncDisposable {
   readonly #dns: DnsServer
@@ -37,12 +43,12 @@ export class KilledReports implements AsyncDisposable {
   readonly #pem = generateKeyPem('rsa')
 
   /** Reports about so many domains. */
-  static async start({ domains: count = 2 }: { readonly domains?: 1 | 2 } = {}): Promise<KilledReports> {
-    const domains = DOMAINS.slice(0, count)
+  static async start({ domains: count = 2 }: { readonly domains?: number } = {}): Promise<KilledReports> {
+    const domains = Array.from({ length: count }, (_, at) => `d${at}.example`)
     const authority = await createAuthority()
     const endpoint = await ReportEndpoint.start(await certificateFor(HOST, 'good', authority))
     const asked = domains.map((domain) => {
-      const rua = `mailto:${domain.slice(0, 1)}@mail.example,https://${HOST}:${endpoint.port}/${domain}`
+      const rua = `mailto:${mailbox(domain)}@mail.example,https://${HOST}:${endpoint.port}/${domain}`
       return [`_smtp._tls.${domain}`, { TXT: [`v=TLSRPTv1; rua=${rua}`] }] as const
     })
     const records = { [HOST]: { A: [endpoint.address] }, ...Object.fromEntries(asked) }
@@ -81,6 +87,33 @@ export class KilledReports implements AsyncDisposable {
     await this.#series(['before-the-answer'])
   }
 
+  /**
+   * Nodes that share a store of results and run at the same moment, some of which die; then those that live once more.
+   * Answers how often each domain was posted to, and how many mails are queued at nodes that lived.
+   */
+  async race(redis: string, store: ResultStore, deaths: readonly number[]): Promise<RaceEnd> {
+    this.#endpoint.posted.length = 0
+    await seedStore(store, this.#domains)
+    const nodes = deaths.map((dieAt) => ({ dieAt, dataDir: mkdtempSync(join(tmpdir(), 'hermetic-node-')) }))
+    try {
+      await Promise.all(nodes.map(({ dataDir, dieAt }) => this.#run(dataDir, 0, dieAt, redis)))
+      const living = nodes.filter(({ dieAt }) => dieAt === 0)
+      const ends = await Promise.all(living.map(({ dataDir }) => this.#run(dataDir, 1, 0, redis)))
+      const bodies = this.#domains.map((domain) =>
+        this.#endpoint.posted.filter(({ target }) => target === `/${domain}`).map(({ body }) => body),
+      )
+      const same = bodies.every((of) => of.every((body) => body.equals(of[0] ?? Buffer.of())))
+      assert.ok(same, 'whoever got a report again got the same octets')
+      return {
+        posted: bodies.map((of) => of.length),
+        mails: ends.flatMap((end) => end?.mails ?? []).map(({ recipient }) => recipient),
+        unfinished: ends[0]?.unfinished,
+      }
+    } finally {
+      for (const { dataDir } of nodes) rmSync(dataDir, { recursive: true, force: true })
+    }
+  }
+
   async #series(deaths: readonly (number | 'before-the-answer')[]): Promise<ReportRunEnd> {
     const dataDir = mkdtempSync(join(tmpdir(), 'hermetic-killed-'))
     this.#endpoint.posted.length = 0
@@ -88,7 +121,8 @@ export class KilledReports implements AsyncDisposable {
       await seed(dataDir, this.#domains)
       for (const [turn, death] of deaths.entries()) {
         const end = await this.#run(dataDir, turn, death)
-        assert.equal(end, undefined, `a run that dies at ${death} ended well`)
+        // What runs before it have done is not done again, so a later one may have fewer steps.
+        assert.ok(end === undefined || turn > 0, `a run that dies at ${death} ended well`)
       }
       for (let turn = deaths.length; turn < RUNS_MAX; turn += 1) {
         const end = await this.#run(dataDir, turn, 0)
@@ -108,10 +142,7 @@ export class KilledReports implements AsyncDisposable {
     const served = this.#domains.flatMap(() => ['accepted', 'queued'])
     assert.deepEqual(states.toSorted(), served.toSorted(), targets.join('\n'))
     // The queue takes an id once; nothing has left it.
-    assert.deepEqual(
-      mails.map(({ recipient }) => recipient).toSorted(),
-      this.#domains.map((domain) => domain.slice(0, 1)),
-    )
+    assert.deepEqual(mails.map(({ recipient }) => recipient).toSorted(), this.#domains.map(mailbox).toSorted())
     for (const domain of this.#domains) {
       const bodies = this.#endpoint.posted.filter(({ target }) => target === `/${domain}`).map(({ body }) => body)
       assert.ok(bodies.length >= 1, `${domain} has its report`)
@@ -122,12 +153,18 @@ export class KilledReports implements AsyncDisposable {
     }
   }
 
-  async #run(dataDir: string, turn: number, death: number | 'before-the-answer'): Promise<ReportRunEnd | undefined> {
+  async #run(
+    dataDir: string,
+    turn: number,
+    death: number | 'before-the-answer',
+    redis?: string,
+  ): Promise<ReportRunEnd | undefined> {
     const { address, port } = this.#dns
     const task: ReportRunTask = {
       ...{ dataDir, dns: { address, port }, ca: this.#ca, pem: this.#pem },
       now: FIRST_RUN_AT + turn * BETWEEN_RUNS_MS,
       dieAt: death === 'before-the-answer' ? 0 : death,
+      ...(redis === undefined ? {} : { redis }),
     }
     const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#endpoint.answer = () => {
@@ -152,14 +189,23 @@ function ended(child: ChildProcess): Promise<NodeJS.Signals | null> {
   })
 }
 
+function mailbox(domain: string): string {
+  return domain.replace('.example', '')
+}
+
 async function seed(dataDir: string, domains: readonly string[]): Promise<void> {
   const store = openSqliteResultStore({ dataDir, now: () => FIRST_RUN_AT })
-  assert.ok(store.ok && DAY !== undefined)
+  assert.ok(store.ok)
+  await seedStore(store.value, domains)
+  store.value.close()
+}
+
+async function seedStore(store: Pick<ResultStore, 'addBatch'>, domains: readonly string[]): Promise<void> {
+  assert.ok(DAY !== undefined)
   const tallies = domains.map((name) => {
     const policyDomain = domainName(name)
     const policy = { policyType: 'no-policy-found', policyDomain, policyString: [], mxHost: [] } as const
     return { day: DAY, policyDomain, tally: sessionTally({ policy, failures: [] }) }
   })
-  await store.value.addBatch('seed', tallies)
-  store.value.close()
+  await store.addBatch('seed', tallies)
 }

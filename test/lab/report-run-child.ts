@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { createStubResolver, GuardedHttps, judgeAddress, parseCidr } from '@hermetic/policy'
 import {
   openSqliteResultStore,
+  RedisResultStore,
   type ResultStore,
   runReports,
   submitByHttps,
@@ -14,6 +15,7 @@ import {
   utcDayOf,
 } from '@hermetic/reporter'
 import { laneFor, routeTable } from '../../packages/mta/src/delivery/route.ts'
+import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
 import { createQueueMailer } from '../../packages/mta/src/reporting/queue-mailer.ts'
 import { createReportSigner } from '../../packages/mta/src/reporting/report-signer.ts'
 import { parseSigningKey } from '../../packages/mta/src/signing/signing-key.ts'
@@ -30,6 +32,8 @@ export interface ReportRunTask {
   readonly now: number
   /** 0: lives. */
   readonly dieAt: number
+  /** Where results are shared with other runs; absent: in `dataDir`. */
+  readonly redis?: string
 }
 
 export interface ReportRunEnd {
@@ -74,14 +78,14 @@ function steppingStore(store: ResultStore): ResultStore {
 }
 
 const now = (): number => task.now
-const opened = openSqliteResultStore({ dataDir: task.dataDir, now })
+const opened = await openStore()
 const spool = await openSqliteSpool({
   ...{ dataDir: task.dataDir, maxBytes: 256 * 1024 * 1024, setAsideAfterDeaths: 2 },
   emit: () => undefined,
 })
 const key = parseSigningKey(task.pem)
 const loopback = parseCidr('127.0.0.0/8')
-if (!opened.ok || !spool.ok || !key.ok || !loopback.ok) throw new Error('the world of the test is not as it should be')
+if (!spool.ok || !key.ok || !loopback.ok) throw new Error('the world of the test is not as it should be')
 const resolver = createStubResolver({ servers: [task.dns], trust: 'none' })
 const https = new GuardedHttps({
   resolver,
@@ -100,7 +104,7 @@ const mailer = createQueueMailer({
 })
 await runReports(
   {
-    ...{ store: steppingStore(opened.value), resolver, now },
+    ...{ store: steppingStore(opened.store), resolver, now },
     reporter: { organizationName: 'Sender', contactInfo: `tlsrpt@${domain}` },
     submit: {
       mailto: (stored, target, time) => submitByMail(stored, target, { mailer, signer, ...time }),
@@ -115,10 +119,21 @@ await runReports(
   },
   { signal: new AbortController().signal },
 )
-process.stdout.write(JSON.stringify(await ended(opened.value)))
+process.stdout.write(JSON.stringify(await ended(opened.store)))
 await spool.value.close()
-opened.value.close()
+opened.close()
 resolver.close()
+
+async function openStore(): Promise<{ readonly store: ResultStore; close(): void }> {
+  if (task.redis !== undefined) {
+    const client = connectRedis({ url: task.redis })
+    if (!(await connected(client, 5_000))) throw new Error('no Redis')
+    return { store: new RedisResultStore({ client, name: 'reports', now }), close: () => client.disconnect() }
+  }
+  const file = openSqliteResultStore({ dataDir: task.dataDir, now })
+  if (!file.ok) throw new Error(file.error.kind)
+  return { store: file.value, close: () => file.value.close() }
+}
 
 async function ended(store: ResultStore): Promise<ReportRunEnd> {
   if (!spool.ok) throw new Error('the queue is open')
