@@ -114,23 +114,17 @@ async function startParts(
   if (!policies.ok) return policies
   opening.closesWith(() => policies.value.close())
   opening.closesWith(() => policies.value.stop())
-  const { source: sts } = policies.value
   const { scheduler, permits } = engine
   const dane = daneSource(config, { resolver, dnssec, memory: policies.value.daneMemory, emit })
-  const destinations = destinationOptions(config, {
-    ...{ resolver, emit, sts, dane, ca: ca.value, local: local.value.settings },
-  })
+  const known = { resolver, emit, sts: policies.value.source, dane, ca: ca.value, local: local.value.settings }
+  const destinations = destinationOptions(config, known)
   // One object for as long as the relay runs: a reload exchanges what is in it.
   const retry = retryOptions(config)
-  const options: DeliveryOptions = {
+  const options = deliveryOptions(config, {
     ...destinations.options,
-    ...{ spool, scheduler, permits, ...noticeOptions(config, beginSignature) },
-    postmaster: formatAddress(postmasterOf(config)),
-    retry,
-    reuse: reuseLimits(config),
-    stopGraceMs: config.delivery.stop_grace,
+    ...{ spool, scheduler, permits, retry, ...noticeOptions(config, beginSignature) },
     ...{ suppressed: suppression?.find, reports },
-  }
+  })
   const delivery = createDelivery(options)
   opening.closesWith(() => delivery.close())
   opening.closesWith(() => local.value.stop())
@@ -148,7 +142,7 @@ async function startParts(
     scheduler: forgettingOnOrder(scheduler, () => delivery.forgetDeadHosts()),
     ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
-    sources: { resolver, sts, dane, local: local.value.settings },
+    sources: { resolver, sts: policies.value.source, dane, local: local.value.settings },
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
     reload: reloadable({ local: local.value, destinations, retry }),
     setListeners: (listeners) => {
@@ -158,12 +152,26 @@ async function startParts(
       stopping.abort()
       local.value.stop()
       await Promise.all([scheduler.stop(graceMs), suspects, policies.value.stop()])
-      await delivery.close()
-      await counting.close()
-      policies.value.close()
-      await dnssec.close()
+      await closeInOrder([delivery, counting, policies.value, dnssec])
     },
   })
+}
+
+/** What was opened, and what the configuration says to it. */
+function deliveryOptions(
+  config: Config,
+  opened: Omit<DeliveryOptions, 'postmaster' | 'reuse' | 'stopGraceMs'>,
+): DeliveryOptions {
+  return {
+    ...opened,
+    postmaster: formatAddress(postmasterOf(config)),
+    reuse: reuseLimits(config),
+    stopGraceMs: config.delivery.stop_grace,
+  }
+}
+
+async function closeInOrder(parts: readonly { close(): void | Promise<void> }[]): Promise<void> {
+  for (const part of parts) await part.close()
 }
 
 interface LiveParts {
