@@ -245,7 +245,8 @@ export class Exchange {
 
   readonly #tookChunk = (reply: SmtpReply): void => {
     const last = this.#state === 'final-dot'
-    if (reply.code === 421) return
+    // To the last chunk it is an answer all the same.
+    if (reply.code === 421 && !last) return
     if (!this.#chunkWritten) this.#answeredEarly(reply)
     else if (NOT_IMPLEMENTED.has(reply.code) && this.#turn.chunking === 'untried') this.#withoutChunks()
     else if (isIntermediate(reply)) this.#violation(this.#phaseOfContent, `unexpected ${reply.code} to BDAT`)
