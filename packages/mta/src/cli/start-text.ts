@@ -10,6 +10,7 @@ import type { Config } from '../config/schema.ts'
 import type { Relay } from '../main.ts'
 import { judgeNodeVersion } from '../observability/node-version.ts'
 import { redisPlace } from '../redis/redis-place.ts'
+import { tlsrptKeyPlace } from '../reporting/key-place.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { coloured } from './colour.ts'
 import type { Login } from './first-login.ts'
@@ -108,11 +109,19 @@ function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
     ...(config.dkim.length > 0
       ? []
       : [['off', 'DKIM: there is no [[dkim]] (hermetic dkim keygen makes a key)'] satisfies Row]),
-    ...(config.tlsrpt.enabled ? [] : [['off', 'TLSRPT: [tlsrpt] enabled = false'] satisfies Row]),
+    ...reportRows(config),
     ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
       : []),
   ]
+}
+
+function reportRows(config: Config): readonly Row[] {
+  const { enabled, contact } = config.tlsrpt
+  if (!enabled) return [['off', 'TLSRPT: [tlsrpt] enabled = false']]
+  const domain = contact?.domain.kind === 'name' ? contact.domain.name : undefined
+  if (tlsrptKeyPlace(config) !== undefined || config.dkim.some((entry) => entry.domain === domain)) return []
+  return [['off', `TLS reports by mail: no key signs for ${domain} (hermetic tlsrpt key makes one)`]]
 }
 
 function warningRows({ relay, node, colours }: StartFacts): readonly Row[] {

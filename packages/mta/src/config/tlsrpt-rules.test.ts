@@ -32,6 +32,12 @@ describe('[tlsrpt]', () => {
     assert.deepEqual(contact?.domain, { kind: 'name', name: 'xn--bcher-kva.example' })
   })
 
+  test('a key has a name in DNS', () => {
+    assert.deepEqual(problemsOf(`${NAMED}contact = "tls@example.com"\nkey_file = "tlsrpt.pem"`), [
+      'hermetic.toml:5:1: tlsrpt.key_file has a key without a name in DNS; write the selector of this key in [tlsrpt]',
+    ])
+  })
+
   for (const name of ['', ' Example', 'Example ', 'a\\nb', 'x'.repeat(201)]) {
     test(`"${name.slice(0, 10)}" is no name of an organization`, () => {
       assert.equal(problemsOf(`[tlsrpt]\norganization = "${name}"`).length, 1)
