@@ -7,21 +7,26 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { parseDomainName, parsePolicyFile, sharedPolicies } from '@hermetic/policy'
 import { describeStartProblem } from '../../packages/mta/src/cli/start-problem-text.ts'
 import { loadConfig } from '../../packages/mta/src/config/load.ts'
 import { startRelay } from '../../packages/mta/src/main.ts'
+import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
+import { QUEUE_NAME } from '../../packages/mta/src/wiring/redis-ground.ts'
 import { type Printed, runHermetic } from '../lab/command-lab.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { WholeRelay } from '../lab/whole-relay.ts'
 
 const MX = 'mx.example.test'
+const CONNECT_MS = 5_000
+const DAY_MS = 86_400_000
 
 export class RelayCluster {
   readonly redis: RedisServer
   /** While it is true nothing is delivered. */
   mxIsAway = false
-  readonly #mx: ScriptedMx
+  #mx: ScriptedMx
   readonly #directory: string
   readonly #relays: WholeRelay[] = []
 
@@ -36,14 +41,44 @@ export class RelayCluster {
     const directory = await mkdtemp(join(tmpdir(), 'redis-relay-'))
     const mx = await ScriptedMx.start()
     const cluster = new RelayCluster(redis, mx, directory)
-    mx.script = { RCPT: () => (cluster.mxIsAway ? '451 4.3.0 later' : undefined) }
+    cluster.#prepareMx()
     t.after(async () => {
       await Promise.all(cluster.#relays.map((relay) => relay[Symbol.asyncDispose]()))
-      await mx.stop()
+      await cluster.#mx.stop()
       await redis[Symbol.asyncDispose]()
       await rm(directory, { recursive: true, force: true })
     })
     return cluster
+  }
+
+  /** Nobody listens on its port. */
+  closeMx(): Promise<void> {
+    return this.#mx.stop()
+  }
+
+  async openMx(): Promise<void> {
+    this.#mx = await ScriptedMx.start({ port: this.#mx.port })
+    this.#prepareMx()
+  }
+
+  #prepareMx(): void {
+    this.#mx.script = { RCPT: () => (this.mxIsAway ? '451 4.3.0 later' : undefined) }
+  }
+
+  /** A policy as a relay would have fetched it. */
+  async cachePolicy(domain: string): Promise<void> {
+    const client = connectRedis({ url: this.redis.socket })
+    try {
+      await connected(client, CONNECT_MS)
+      const { cache } = sharedPolicies({ client, name: QUEUE_NAME, now: Date.now, emit: () => undefined })
+      const policy = parsePolicyFile(Buffer.from(`version: STSv1\nmode: testing\nmx: ${MX}\nmax_age: 86400\n`))
+      const policyDomain = parseDomainName(domain)
+      assert.ok(policy.ok && policyDomain.ok)
+      const fetchedAt = Date.now()
+      await cache.put(policyDomain.value, { policy: policy.value, id: '1', fetchedAt, refreshAt: fetchedAt + DAY_MS })
+    } finally {
+      client.disconnect()
+    }
   }
 
   /** Subjects of what the mail exchanger took, in order. */
@@ -98,6 +133,7 @@ durability = "${durability}"
 content_dir = "${this.#directory}/content"
 [delivery]
 port = ${this.#mx.port}
+dead_host_memory = "0ms"
 [[listener]]
 kind = "relay"
 port = 0

@@ -41,6 +41,23 @@ describe('whole relays on one Redis', { concurrency: 2 }, () => {
     assert.deepEqual([...cluster.delivered].sort(), [...subjects].sort())
   })
 
+  test('what is ordered on the data_dir of a stopped relay reaches those that run', async (t) => {
+    const cluster = await RelayCluster.start(t)
+    const [stopped, running] = [await cluster.relay(), await cluster.relay()]
+    await stopped.relay.stop('test')
+    await cluster.closeMx()
+    await submit(running, 'waits')
+    // The whole lane backs off for minutes.
+    await running.until(() => running.eventsOf('next-hop-failed').length > 0)
+    await cluster.openMx()
+    await cluster.cachePolicy('example.test')
+    assert.equal((await cluster.command(stopped, 'queue', 'retry', '--all')).code, 0)
+    assert.equal((await cluster.command(stopped, 'policy', 'purge', 'example.test')).code, 0)
+    await running.until(() => cluster.delivered.length === 1)
+    await running.until(() => running.eventsOf('sts-policy-purged').length === 1)
+    assert.equal(running.eventsOf('sts-policy-purged')[0]?.policyDomain, 'example.test')
+  })
+
   test('while Redis is away mail is answered 4yz and readiness says why; then all goes on by itself', async (t) => {
     const cluster = await RelayCluster.start(t)
     const relay = await cluster.relay()
