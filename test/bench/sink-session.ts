@@ -292,8 +292,13 @@ export class SinkSession {
     this.#ended = true
     this.#flush()
     const socket = this.#socket
-    if (this.#options.replyDelayMs > 0) setTimeout(() => socket.end(), this.#options.replyDelayMs)
-    else socket.end()
+    const hangUp = (): void => {
+      // The client may be elsewhere before we hear that it has closed its side.
+      this.#endAll()
+      socket.end()
+    }
+    if (this.#options.replyDelayMs > 0) setTimeout(hangUp, this.#options.replyDelayMs)
+    else hangUp()
   }
 }
 
