@@ -21,7 +21,7 @@ export const dkim: Verb = {
        hermetic dkim check  [DOMAIN]
 
   keygen   make a private key in dkim/ of data_dir, and print the record for DNS and the lines for hermetic.toml. Never
-           writes over a key. Publish the record first, then add the lines and restart the relay
+           writes over a key. Publish the record first, then add the lines and reload the relay
   record   print the records of the keys in the configuration, as lines of a zone file
   check    ask DNS for these records and compare them with the keys; exits with 1 when one does not fit
 
@@ -69,7 +69,7 @@ async function keygen(args: readonly string[], terminal: Terminal): Promise<numb
   terminal.err(`The private key is in ${path}.\n\nPublish this record in DNS:\n\n`)
   terminal.out(`${zoneLine(keyRecordName(domain, selector), keyRecordText(key))}\n`)
   terminal.err(`
-When hermetic dkim check finds it, mail may be signed. Put this into hermetic.toml and restart the relay:
+When hermetic dkim check finds it, mail may be signed. Put this into hermetic.toml, then hermetic reload (the first key: restart the relay):
 
 [[dkim]]
 domain   = "${domain}"
