@@ -8,6 +8,7 @@ import { acceptContract } from './spool-accept.contract.ts'
 import { adminContract } from './spool-admin.contract.ts'
 import { claimContract } from './spool-claim.contract.ts'
 import { contentContract } from './spool-content.contract.ts'
+import { keepClaimContract } from './spool-keep-claim.contract.ts'
 import { noticeContract } from './spool-notice.contract.ts'
 import { settleContract } from './spool-settle.contract.ts'
 import { tagContract } from './spool-tag.contract.ts'
@@ -27,6 +28,7 @@ export function spoolContract(open: OpenSpool, traits: SpoolTraits): void {
   describe('claim', TOGETHER, () => claimContract(open))
   describe('settle', TOGETHER, () => settleContract(open))
   describe('notice', TOGETHER, () => noticeContract(open))
+  describe('settle, and keep the claim', TOGETHER, () => keepClaimContract(open))
   describe('tag', TOGETHER, () => tagContract(open))
   describe('content', TOGETHER, () => contentContract(open, traits))
   describe('full and failing', TOGETHER, () => troubleContract(open))

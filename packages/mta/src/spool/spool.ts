@@ -132,6 +132,11 @@ export interface Settlement {
   readonly hold?: string
   /** Quarantine what is still open, e.g. because its content is unreadable. */
   readonly quarantine?: string
+  /**
+   * The attempt goes on, and so does the claim: only what peers have taken so far is written. Nothing but `delivered`
+   * counts, and no attempt. What closes the last recipient ends the claim all the same.
+   */
+  readonly keepClaim?: true
 }
 
 export interface NoticeToCome {

@@ -142,7 +142,7 @@ export class StoredSpool implements Spool {
     for (const message of settlement.enqueue) assertPartition(message)
     try {
       const outcome = await this.#settleOrMakeRoom(token, settlement)
-      this.#parts.leases.delete(token)
+      if (settlement.keepClaim !== true) this.#parts.leases.delete(token)
       const id = idInToken(token)
       if (outcome.kind === 'merged') this.#parts.emit({ event: 'spool-settle-merged', id, ...outcome })
       return outcome

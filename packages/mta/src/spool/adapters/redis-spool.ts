@@ -125,14 +125,14 @@ export async function onRedisGround<T>(
     for (const path of [options.dataDir, options.contentDir]) await makeDirectory(path, ground.hooks)
     await ground.connection.open().catch((error: unknown) => {
       if (error instanceof NotDurable) throw new Refused({ kind: 'not-durable', findings: error.findings })
-      throw new Refused({ kind: 'unreachable', detail: String(error) })
+      throw new Refused({ kind: 'unreachable', detail: messageOf(error) })
     })
     const mark = await claimGround(ground)
     return ok(await buildOn(ground, mark))
   } catch (error) {
     ground.connection.close()
     if (error instanceof Refused) return err(error.reason)
-    return err({ kind: 'unreachable', detail: String(error) })
+    return err({ kind: 'unreachable', detail: messageOf(error) })
   }
 }
 
@@ -180,6 +180,10 @@ async function judgeAgain({ connection, options }: RedisSpoolGround): Promise<vo
   } catch (error) {
     if (error instanceof NotDurable) connection.drop(error.message)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
@@ -292,7 +296,7 @@ function recoveryParts(
     },
     replaySettle: async ({ token, settlement }) => {
       await spool.settleInStore(token, settlement, true)
-      leases.delete(token)
+      if (settlement.keepClaim !== true) leases.delete(token)
     },
     replayVoid: async (ids) => {
       spool.forget(await link.ask('void', { ids }))

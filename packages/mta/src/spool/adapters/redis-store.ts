@@ -66,7 +66,8 @@ export interface RedisStoreParts {
 
 /** What we know of a delivery that was given to us, so that its settle needs no question first. */
 interface Held {
-  readonly raw: string
+  /** Unknown after a settle that kept the claim. */
+  readonly raw: string | undefined
   readonly at: number
 }
 
@@ -191,6 +192,11 @@ export class RedisStore implements SpoolStore {
     this.#parts.journal.ended(token.slice(0, token.indexOf('/')) as QueueId)
   }
 
+  #goesOn(token: ClaimToken): void {
+    const held = this.#held.get(token)
+    if (held !== undefined) this.#held.set(token, { ...held, raw: undefined })
+  }
+
   async #renew({ tokens, leaseMs }: StoreAsk<'renew'>): Promise<readonly ClaimToken[]> {
     if (tokens.length === 0) return []
     const named = tokens.flatMap((token) => parseToken(token) ?? ['', '0', ''])
@@ -247,16 +253,18 @@ export class RedisStore implements SpoolStore {
     if (named === undefined) return { outcome: { kind: 'already-done' }, gone: [] }
     const held = this.#held.get(ask.token)
     let seen: { readonly settler: Settler; readonly raw: string } | undefined =
-      held === undefined ? undefined : { settler: 'holder', raw: held.raw }
+      held?.raw === undefined ? undefined : { settler: 'holder', raw: held.raw }
     for (let turn = 0; turn < TURNS_MAX; turn += 1) {
       const decided = decide(ask, seen)
-      const args = [...named, ask.settlement.id, ask.replay ? '1' : '0', ...decided.args]
+      const flags = [ask.settlement.keepClaim === true ? '1' : '0', ask.replay ? '1' : '0']
+      const args = [...named, ask.settlement.id, ...flags, ...decided.args]
       const [status, first, second] = await this.#commit('settle', ...args)
       if (String(status) === 'stale') {
         seen = { settler: String(first) === 'holder' ? 'holder' : 'late', raw: String(second) }
         continue
       }
-      this.#ended(ask.token)
+      if (decided.claimGoesOn) this.#goesOn(ask.token)
+      else this.#ended(ask.token)
       if (String(status) === 'already-done') return { outcome: { kind: 'already-done' }, gone: [] }
       return { outcome: decided.outcome, gone: goneOf(first) }
     }
@@ -301,19 +309,27 @@ export class RedisStore implements SpoolStore {
   }
 }
 
+interface Decided {
+  readonly args: readonly RedisArgument[]
+  readonly outcome: SettleOutcome
+  readonly claimGoesOn: boolean
+}
+
 /** What a settle makes of what was seen of its delivery; of nothing seen, a question. */
 function decide(
   ask: StoreAsk<'settle'>,
   seen: { readonly settler: Settler; readonly raw: string } | undefined,
-): { readonly args: readonly RedisArgument[]; readonly outcome: SettleOutcome } {
-  if (seen === undefined) return { args: ['', '0'], outcome: { kind: 'already-done' } }
+): Decided {
+  const keepClaim = ask.settlement.keepClaim === true
+  if (seen === undefined) return { args: ['', '0'], outcome: { kind: 'already-done' }, claimGoesOn: keepClaim }
   const { revision, delivery } = storedDelivery(seen.raw)
   const isHolder = seen.settler === 'holder'
-  const { deliveries, closed, ignored } = isHolder
-    ? settleDelivery(delivery, { ...ask.settlement, enqueue: [] })
-    : mergeLateSettle(delivery, ask.settlement)
+  const { deliveries, closed, ignored } =
+    isHolder && !keepClaim
+      ? settleDelivery(delivery, { ...ask.settlement, enqueue: [] })
+      : mergeLateSettle(delivery, ask.settlement)
   // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
-  const enqueue = isHolder || (closed > 0 && ignored === 0) ? ask.enqueue : []
+  const enqueue = (isHolder && !keepClaim) || (closed > 0 && ignored === 0) ? ask.enqueue : []
   return {
     args: [
       ...[seen.settler, revision, String(deliveries.length)],
@@ -322,6 +338,7 @@ function decide(
       ...enqueue.flatMap(messageArguments),
     ],
     outcome: isHolder ? { kind: 'settled' } : { kind: 'merged', closed, ignored },
+    claimGoesOn: isHolder && keepClaim && deliveries[0].state !== 'settled',
   }
 }
 

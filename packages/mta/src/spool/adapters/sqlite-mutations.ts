@@ -97,7 +97,8 @@ export class Mutations {
     if (row === undefined || row.settlements.includes(ask.settlement.id)) return settled({ kind: 'already-done' })
     const lease = this.#leases.holder(row.row)
     const holds = lease === undefined ? ask.replay && row.delivery.state === 'queued' : lease.token === ask.token
-    return holds ? this.#settleHeld(row, ask) : this.#settleLate(row, ask)
+    if (holds && ask.settlement.keepClaim !== true) return this.#settleHeld(row, ask)
+    return this.#settleCertain(row, ask, holds)
   }
 
   #settleHeld(row: DeliveryRow, ask: Ask<'settle'>): Applied<'settle'> {
@@ -121,8 +122,8 @@ export class Mutations {
     }
   }
 
-  /** The lease was taken over, so another attempt may be under way: only what is certain counts. */
-  #settleLate(row: DeliveryRow, ask: Ask<'settle'>): Applied<'settle'> {
+  /** An attempt goes on, by the holder or by whoever took over: only what is certain counts. */
+  #settleCertain(row: DeliveryRow, ask: Ask<'settle'>, holds: boolean): Applied<'settle'> {
     const { deliveries, closed, ignored } = mergeLateSettle(row.delivery, ask.settlement)
     const [next, ...split] = deliveries
     // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
@@ -135,7 +136,7 @@ export class Mutations {
       for (const delivery of split) this.#records.insertDelivery(row.message, delivery)
     }
     return {
-      answer: { outcome: { kind: 'merged', closed, ignored }, gone },
+      answer: { outcome: holds ? { kind: 'settled' } : { kind: 'merged', closed, ignored }, gone },
       whenCommitted: () => {
         if (next.state === 'settled') this.#endLease(row)
         for (const { lane, dueAt } of split) this.#leases.lower(lane, dueAt)

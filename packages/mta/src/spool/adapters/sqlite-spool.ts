@@ -181,7 +181,7 @@ function recoveryParts(
     },
     replaySettle: async ({ token, settlement }) => {
       await spool.settleInStore(token, settlement, true)
-      leases.delete(token)
+      if (settlement.keepClaim !== true) leases.delete(token)
     },
     replayVoid: async (ids) => {
       spool.forget(await link.ask('void', { ids }))

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- One transaction: what the caller computed from revision `rev` of a delivery, and the messages that it causes.
 -- When the delivery is another by now, or its holder, nothing is done and the caller is told what there is.
-local id, k, holder, settlement = arg(), arg(), arg(), arg()
+local id, k, holder, settlement, keep_claim = arg(), arg(), arg(), arg(), arg()
 local replay, expected, rev = arg(), arg(), arg()
 local now = clock()
 local key = message(id)
@@ -30,12 +30,12 @@ if nexts[1].state == 's' and #nexts == 1 and not unsettledBesides(id, f.count, k
   return { used(), 'done', gone }
 end
 local member = id .. '/' .. k
-if holds or nexts[1].state == 's' then
+if (holds and keep_claim ~= '1') or nexts[1].state == 's' then
   leave(member, current.lane)
   redis.call('HDEL', key, 't' .. k)
   put(id, k, string.format('%.0f', tonumber(rev) + 1), nexts[1])
 else
-  -- Whoever holds it now goes on: only what the late one knew is written.
+  -- Whoever holds it now goes on: only what is certain is written.
   local d = nexts[1]
   local head = string.format('%.0f', tonumber(rev) + 1) .. ' ' .. current.state .. ' ' .. string.format('%.0f', current.due)
   redis.call('HSET', key, 'd' .. k, head .. ' ' .. d.attempts .. ' ' .. d.open .. ' ' .. current.lane .. '\n' .. d.tail)
