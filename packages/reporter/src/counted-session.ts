@@ -67,12 +67,17 @@ export interface SeenConnection {
 }
 
 export function countedSessions(seen: SessionSeen): readonly CountedSession[] {
-  const place = placeOf(seen)
-  return seen.results.map((result) => ({
-    policy: policyOf(result, seen),
-    failures: result.outcome.kind === 'success' ? [] : result.outcome.details.map((detail) => failureOf(detail, place)),
-  }))
+  return seen.results.map((result) => ({ policy: policyOf(result, seen), failures: failuresOf(result, seen) }))
 }
+
+/** Where it happened is told of failures only, and most sessions have none. */
+function failuresOf({ outcome }: SessionResult, seen: SessionSeen): readonly ReportedFailure[] {
+  if (outcome.kind === 'success') return NO_FAILURES
+  const place = placeOf(seen)
+  return outcome.details.map((detail) => failureOf(detail, place))
+}
+
+const NO_FAILURES: readonly ReportedFailure[] = []
 
 /** A failed fetch is a failed session of the `sts` policy that is in force, if any (RPT-49 to RPT-53). */
 export function countedFetchFailure({ policyDomain, report, inForce }: PolicyFailureSeen): CountedSession {
@@ -103,9 +108,18 @@ function policyOf(result: SessionResult, { policyDomain, sts }: SessionSeen): Re
   }
 }
 
-function stsPolicy(policyDomain: DomainName, policy: Pick<StsPolicy, 'lines' | 'mx'> | undefined): ReportedPolicy {
+type PolicyText = Pick<StsPolicy, 'lines' | 'mx'>
+
+/** A policy serves many sessions of its domain, and is written out once for all of them. */
+const written = new WeakMap<PolicyText, ReportedPolicy>()
+
+function stsPolicy(policyDomain: DomainName, policy: PolicyText | undefined): ReportedPolicy {
+  const before = policy && written.get(policy)
+  if (before?.policyDomain === policyDomain) return before
   const mxHost = policy?.mx.map(mxPatternText) ?? []
-  return { policyType: 'sts', policyDomain, policyString: policy?.lines ?? [], mxHost }
+  const reported: ReportedPolicy = { policyType: 'sts', policyDomain, policyString: policy?.lines ?? [], mxHost }
+  if (policy !== undefined) written.set(policy, reported)
+  return reported
 }
 
 type Place = Omit<ReportedFailure, 'resultType' | 'failureReasonCode'>

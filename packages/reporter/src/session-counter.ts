@@ -17,10 +17,10 @@ import type { ReportCountingEvent } from './counting-events.ts'
 import { type BatchOutcome, type ResultStore, ResultStoreUnavailable } from './ports/result-store.ts'
 import type { RecordLookup } from './record-lookup.ts'
 import { ReportWishes } from './report-wishes.ts'
-import { resultCounts } from './result-counts.ts'
+import { ResultCounts } from './result-counts.ts'
 import { sessionsIn } from './tally.ts'
 import { type DayTally, TallySum } from './tally-sum.ts'
-import { type UtcDay, utcDayOf } from './utc-day.ts'
+import { dayEndsAt, dayStartsAt, type UtcDay, utcDayOf } from './utc-day.ts'
 
 export interface SessionCounterOptions {
   readonly store: Pick<ResultStore, 'addBatch'>
@@ -39,8 +39,8 @@ export interface SessionCounterOptions {
 const FLUSH_EVERY_MS = 1_000
 /** A store that works on the calling thread must give it back in between. */
 const BATCH_DOMAINS_MAX = 500
-/** Domains with sums that are not in the store yet, each once a day: some 100 MB when the store is gone for long. */
-const DOMAINS_MAX = 100_000
+/** Domains with sums that are not in the store yet, each once a day: some 150 MB when the store is gone for long. */
+const DOMAINS_MAX = 200_000
 
 interface Batch {
   readonly id: string
@@ -58,6 +58,7 @@ export class SessionCounter {
   #failures = 0
   #lostForRoom = 0
   #flushing: Promise<void> | undefined
+  #today: { readonly day: UtcDay; readonly from: number; readonly until: number } | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: SessionCounterOptions) {
@@ -115,7 +116,7 @@ export class SessionCounter {
   #addIfWanted(policyDomain: DomainName, sessionsOf: () => readonly CountedSession[]): void {
     const wish = this.#wishes.of(policyDomain)
     if (wish === 'unwanted') return
-    const day = utcDayOf(this.#options.now())
+    const day = this.#day(this.#options.now())
     const sessions = sessionsOf()
     if (!this.#hasRoom(day, policyDomain)) {
       this.#lostForRoom += sessions.length
@@ -123,6 +124,14 @@ export class SessionCounter {
     }
     const sum = wish === 'wanted' ? this.#sum : this.#openSum(policyDomain)
     sum.add({ day, policyDomain, sessions })
+  }
+
+  /** Writing a day out is most of the work of counting a session. */
+  #day(at: number): UtcDay {
+    if (this.#today !== undefined && at >= this.#today.from && at < this.#today.until) return this.#today.day
+    const day = utcDayOf(at)
+    this.#today = { day, from: dayStartsAt(day), until: dayEndsAt(day) }
+    return day
   }
 
   #openSum(policyDomain: DomainName): TallySum {
@@ -148,13 +157,14 @@ export class SessionCounter {
   async #flush(): Promise<void> {
     this.#tellLost(this.#lostForRoom, 'no-room')
     this.#lostForRoom = 0
-    const stored: Stored = { tallies: [], merged: 0 }
+    const stored: Stored = { domains: 0, merged: 0, counts: new ResultCounts() }
     for (let batch = this.#nextBatch(); batch !== undefined; batch = this.#nextBatch()) {
       this.#unanswered = batch
       const outcome = await this.#store(batch)
       if (outcome === undefined) break
       this.#unanswered = undefined
-      stored.tallies.push(...batch.tallies)
+      stored.domains += batch.tallies.length
+      stored.counts.add(batch.tallies)
       stored.merged += outcome.mergedFailures
       if (outcome.lateSessions > 0) {
         this.#options.emit({ event: 'tlsrpt-results-late', sessions: outcome.lateSessions })
@@ -186,10 +196,8 @@ export class SessionCounter {
     }
   }
 
-  #tellStored({ tallies, merged }: Stored): void {
-    if (tallies.length === 0) return
-    const counts = resultCounts(tallies.map(({ tally }) => tally))
-    this.#options.emit({ event: 'tlsrpt-results-stored', domains: tallies.length, counts, merged })
+  #tellStored({ domains, merged, counts }: Stored): void {
+    if (domains > 0) this.#options.emit({ event: 'tlsrpt-results-stored', domains, counts: counts.all, merged })
   }
 
   #tellDefect(error: unknown): void {
@@ -202,8 +210,9 @@ export class SessionCounter {
 }
 
 interface Stored {
-  readonly tallies: DayTally[]
+  domains: number
   merged: number
+  readonly counts: ResultCounts
 }
 
 function letOthersRun(): Promise<void> {

@@ -23,18 +23,19 @@ export interface DayTally {
 }
 
 interface Growing {
+  readonly key: string
   readonly policy: ReportedPolicy
   successfulSessions: number
   failedSessions: number
-  readonly failures: Map<string, { readonly failure: ReportedFailure; sessions: number }>
+  /** Made with the first failure: most sessions have none. */
+  failures: Map<string, { readonly failure: ReportedFailure; sessions: number }> | undefined
 }
 
 interface GrowingDay {
-  readonly day: UtcDay
-  readonly policyDomain: DomainName
-  readonly policies: Map<string, Growing>
-  /** What was cut down to the bound before. */
-  settled: readonly DomainTally[]
+  /** One or two of most domains. */
+  policies: Growing[]
+  /** What was cut down to the bound before, and what was summed elsewhere. */
+  settled: DomainTally | undefined
 }
 
 export interface SessionOfDay {
@@ -44,20 +45,21 @@ export interface SessionOfDay {
 }
 
 export class TallySum {
-  /** In the order in which they came. */
-  readonly #days = new Map<string, GrowingDay>()
+  /** Days and domains in the order in which they came. */
+  readonly #days = new Map<UtcDay, Map<DomainName, GrowingDay>>()
+  #size = 0
 
   get isEmpty(): boolean {
-    return this.#days.size === 0
+    return this.#size === 0
   }
 
   /** Domains, each once for each of its days. */
   get size(): number {
-    return this.#days.size
+    return this.#size
   }
 
   has({ day, policyDomain }: Pick<SessionOfDay, 'day' | 'policyDomain'>): boolean {
-    return this.#days.has(`${day} ${policyDomain}`)
+    return this.#days.get(day)?.has(policyDomain) === true
   }
 
   add({ day, policyDomain, sessions }: SessionOfDay): void {
@@ -69,64 +71,80 @@ export class TallySum {
   /** What was summed elsewhere. */
   merge({ day, policyDomain, tally }: DayTally): void {
     const growing = this.#growing(day, policyDomain)
-    growing.settled = [mergeTallies([...growing.settled, tally])]
+    growing.settled = growing.settled === undefined ? tally : mergeTallies([growing.settled, tally])
   }
 
   /** Takes out what has been summed, of so many domains at the most: those that have waited longest. */
   take(domainsMax = Number.POSITIVE_INFINITY): readonly DayTally[] {
     const taken: DayTally[] = []
-    for (const [key, growing] of this.#days) {
-      if (taken.length >= domainsMax) break
-      this.#days.delete(key)
-      const { day, policyDomain, settled } = growing
-      taken.push({ day, policyDomain, tally: mergeTallies([...settled, current(growing)]) })
+    for (const [day, domains] of this.#days) {
+      for (const [policyDomain, growing] of domains) {
+        if (taken.length >= domainsMax) return taken
+        domains.delete(policyDomain)
+        this.#size -= 1
+        taken.push({ day, policyDomain, tally: wholeOf(growing) })
+      }
+      this.#days.delete(day)
     }
     return taken
   }
 
   #growing(day: UtcDay, policyDomain: DomainName): GrowingDay {
-    const key = `${day} ${policyDomain}`
-    const before = this.#days.get(key)
+    let domains = this.#days.get(day)
+    if (domains === undefined) {
+      domains = new Map()
+      this.#days.set(day, domains)
+    }
+    const before = domains.get(policyDomain)
     if (before !== undefined) return before
-    const growing: GrowingDay = { day, policyDomain, policies: new Map(), settled: [] }
-    this.#days.set(key, growing)
+    const growing: GrowingDay = { policies: [], settled: undefined }
+    domains.set(policyDomain, growing)
+    this.#size += 1
     return growing
   }
 }
 
 function count(into: GrowingDay, { policy, failures }: CountedSession): void {
-  const key = policyKey(policy)
-  let sums = into.policies.get(key)
-  if (sums === undefined) {
-    sums = { policy, successfulSessions: 0, failedSessions: 0, failures: new Map() }
-    into.policies.set(key, sums)
-  }
+  // An MTA-STS policy is the same object with every session.
+  const known = into.policies.find((one) => one.policy === policy)
+  const sums = known ?? sumsOf(into, policy)
   if (failures.length === 0) sums.successfulSessions += 1
-  else sums.failedSessions += 1
+  else countFailures(sums, failures)
+  if (into.policies.length > POLICIES_MAX * 2 || (sums.failures?.size ?? 0) > FAILURES_MAX * 2) settle(into)
+}
+
+function sumsOf({ policies }: GrowingDay, policy: ReportedPolicy): Growing {
+  const key = policyKey(policy)
+  const before = policies.find((one) => one.key === key)
+  if (before !== undefined) return before
+  const sums: Growing = { key, policy, successfulSessions: 0, failedSessions: 0, failures: undefined }
+  policies.push(sums)
+  return sums
+}
+
+function countFailures(sums: Growing, failures: readonly ReportedFailure[]): void {
+  sums.failedSessions += 1
+  sums.failures ??= new Map()
   for (const [name, failure] of new Map(failures.map((one) => [failureKey(one), one]))) {
     const counted = sums.failures.get(name)
     if (counted === undefined) sums.failures.set(name, { failure, sessions: 1 })
     else counted.sessions += 1
   }
-  if (into.policies.size > POLICIES_MAX * 2 || sums.failures.size > FAILURES_MAX * 2) settle(into)
 }
 
 /** Keeps a flood of distinct failures within twice the bound. */
 function settle(growing: GrowingDay): void {
-  growing.settled = [mergeTallies([...growing.settled, current(growing)])]
-  growing.policies.clear()
+  growing.settled = wholeOf(growing)
+  growing.policies = []
 }
 
-function current({ policies }: GrowingDay): DomainTally {
-  return {
-    policies: Array.from(
-      policies.values(),
-      ({ failures, ...sums }): PolicyTally => ({
-        ...sums,
-        failures: [...failures.values()],
-        otherFailures: {},
-      }),
-    ),
+function wholeOf({ policies, settled }: GrowingDay): DomainTally {
+  const current: DomainTally = {
+    policies: policies.map(({ policy, successfulSessions, failedSessions, failures }): PolicyTally => {
+      const counted = failures === undefined ? [] : [...failures.values()]
+      return { policy, successfulSessions, failedSessions, failures: counted, otherFailures: {} }
+    }),
     otherPolicies: {},
   }
+  return mergeTallies(settled === undefined ? [current] : [settled, current])
 }

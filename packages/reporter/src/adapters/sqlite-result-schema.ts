@@ -20,6 +20,8 @@ export type ResultStoreOpenError =
 const APPLICATION_ID = 0x486d7472
 /** 4 GiB: then a batch fails and is told. */
 const PAGES_MAX = 1_048_576
+/** 32 MiB: each second writes the same pages again, and they are synced on the calling thread. */
+const CHECKPOINT_PAGES = 8_192
 const OWNER_ONLY = 0o700
 const FILE_MODE = 0o600
 const SQLITE_BUSY = 5
@@ -73,7 +75,8 @@ export function openResultFile(dataDir: string): Result<DatabaseSync, ResultStor
   try {
     const refused = lockAndMigrate(db, path)
     if (refused === undefined) {
-      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA max_page_count = ${PAGES_MAX}`)
+      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA max_page_count = ${PAGES_MAX};
+        PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
       return ok(db)
     }
     db.close()
