@@ -256,6 +256,14 @@ describe('durability', () => {
     assert.ok(!opened.ok && opened.error.kind === 'unreachable')
   })
 
+  test('a server that wants another password is told in its own words', async (t) => {
+    const lab = await RedisSpoolLab.start(t)
+    await lab.command('CONFIG', 'SET', 'requirepass', 'right')
+    const opened = await openRedisSpool(lab.options())
+    assert.ok(!opened.ok && opened.error.kind === 'unreachable')
+    assert.match(opened.error.detail, /^it answers NOAUTH /)
+  })
+
   test('contents of another queue are not touched, nor those of a server that lost its data', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const { spool } = await lab.open()

@@ -81,7 +81,7 @@ export function describeRedisSpoolProblem(error: RedisSpoolOpenError | Directory
     case 'unusable-directory':
       return describeSpoolProblem(error)
     case 'unreachable':
-      return `Redis cannot be used as it is ([queue] redis_url): ${error.detail}`
+      return `Redis cannot be used: ${error.detail} ([queue] redis_url names the server)`
     case 'not-durable':
       return (
         `this Redis may lose mail that was answered 250: ${error.findings.join('; ')}. ` +

@@ -8,7 +8,7 @@ import { runScript, type ScriptClient } from '../../redis/scripts.ts'
 import { errorCode } from '../durable-file.ts'
 import { inTime, NotInTime } from '../in-time.ts'
 import { StoreFailed, type StoreFailure } from '../store-failed.ts'
-import { redisFailure } from './redis-failure.ts'
+import { redisFailure, replyCode } from './redis-failure.ts'
 import type { RedisArgument, RedisReply } from './redis-records.ts'
 import { REDIS_SCRIPTS, type RedisScriptName } from './redis-scripts.ts'
 
@@ -91,8 +91,7 @@ export class RedisConnection implements RedisCalls {
     } catch (error) {
       client.disconnect()
       // Why there is no connection is told as an event; the rejection then only says that it was closed.
-      if (cause instanceof Error && 'code' in cause) throw new Error(`no connection (${errorCode(cause)})`, { cause })
-      throw error
+      throw cause === undefined ? error : new Error(refusalText(cause), { cause })
     }
     if (this.#closed) return client.disconnect()
     this.#attempts = 0
@@ -187,6 +186,11 @@ export class RedisConnection implements RedisCalls {
     await this.#options.check(calls)
     await Promise.all([...REDIS_SCRIPTS.values()].map(({ text }) => calls.call('SCRIPT', 'LOAD', text)))
   }
+}
+
+function refusalText(cause: unknown): string {
+  if (cause instanceof Error && replyCode(cause) !== undefined) return `it answers ${cause.message}`
+  return `no connection (${errorCode(cause)})`
 }
 
 /** Always as bytes: contents are no text. */
