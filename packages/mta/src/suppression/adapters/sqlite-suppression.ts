@@ -34,7 +34,8 @@ const SCHEMA_1 = `
     status TEXT,
     reason TEXT
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX suppressed_until ON suppressed (operator, until);
+  CREATE INDEX suppressed_until ON suppressed (until);
+  CREATE INDEX suppressed_movable ON suppressed (until) WHERE operator = 0;
   CREATE TABLE strike (address TEXT NOT NULL PRIMARY KEY, count INTEGER NOT NULL, until INTEGER NOT NULL)
     STRICT, WITHOUT ROWID;
   CREATE INDEX strike_until ON strike (until);
