@@ -1,18 +1,22 @@
 /** RFC 6152, RFC 3030 §3: content of more than seven bits, from a client to the next host's wire. */
 import assert from 'node:assert/strict'
+import { isAscii } from 'node:buffer'
 import { test } from 'node:test'
 import { covers } from '../conformance/covers.ts'
+import { DkimKeys } from '../lab/dkim-keys.ts'
 import { RouteWorld } from '../lab/route-world.ts'
 import { DEFAULT_CAPABILITIES } from '../lab/scripted-mx.ts'
 
 const SMART = 'smart.test'
 const MIME = 'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n'
 
-function world(capabilities: readonly string[] = DEFAULT_CAPABILITIES): Promise<RouteWorld> {
+const LISTENER =
+  '[[listener]]\nkind = "submission"\nport = 0\nrequire_auth = false\ntls = "none"\nallow_networks = ["127.0.0.0/8"]\n'
+
+function world(capabilities: readonly string[] = DEFAULT_CAPABILITIES, settings = LISTENER): Promise<RouteWorld> {
   return RouteWorld.start({
     hosts: { [SMART]: { capabilities } },
-    settings:
-      '[[listener]]\nkind = "submission"\nport = 0\nrequire_auth = false\ntls = "none"\nallow_networks = ["127.0.0.0/8"]\n',
+    settings,
     routes: (port) => `[[route]]\ndomain = "*"\nhost = "${SMART}"\nport = ${port(SMART)}\n`,
   })
 }
@@ -73,4 +77,34 @@ test('EXT-12: binary content is not offered and not taken, so that none of it is
   await host.received(1)
   assert.equal(host.messages.length, 1)
   assert.doesNotMatch(host.messages[0]?.mail ?? '', /BINARYMIME/)
+})
+
+test('DKIM-10, EXT-07: towards a host of seven bits a listener encodes before it signs, and the signature verifies', async () => {
+  covers(['DKIM-10', 'EXT-07'], { observe: 'smtp' })
+  await using stack = new AsyncDisposableStack()
+  const keys = stack.use(new DkimKeys(['sender.test']))
+  const settings = `${LISTENER}encode_8bit = true\n${keys.settings}`
+  const smart = stack.use(await world(['PIPELINING', 'ENHANCEDSTATUSCODES'], settings))
+  assert.match(await hand(smart, { listener: 1, mail: ' BODY=8BITMIME', fields: MIME, body: 'Grüße' }), /^250 /)
+  const host = smart.host(SMART)
+  await host.received(1)
+  const [message] = host.messages
+  assert.doesNotMatch(message?.mail ?? '', /BODY/)
+  const content = message?.content ?? Buffer.alloc(0)
+  assert.match(content.toString(), /Content-Transfer-Encoding: quoted-printable\r\n(?:.*\r\n)*\r\nGr=C3=BC=C3=9Fe\r\n$/)
+  assert.deepEqual(await keys.verify(content), ['sender.test/r1 pass', 'sender.test/e1 pass'])
+})
+
+test('EXT-07: without that, mail in eight bits for such a host is returned, and never sent as it is', async () => {
+  covers('EXT-07', { observe: 'smtp' })
+  await using smart = await world(['PIPELINING', 'ENHANCEDSTATUSCODES'])
+  assert.match(await hand(smart, { fields: MIME, body: 'Grüße' }), /^250 /)
+  await smart.relay.until(() => smart.relay.eventsOf('message-settled').length > 0)
+  const [settled] = smart.relay.eventsOf('message-settled')
+  assert.deepEqual([settled?.summary.failed, settled?.problem?.status], [1, '5.6.3'])
+  // What goes there is the notification.
+  for (const { reversePath, content } of smart.host(SMART).messages) {
+    assert.equal(reversePath, '')
+    assert.ok(isAscii(content))
+  }
 })

@@ -23,6 +23,7 @@ describe('without a file', () => {
         allow_networks: [],
         proxy_networks: [],
         repair_line_ends: false,
+        encode_8bit: false,
       },
     ])
   })

@@ -129,11 +129,14 @@ function isTooWide(network: string): boolean {
 }
 
 /** RFC 5321 §6.4: a relay passes on what it gets; SMUG-02: what it cannot pass on as it is, it refuses. */
-function repairFindings({ kind, repair_line_ends: repairs }: ReadableListener, at: At): readonly Finding[] {
-  if (kind !== 'relay' || repairs !== true) return []
-  const read = [at('kind'), at('repair_line_ends')]
-  const wrong = 'is for submission; a relay listener changes no message'
-  return [{ path: at('repair_line_ends'), wrong, remedy: 'remove it, or write kind = "submission"', read }]
+function repairFindings(listener: ReadableListener, at: At): readonly Finding[] {
+  if (listener.kind !== 'relay') return []
+  const changing = (['repair_line_ends', 'encode_8bit'] as const).filter((field) => listener[field] === true)
+  return changing.map((field) => {
+    const wrong = 'is for submission; a relay listener changes no message'
+    const remedy = 'remove it, or write kind = "submission"'
+    return { path: at(field), wrong, remedy, read: [at('kind'), at(field)] }
+  })
 }
 
 /** RFC 5321 §4.1.4: strangers see this name; a literal is for a relay that only this machine talks to. */

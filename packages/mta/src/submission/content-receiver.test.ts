@@ -46,6 +46,7 @@ function profile(changes: Partial<ContentProfile> & { readonly role?: 'submissio
     },
     trace: TRACE,
     repairLineEnds: false,
+    encodeEightBit: false,
     messageBytesMax: 1_000_000,
     headerBytesMax: 10_000,
     ...rest,

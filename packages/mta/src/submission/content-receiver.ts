@@ -12,12 +12,15 @@ import { LineEndRepair } from './line-end-repair.ts'
 import { LineScanner } from './line-scanner.ts'
 import { cleanHeader, type HeaderFacts, type HygieneContext } from './message-hygiene.ts'
 import type { ContentProblem } from './replies.ts'
+import { SevenBitEncoder } from './seven-bit-encoder.ts'
 
 export interface ContentProfile {
   readonly hygiene: HygieneContext
   /** The Received field with its CRLF. */
   readonly trace: string
   readonly repairLineEnds: boolean
+  /** Bodies in eight bits leave here in seven (DKIM-10). */
+  readonly encodeEightBit: boolean
   readonly messageBytesMax: number
   readonly headerBytesMax: number
   /** Absent: nothing is signed here. */
@@ -48,6 +51,7 @@ export class ContentReceiver {
   readonly #sink: ContentSink
   readonly #scanner = new LineScanner()
   readonly #lineEnds = new LineEndRepair()
+  readonly #encoder: SevenBitEncoder | undefined
   #problem: ContentProblem | undefined
   #received = 0
   /** The header while it arrives, in pieces; undefined once it was handled. */
@@ -63,6 +67,7 @@ export class ContentReceiver {
 
   constructor(profile: ContentProfile, sink: ContentSink) {
     this.#profile = profile
+    this.#encoder = profile.encodeEightBit ? new SevenBitEncoder() : undefined
     this.#sink = sink
   }
 
@@ -73,13 +78,16 @@ export class ContentReceiver {
     this.#received += slice.length
     const problem = this.#received > this.#profile.messageBytesMax ? 'too-large' : this.#scanner.scan(slice)
     if (problem !== undefined) return this.#refuse(problem)
-    const refused = this.#header === undefined ? this.#keepBody(slice) : this.#takeHeader(this.#header, slice)
+    const refused = this.#take(this.#encoder?.push(slice) ?? slice)
     if (refused !== undefined) return this.#refuse(refused)
     if (this.#blockOctets >= BLOCK_OCTETS) return this.#flush()
   }
 
   /** After the final dot. */
   async finish(): Promise<ContentOutcome> {
+    const last =
+      this.#problem === undefined && this.#encoder !== undefined ? this.#take(this.#encoder.finish()) : undefined
+    if (last !== undefined) await this.#refuse(last)
     if (this.#problem === undefined && this.#header !== undefined) {
       // No empty line: the message is all header (RFC 5322 §3.5 makes the body optional).
       const refused = this.#closeHeader(Buffer.concat(this.#header), this.#headerOctets)
@@ -110,6 +118,10 @@ export class ContentReceiver {
   async abort(): Promise<void> {
     if (this.#problem === undefined) await this.#sink.discard()
     this.#problem ??= 'malformed-header'
+  }
+
+  #take(slice: Buffer): ContentProblem | undefined {
+    return this.#header === undefined ? this.#keepBody(slice) : this.#takeHeader(this.#header, slice)
   }
 
   #takeHeader(pieces: Buffer[], slice: Buffer): ContentProblem | undefined {

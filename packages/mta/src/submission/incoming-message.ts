@@ -36,6 +36,7 @@ export interface IncomingOptions {
   readonly id: QueueId
   readonly role: 'submission' | 'relay'
   readonly repairLineEnds: boolean
+  readonly encodeEightBit: boolean
   readonly transaction: MailTransaction
   readonly origin: Origin
   /** RFC 8689 §8.3. */
@@ -67,7 +68,7 @@ export class IncomingMessage {
   readonly id: QueueId
 
   constructor(options: IncomingOptions, sink: ContentSink) {
-    const { id, role, repairLineEnds, transaction, trace, limits, receivedAt } = options
+    const { id, role, repairLineEnds, encodeEightBit, transaction, trace, limits, receivedAt } = options
     const recipients = [...transaction.recipients.values()]
     const [only] = recipients
     const forwardPath = only !== undefined && recipients.length === 1 ? formatAddress(only.address) : undefined
@@ -92,6 +93,7 @@ export class IncomingMessage {
           ...(forwardPath === undefined ? {} : { forwardPath }),
         }),
         repairLineEnds,
+        encodeEightBit,
         messageBytesMax: limits.messageBytesMax,
         headerBytesMax: limits.headerBytesMax,
         ...signingOf(options),

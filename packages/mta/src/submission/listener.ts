@@ -33,6 +33,7 @@ export interface ListenerOptions {
   readonly proxyNetworks?: readonly string[]
   /** `submission` only; off: content with a bare LF is refused (SMUG-07). */
   readonly repairLineEnds?: boolean
+  readonly encodeEightBit?: boolean
   /** Several threads listen on one port. */
   readonly reusePort?: boolean
 }
@@ -126,6 +127,7 @@ function sessionRules(parts: ListenerParts): SessionRules {
     tls: listener.tls,
     requireAuth: listener.requireAuth,
     repairLineEnds: listener.repairLineEnds ?? false,
+    encodeEightBit: listener.encodeEightBit ?? false,
     isAllowedNetwork: networkList(listener.allowNetworks),
     isProxy: networkList(listener.proxyNetworks ?? []),
     ...{ hostname, postmaster, limits, advertise, mayRelaxTls, credentials, authFailures },

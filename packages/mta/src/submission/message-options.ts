@@ -35,11 +35,12 @@ export function messageOptions(
   { address, account, tls, client }: SessionFacts,
   transaction: MailTransaction,
 ): IncomingOptions {
-  const { kind, hostname, limits, repairLineEnds, mayRelaxTls, beginSignature, wallClock } = rules
+  const { kind, hostname, limits, repairLineEnds, encodeEightBit, mayRelaxTls, beginSignature, wallClock } = rules
   return {
     id: newQueueId(),
     role: kind,
     repairLineEnds: repairLineEnds && kind === 'submission',
+    encodeEightBit: encodeEightBit && kind === 'submission',
     transaction,
     origin:
       account === undefined

@@ -38,6 +38,8 @@ export interface SessionRules extends AuthenticationRules {
   readonly takesNoMail: TakesNoMail | undefined
   /** Submission only: a bare LF in content becomes CRLF instead of a refusal (SMUG-07). */
   readonly repairLineEnds: boolean
+  /** Submission only: 8-bit bodies become quoted-printable before they are signed (DKIM-10). */
+  readonly encodeEightBit: boolean
   /** Undefined: nothing is signed. */
   readonly beginSignature: BeginSignature | undefined
   readonly stage: (id: QueueId) => ContentSink

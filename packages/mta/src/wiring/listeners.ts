@@ -104,9 +104,9 @@ export async function prepareListeners(
 
 function listenerOptions(name: string, config: ListenerConfig, pem: CertificatePem | undefined): ListenerOptions {
   const { kind, address, port, tls, require_auth: requireAuth, allow_networks: allowNetworks } = config
-  const { repair_line_ends: repairLineEnds, proxy_networks: proxyNetworks } = config
+  const { repair_line_ends: repairLineEnds, encode_8bit: encodeEightBit, proxy_networks: proxyNetworks } = config
   return {
-    ...{ name, kind, address, port, tls, requireAuth, allowNetworks, proxyNetworks, repairLineEnds },
+    ...{ name, kind, address, port, tls, requireAuth, allowNetworks, proxyNetworks, repairLineEnds, encodeEightBit },
     ...(pem === undefined ? {} : { certificate: () => pem }),
   }
 }

@@ -75,6 +75,11 @@ export const listeners = tableList(
         'Submission only: whether a line of a message that ends with LF alone is completed to CRLF; otherwise such a message is refused.',
       source: 'RFC 6409 §8, RFC 5321 §2.3.8',
     }),
+    encode_8bit: defaulted(boolean, false, {
+      sentence:
+        'Submission only: whether 8-bit MIME bodies are encoded as quoted-printable before they are signed, for ways on which a host takes seven bits only; otherwise mail for such a host is returned. Signed and encrypted parts, and messages that are signed already, stay as they are.',
+      source: 'RFC 6152 §3, RFC 6376 §5.3, docs/operating/dialling.md',
+    }),
   },
 )
 
