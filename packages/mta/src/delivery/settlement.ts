@@ -43,6 +43,24 @@ export function claimOutcomes(progress: ClaimProgress, moment: SettlementMoment)
   }
 }
 
+/**
+ * Deliveries that can be written down before the attempt has ended: all but those of which the sender is to be told,
+ * which goes with the end.
+ */
+export function takenOutcomes({ claim, dispositions }: ClaimProgress): readonly RecipientOutcome[] {
+  return claim.recipients.flatMap((recipient) => {
+    const disposition = dispositions.get(recipient.index)
+    if (disposition?.kind !== 'delivered') return []
+    const outcome = delivery(recipient, disposition)
+    return isPlainDelivery(outcome) ? [outcome] : []
+  })
+}
+
+/** Nearly all mail: nobody is told. */
+export function isPlainDelivery(outcome: RecipientOutcome): boolean {
+  return outcome.kind === 'delivered' && outcome.withoutDsn !== true
+}
+
 const HOLD_AMBIGUOUS = 'ambiguous: the connection was lost after the final dot again and again'
 
 type Moment = SettlementMoment & { readonly progress: ClaimProgress }

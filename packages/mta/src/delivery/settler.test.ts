@@ -21,6 +21,8 @@ const claim: Claim = {
   ...{ receivedAt: 0, expiresAt: 1_000_000, attempts: 0, leaseUntilMono: 0, marks: {} },
 }
 
+const remote = { mxHostname: 'mx.test', address: '192.0.2.1', port: 25 }
+
 test('a notification that cannot be made does not undo what a peer took: that is settled, the rest is set aside', async () => {
   const settled: Settlement[] = []
   const events: string[] = []
@@ -46,7 +48,6 @@ test('a notification that cannot be made does not undo what a peer took: that is
     emit: ({ event }) => void events.push(event),
   })
   const progress = new ClaimProgress(claim)
-  const remote = { mxHostname: 'mx.test', address: '192.0.2.1', port: 25 }
   progress.settle(0, { kind: 'delivered', reply: { code: 250, lines: [] }, remote })
   progress.settle(1, { kind: 'failed', problem: problemOf({ kind: 'too-large', size: 2, limit: 1 }, { at: 1 }) })
   settler.settle(progress)
@@ -56,4 +57,59 @@ test('a notification that cannot be made does not undo what a peer took: that is
     [[[0], [], 'the notification could not be made']],
   )
   assert.deepEqual(events, ['delivery-defect', 'message-settled'])
+})
+
+/** An attempt of which one recipient was taken at once, the other waits in the end. */
+async function partlyTaken(settle: (settlement: Settlement) => void): Promise<void> {
+  const settler = new Settler({
+    spool: {
+      settle: async (_, settlement) => {
+        settle(settlement)
+        return { kind: 'settled' }
+      },
+      release: async () => undefined,
+    },
+    leases: { drop: () => undefined },
+    wake: () => undefined,
+    laneFor: () => claim.lane,
+    ...{ retry: defaultRetryOptions, notices: defaultNoticeSettings, now: () => 1_000, random: () => 0 },
+    notifier: {
+      spool: { open: async () => assert.fail('nobody is told') },
+      laneFor: () => claim.lane,
+      ...{ hostname: 'relay.test', postmaster: 'postmaster@relay.test', dsnMaxAgeMs: 1_000, now: () => 1_000 },
+    },
+    emit: () => undefined,
+  })
+  const progress = new ClaimProgress(claim)
+  progress.settle(0, { kind: 'delivered', reply: { code: 250, lines: [] }, remote })
+  settler.settleTaken(progress)
+  settler.settleTaken(progress)
+  await settler.finished()
+  progress.settle(1, { kind: 'deferred', problem: problemOf({ kind: 'timeout', phase: 'greeting' }, { at: 1 }) })
+  settler.settle(progress)
+  await settler.finished()
+}
+
+const indexesOf = ({ outcomes }: Settlement): readonly number[] => outcomes.map(({ index }) => index)
+
+test('what a host has taken is written while the attempt goes on, once, and not said again at its end', async () => {
+  const settled: Settlement[] = []
+  await partlyTaken((settlement) => void settled.push(settlement))
+  assert.deepEqual(
+    settled.map((one) => [indexesOf(one), one.keepClaim]),
+    [
+      [[0], true],
+      [[1], undefined],
+    ],
+  )
+  assert.equal(new Set(settled.map(({ id }) => id)).size, 2)
+})
+
+test('what could not be written while the attempt went on is said at its end', async () => {
+  const settled: Settlement[] = []
+  await partlyTaken((settlement) => {
+    if (settlement.keepClaim === true) throw new Error('no disk')
+    settled.push(settlement)
+  })
+  assert.deepEqual(settled.map(indexesOf), [[0, 1]])
 })

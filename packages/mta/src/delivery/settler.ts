@@ -11,13 +11,21 @@ import { type NoticePlan, type NoticeSettings, planNotices } from '../bounce/not
 import { type Notification, type NotifierOptions, notificationOf, sevenBitNotification } from '../bounce/notifier.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
-import type { Claim, ClaimToken, DeliveryMarks, NoticeToCome, Settlement, Spool } from '../spool/spool.ts'
+import type {
+  Claim,
+  ClaimToken,
+  DeliveryMarks,
+  NoticeToCome,
+  Settlement,
+  SettleOutcome,
+  Spool,
+} from '../spool/spool.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { DeliveryEvent, RecipientSummary, SettledClaim } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
-import { type ClaimOutcomes, claimOutcomes } from './settlement.ts'
+import { type ClaimOutcomes, claimOutcomes, isPlainDelivery, takenOutcomes } from './settlement.ts'
 
 export interface SettlerOptions {
   readonly spool: Pick<Spool, 'settle' | 'release'>
@@ -44,12 +52,20 @@ interface NoticedOutcomes extends ClaimOutcomes {
   readonly notice: Notice
 }
 
+/** Recipients, by index, whose delivery is written down while the attempt goes on. */
+interface Taken {
+  readonly asked: Set<number>
+  /** It is in the store or in the journal: the end of the attempt need not say it again. */
+  readonly written: Set<number>
+}
+
 /** Settles under way in one turn; the spool puts them into few commits. */
 const WINDOW = 100
 
 export class Settler {
   readonly #options: SettlerOptions
   readonly #underWay = new Set<Promise<void>>()
+  readonly #taken = new Map<ClaimToken, Taken>()
 
   constructor(options: SettlerOptions) {
     this.#options = options
@@ -62,13 +78,43 @@ export class Settler {
       leases.drop(progress.claim.token)
       return
     }
-    const settled = this.#settle(progress)
-      .catch((error: unknown) => this.#rejected(progress.claim, error))
-      .finally(() => {
+    this.#start(progress, async () => {
+      try {
+        await this.#settle(progress)
+      } finally {
         leases.drop(progress.claim.token)
-        this.#underWay.delete(settled)
-      })
+        this.#taken.delete(progress.claim.token)
+      }
+    })
+  }
+
+  /**
+   * A host has taken some recipients and the attempt goes on with the others, for minutes perhaps: what is written now
+   * is not sent again by whoever comes after a crash. Never throws.
+   */
+  settleTaken(progress: ClaimProgress): void {
+    if (!progress.abandoned) this.#start(progress, () => this.#settleTaken(progress))
+  }
+
+  #start({ claim }: ClaimProgress, step: () => Promise<void>): void {
+    const settled = step()
+      .catch((error: unknown) => this.#rejected(claim, error))
+      .finally(() => this.#underWay.delete(settled))
     this.#underWay.add(settled)
+  }
+
+  async #settleTaken(progress: ClaimProgress): Promise<void> {
+    const { claim } = progress
+    const taken = this.#taken.get(claim.token) ?? { asked: new Set(), written: new Set() }
+    this.#taken.set(claim.token, taken)
+    const outcomes = takenOutcomes(progress).filter(({ index }) => !taken.asked.has(index))
+    if (outcomes.length === 0) return
+    for (const { index } of outcomes) taken.asked.add(index)
+    const id = `${claim.token}/${claim.attempts + 1}/${taken.asked.size}`
+    const settlement: Settlement = { id, outcomes, enqueue: [], marks: {}, keepClaim: true }
+    const result = await this.#options.spool.settle(claim.token, settlement)
+    for (const { index } of outcomes) taken.written.add(index)
+    this.#unusual(claim, result)
   }
 
   /** Waits until there is room for more. */
@@ -103,7 +149,9 @@ export class Settler {
     const { notification, later, marks } = notice
     const enqueue = notification === undefined ? [] : [notification.message]
     const notices = later.length === 0 ? {} : { notices: later }
-    const settlement: Settlement = { id, outcomes, enqueue, ...notices, marks, ...waiting }
+    const written = this.#taken.get(claim.token)?.written
+    const unwritten = written === undefined ? outcomes : outcomes.filter(({ index }) => !written.has(index))
+    const settlement: Settlement = { id, outcomes: unwritten, enqueue, ...notices, marks, ...waiting }
     const result = await spool.settle(claim.token, settlement)
     const problem = shownProblem(outcomes)
     emit({
@@ -122,10 +170,7 @@ export class Settler {
         ...(waiting.quarantine === undefined ? {} : { quarantine: waiting.quarantine }),
       },
     })
-    if (result.kind !== 'settled') {
-      const detail = 'detail' in result ? result.detail : ''
-      emit({ event: 'settle-unusual', id: claim.id, lane: claim.lane, outcome: result.kind, detail })
-    }
+    this.#unusual(claim, result)
     for (const event of notice.events) emit(event)
     for (const outcome of outcomes) {
       if (outcome.kind === 'deferred') wake(outcome.lane ?? claim.lane, outcome.dueAt)
@@ -166,15 +211,16 @@ export class Settler {
     return { ...(notification === undefined ? {} : { notification }), later: plan.later, marks, events }
   }
 
+  #unusual({ id, lane }: Claim, result: SettleOutcome): void {
+    if (result.kind === 'settled') return
+    const detail = 'detail' in result ? result.detail : ''
+    this.#options.emit({ event: 'settle-unusual', id, lane, outcome: result.kind, detail })
+  }
+
   #rejected(claim: Claim, error: unknown): void {
     const detail = detailOf(error)
     this.#options.emit({ event: 'settle-unusual', id: claim.id, lane: claim.lane, outcome: 'rejected', detail })
   }
-}
-
-/** Nearly all mail: nobody is told. */
-function isPlainDelivery(outcome: RecipientOutcome): boolean {
-  return outcome.kind === 'delivered' && outcome.withoutDsn !== true
 }
 
 function untold({ id }: Claim, plan: NoticePlan): readonly BounceEvent[] {

@@ -37,6 +37,8 @@ export interface TransactionsOptions {
   readonly stopped: () => boolean
   /** Every recipient of this claim is settled, or it was set aside or lost. */
   readonly onDone: (progress: ClaimProgress) => void
+  /** The host has taken it for some recipients, and others are still open. */
+  readonly onTaken: (progress: ClaimProgress) => void
   readonly onTransaction: (record: TransactionRecord) => void
   /** The turn is being stopped, and one more message is not carried any more. */
   readonly onStopped: () => void
@@ -209,6 +211,7 @@ function applyRecipients(progress: ClaimProgress, results: readonly RecipientRes
   const tooMany = results.some(({ kind }) => kind === 'too-many-recipients')
   for (const { kind, index } of results) if (kind !== 'too-many-recipients') progress.asked(index)
   if (accepted) run.accepted += 1
+  if (accepted && !progress.isDone) run.options.onTaken(progress)
   if (progress.isDone) run.options.onDone(progress)
   // SMTP-29: the rest goes into a further transaction now, as long as each takes some; RFC 9422: so do those beyond a limit.
   else if (progress.unasked.length > 0 && (accepted || !tooMany)) run.queue.unshift(progress)

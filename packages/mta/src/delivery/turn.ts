@@ -36,7 +36,7 @@ export interface TurnWorld {
   readonly leases: LeaseKeeper
   readonly settler: SettlerOptions
   readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'dial' | 'reports' | 'connectionsMax'>
-  readonly transactions: Omit<AttemptOptions['transactions'], 'onDone' | 'onStopped'>
+  readonly transactions: Omit<AttemptOptions['transactions'], 'onDone' | 'onTaken' | 'onStopped'>
   /** Absent: no address is suppressed. */
   readonly suppressed: SuppressedOptions['find'] | undefined
   readonly leaseMs: number
@@ -374,7 +374,10 @@ function attemptOptions(state: TurnState, message: MessageTls, done: Done): Atte
     signal: context.signal,
     using,
     right,
-    transactions: { ...world.transactions, onDone: done, onStopped: () => state.handOver() },
+    transactions: {
+      ...{ ...world.transactions, onDone: done, onStopped: () => state.handOver() },
+      onTaken: (progress) => state.settler.settleTaken(progress),
+    },
     emit: world.emit,
     monotonic: world.monotonic,
     onAnswer: () => {
