@@ -1,2 +1,2 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 return redis.call('ZRANGE', DAYS, 0, -1)

@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- ARGV: batch, then day and domain of each. Answers `repeated`, or of each `closed`, the sum with its version, or false.
 if redis.call('ZSCORE', BATCHES, ARGV[1]) then return 'repeated' end
 local found = {}

@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- ARGV: day, the domain after which to begin (empty: the first), limit. Answers of each: domain, due time or false, fields.
 local day = ARGV[1]
 local after = ARGV[2] == '' and '-' or '(' .. ARGV[2]
