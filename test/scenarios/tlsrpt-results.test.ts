@@ -60,6 +60,15 @@ describe('RPT-39: starttls-not-supported', () => {
     group('the reply to STARTTLS is its reason', { ...WITHOUT_DANE, policy: ENFORCE, host: REFUSED }, [
       'sts: 1 failed (starttls-not-supported: 454)',
     ]),
+    group(
+      'also one that ends the session',
+      {
+        ...WITHOUT_DANE,
+        policy: ENFORCE,
+        host: { script: { STARTTLS: { reply: '421 4.3.2 later', after: 'close' } } },
+      },
+      ['sts: 1 failed (starttls-not-supported: 421)'],
+    ),
   ]) {
     test(row.what, async () => {
       covers('RPT-39', { observe: 'smtp' })
