@@ -2,6 +2,7 @@
  * The queue as people like to read it: tables of messages, one message in full, totals. Pure.
  */
 
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { foreignText } from '../observability/log-line.ts'
 import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
@@ -40,13 +41,18 @@ function listRow(entry: QueueEntry, delivery: QueueDelivery, now: number): reado
     entry.id,
     formatAge(now - entry.receivedAt),
     formatBytes(entry.envelope.size),
-    delivery.state,
-    String(delivery.attempts),
+    isNotice(delivery) ? 'to report' : delivery.state,
+    isNotice(delivery) ? '-' : String(delivery.attempts),
     nextTry(delivery, now),
     formatReversePath(entry.envelope.reversePath) || '<>',
     first === undefined ? '' : `${formatAddress(first.address)}${more}`,
     lastProblem(delivery),
   ]
+}
+
+/** No mail, but what its sender is still to be told. */
+function isNotice({ lane, state }: QueueDelivery): boolean {
+  return lane === NOTICE_LANE && state === 'queued'
 }
 
 function nextTry({ state, dueAt }: QueueDelivery, now: number): string {
@@ -102,10 +108,13 @@ function originText({ envelope: { origin } }: QueueEntry): string {
 
 function deliveryText(delivery: QueueDelivery, now: number): string {
   const { lane, state, stateReason, attempts, dueAt } = delivery
+  const recipients = delivery.recipients.map((recipient) => recipientText(recipient)).join('')
+  if (isNotice(delivery))
+    return `\nLane ${lane}: the sender is told ${nextTry(delivery, now)} (${isoTime(dueAt)})\n${recipients}`
   const reason = stateReason === undefined ? '' : ` (${foreignText(stateReason)})`
   const due = state === 'queued' ? `, next try ${nextTry(delivery, now)} (${isoTime(dueAt)})` : ''
   const head = `\nLane ${lane}: ${state}${reason}, ${attempts} ${attempts === 1 ? 'try' : 'tries'}${due}\n`
-  return head + delivery.recipients.map((recipient) => recipientText(recipient)).join('')
+  return head + recipients
 }
 
 function recipientText(recipient: QueueRecipient): string {
