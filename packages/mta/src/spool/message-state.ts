@@ -166,7 +166,9 @@ export function orderDelivery(
  * That mail has failed or was passed on stays to be told, also of a message that is held or taken back. That it is
  * delayed is of no interest then, and not told because it is tried once more.
  */
-function isUnmoved({ state, recipients }: SpooledDelivery, { kind }: QueueAction): boolean {
+function isUnmoved({ state, recipients }: SpooledDelivery, action: QueueAction): boolean {
+  if (action.kind === 'hold' && action.withNotices === true) return false
+  const { kind } = action
   const told = recipients.filter((one) => one.state === 'to-report')
   if (state !== 'queued' || told.length === 0) return false
   if (told.every(isWaiting)) return kind === 'retry'
