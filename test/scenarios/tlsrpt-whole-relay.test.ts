@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { runHermetic } from '../lab/command-lab.ts'
+import { testEngine } from '../lab/engine-of-test.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { WholeRelay } from '../lab/whole-relay.ts'
 
@@ -79,22 +80,24 @@ test('what was counted is in the metrics within a second or two, and shown as a 
 
 test('after a stop in order nothing is lost, and the file is shown when no relay runs; after another stop it is said', async (t) => {
   const dataDir = await directory(t)
-  let file = ''
   {
     await using relay = await relayWith(t, ON, dataDir)
-    file = relay.file
     await deliver(relay)
     // At once: what was counted a moment ago is flushed by the stop.
     await relay.relay.stop('test')
     assert.deepEqual(relay.eventsOf('tlsrpt-results-lost'), [])
-    const shown = await runHermetic(file, 'tlsrpt', 'show', 'example.test', 'today')
-    assert.match(shown.out, /0 good, 1 failed/)
-    assert.match(shown.err, /^No relay runs; reading tlsrpt\.db/)
+    const shown = await runHermetic(relay.file, 'tlsrpt', 'show', 'example.test', 'today')
+    if (testEngine() === 'embedded') {
+      assert.match(shown.out, /0 good, 1 failed/)
+      assert.match(shown.err, /^No relay runs; reading tlsrpt\.db/)
+    } else assert.match(shown.err, /no relay runs/)
     assert.equal(existsSync(join(dataDir, 'tlsrpt.counting')), false)
   }
   await writeFile(join(dataDir, 'tlsrpt.counting'), '')
   await using relay = await relayWith(t, ON, dataDir)
   assert.equal(relay.eventsOf('tlsrpt-second-lost').length, 1)
+  const shown = await runHermetic(relay.file, 'tlsrpt', 'show', 'example.test', 'today')
+  assert.match(shown.out, /0 good, 1 failed/)
 })
 
 test('with reports off nobody is asked for a record, and nothing is kept', async (t) => {
