@@ -1,6 +1,7 @@
 /** RFC 6376: notifications are signed wherever they are made: with a settlement, for many lanes, or beside a suspect in a child process. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NOTICE_LANE } from '../../packages/mta/src/bounce/notice-lane.ts'
 import { defaultNoticeSettings } from '../../packages/mta/src/bounce/notice-plan.ts'
 import { retrySuspects } from '../../packages/mta/src/delivery/suspect-retry.ts'
 import { messageSigner, signWhole } from '../../packages/mta/src/signing/dkim.ts'
@@ -39,6 +40,40 @@ test('one that is made in the child process that delivers a suspect', async () =
   await retrySuspects({ suspects: spool.suspects, spool, delivery, setAsideAfterDeaths: 1, signal })
   assert.deepEqual(await verified(await onlyNotification(world), [KEY]), SIGNED)
   assert.equal(world.eventsOf('dsn-queued')[0]?.dkim?.kind, 'signed')
+})
+
+test('those of two lanes that are made in such children', async () => {
+  await using world = await start({
+    faultySpool: (spool) => ({
+      claim: async (lane, options) => (lane === NOTICE_LANE ? [] : await spool.claim(lane, options)),
+      renew: (tokens, leaseMs) => spool.renew(tokens, leaseMs),
+      settle: (token, settlement) => spool.settle(token, settlement),
+      release: (tokens) => spool.release(tokens),
+      open: (id) => spool.open(id),
+      admin: spool.admin,
+    }),
+  })
+  const { spool, deliveryOptions: delivery } = world
+  const id = await world.submit({ to: ['bob@d0.test', 'bob@d1.test'] })
+  await world.settled(id, 2)
+  await spool.admin.change([id], { kind: 'retry' })
+  let suspected = true
+  await retrySuspects({
+    suspects: {
+      list: () => (suspected ? [{ id, deaths: 1 }] : []),
+      claim: (one, options) => spool.suspects.claim(one, options),
+      clear: async () => {
+        suspected = false
+      },
+      quarantine: (one, reason) => spool.suspects.quarantine(one, reason),
+    },
+    ...{ spool, delivery, setAsideAfterDeaths: 1, signal: new AbortController().signal },
+  })
+  // Each delivery of a suspect is tried in a child of its own, and so tells of its own lane.
+  for (const { message, perRecipient } of await notifications(world, 2)) {
+    assert.equal(perRecipient.length, 1)
+    assert.deepEqual(await verified(message.content, [KEY]), SIGNED)
+  }
 })
 
 for (const [what, to] of [
