@@ -67,6 +67,18 @@ for (const [answer, wish] of [
   })
 }
 
+test('a lookup that breaks is one that failed', async () => {
+  const answered: ReportWish[] = []
+  const wishes = new ReportWishes({
+    lookUp: () => Promise.reject(new Error('a defect')),
+    onAnswer: (_, wish) => void answered.push(wish),
+    monotonic: () => 0,
+  })
+  assert.equal(wishes.of(A), 'asking')
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual([answered, wishes.of(A)], [['wanted'], 'wanted'])
+})
+
 test('RPT-13: answers are remembered for an hour, an absence as well, and asked again while the old one still counts', async () => {
   const bed = new Bed()
   bed.answer = NONE

@@ -12,7 +12,6 @@ import type { RecordLookup } from './record-lookup.ts'
 export type ReportWish = 'wanted' | 'unwanted' | 'asking'
 
 export interface ReportWishesOptions {
-  /** Never rejects. */
   readonly lookUp: (policyDomain: DomainName) => Promise<RecordLookup>
   /** After `asking`: what it came to. */
   readonly onAnswer: (policyDomain: DomainName, wish: 'wanted' | 'unwanted') => void
@@ -28,6 +27,9 @@ const REMEMBERED_MAX = 200_000
 const AT_ONCE_MAX = 16
 /** Beyond, a domain counts as one of which nothing is known. */
 const WAITING_MAX = 10_000
+
+/** Nothing that DNS says makes a lookup reject; a defect of ours must not end the relay, nor lose results. */
+const DEFECT: RecordLookup = { kind: 'failure', reason: { kind: 'network', code: 'DEFECT' } }
 
 interface Known {
   readonly wish: 'wanted' | 'unwanted'
@@ -73,7 +75,8 @@ export class ReportWishes {
       if (this.#asking.size >= AT_ONCE_MAX) return
       this.#waiting.delete(policyDomain)
       this.#asking.add(policyDomain)
-      void this.#options.lookUp(policyDomain).then((answer) => this.#answered(policyDomain, answer))
+      const answered = (answer: RecordLookup): void => this.#answered(policyDomain, answer)
+      this.#options.lookUp(policyDomain).then(answered, () => answered(DEFECT))
     }
   }
 

@@ -24,7 +24,6 @@ import { dayEndsAt, dayStartsAt, type UtcDay, utcDayOf } from './utc-day.ts'
 
 export interface SessionCounterOptions {
   readonly store: Pick<ResultStore, 'addBatch'>
-  /** Never rejects. */
   readonly lookUp: (policyDomain: DomainName) => Promise<RecordLookup>
   /** UTC milliseconds. */
   readonly now: () => number
