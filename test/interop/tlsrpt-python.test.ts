@@ -3,7 +3,6 @@
  * and json modules read the report. None of them knows anything of our code (RFC 8460 §5.3, RFC 6376).
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { createReportSigner } from '../../packages/mta/src/reporting/report-signer.ts'
@@ -16,46 +15,7 @@ import { parseRua } from '../../packages/reporter/src/rua.ts'
 import { renderClaim, storedReport } from '../../packages/reporter/src/stored-report.ts'
 import { mergeTallies, sessionTally } from '../../packages/reporter/src/tally.ts'
 import { covers } from '../conformance/covers.ts'
-
-const READER = `
-import sys, json, gzip, base64, email, email.policy, dkim
-task = json.load(sys.stdin)
-octets = base64.b64decode(task['message'])
-message = email.message_from_bytes(octets, policy=email.policy.default)
-def defects(part):
-    found = [type(d).__name__ for d in part.defects]
-    for name, value in part.items():
-        found += [name + ': ' + type(d).__name__ for d in getattr(value, 'defects', [])]
-    return found
-first, second = message.iter_parts()
-try:
-    verified = dkim.DKIM(octets).verify(dnsfunc=lambda name, timeout=5: task['record'].encode())
-except dkim.DKIMException:
-    verified = False
-print(json.dumps({
-    'verified': verified,
-    'defects': [d for p in message.walk() for d in defects(p)],
-    'header': {name.lower(): str(value) for name, value in message.items()},
-    'reportType': message['Content-Type'].params.get('report-type'),
-    'types': [first.get_content_type(), second.get_content_type()],
-    'disposition': second.get_content_disposition(),
-    'fileName': second.get_filename(),
-    'text': first.get_content(),
-    'report': json.loads(gzip.decompress(second.get_payload(decode=True))),
-}))
-`
-
-interface Reading {
-  readonly verified: boolean
-  readonly defects: readonly string[]
-  readonly header: Readonly<Record<string, string>>
-  readonly reportType: string
-  readonly types: readonly string[]
-  readonly disposition: string
-  readonly fileName: string
-  readonly text: string
-  readonly report: Readonly<Record<string, unknown>>
-}
+import { readByPython as read } from './python-report-reader.ts'
 
 const KEY = identity({ domain: SUBMITTER, selector: 'tlsrpt' })
 
@@ -72,13 +32,6 @@ async function signedMail(): Promise<Buffer> {
   const stored = storedReport(about, rendered, ORIGIN.storeId)
   const { bytes } = reportMessage({ ...stored, ...rendered, target: target.value })
   return Buffer.from(await createReportSigner([KEY]).sign(bytes, rendered.madeAt))
-}
-
-function read(message: Buffer, record: string): Reading {
-  const input = JSON.stringify({ message: message.toString('base64'), record })
-  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', READER], { input, encoding: 'utf8' })
-  assert.equal(status, 0, stderr)
-  return JSON.parse(stdout)
 }
 
 describe('a report mail in the eyes of Python', () => {
