@@ -48,7 +48,7 @@ describe('the command line', () => {
     [['__proto__'], 'hermetic: __proto__ is not a verb; hermetic --help lists the verbs'],
     [['check-config', '--confg', 'x'], 'hermetic check-config: unknown option --confg; did you mean --config?'],
     [['check-config', 'x'], 'hermetic check-config: too many words: x'],
-    [['queue'], 'hermetic queue: write one of: list, show, retry, hold, release, cancel, summary'],
+    [['queue'], 'hermetic queue: write one of: list, show, retry, hold, release, cancel, summary, export, import, rebuild'],
     [['queue', 'retyr'], 'hermetic queue: queue retyr does not exist; did you mean retry?'],
     [['queue', 'show'], 'hermetic queue: queue ids missing'],
     [['queue', 'show', 'x'], 'hermetic queue: "x" is not a queue id; hermetic queue list shows them'],
