@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { SessionResult } from '@hermetic/policy'
+import fc from 'fast-check'
 import { covers } from '../../../test/conformance/covers.ts'
 import { openSqliteResultStore, type SqliteResultStore } from './adapters/sqlite-result-store.ts'
 import type { ReportCountingEvent } from './counting-events.ts'
@@ -166,6 +167,51 @@ describe('the flush', () => {
     assert.deepEqual(
       bed.events.map(({ event }) => event),
       ['tlsrpt-store-failed', 'tlsrpt-store-recovered', 'tlsrpt-results-stored'],
+    )
+  })
+
+  test('whatever the store loses, before or behind its commit, each session counts once', async (t) => {
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant('count' as const),
+        domain: fc.nat({ max: 2 }),
+        result: fc.constantFrom(SUCCESS, FAILED),
+      }),
+      fc.record({ kind: fc.constant('flush' as const) }),
+    )
+    const fault = fc.constantFrom('none', 'before', 'behind')
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.array(fault, { maxLength: 12 }), async (steps, faults) => {
+        const waiting = [...faults]
+        const bed = bedFor(t, {
+          between: (store) => ({
+            addBatch: async (id, tallies) => {
+              const now = waiting.shift()
+              if (now === 'before') throw new ResultStoreUnavailable('before')
+              const outcome = await store.addBatch(id, tallies)
+              if (now === 'behind') throw new ResultStoreUnavailable('behind')
+              return outcome
+            },
+          }),
+        })
+        run += 1
+        const wanted = new Map<string, [number, number]>()
+        for (const one of steps) {
+          if (one.kind === 'flush') await bed.counter.flush()
+          else {
+            const policyDomain = domain(`r${run}-${one.domain}.test`)
+            bed.counter.count({ policyDomain, results: [one.result] })
+            const [good, failed] = wanted.get(policyDomain) ?? [0, 0]
+            wanted.set(policyDomain, one.result === SUCCESS ? [good + 1, failed] : [good, failed + 1])
+            await answered()
+          }
+        }
+        while (waiting.length > 0) await bed.counter.flush().then(() => waiting.shift())
+        await bed.counter.close()
+        for (const [name, sums] of wanted) assert.deepEqual(await bed.totals(DAY, domain(name)), sums)
+      }),
+      { numRuns: 25 },
     )
   })
 
