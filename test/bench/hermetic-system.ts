@@ -6,24 +6,53 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addCredential } from '../interop/relay-instance.ts'
+import { startRedis } from '../lab/redis-server.ts'
 import { NETWORK, PEER_ADDRESS, SYSTEM_ADDRESS } from './network.ts'
 import { DOMAIN, enterSystem, type SystemOptions, type SystemUnderTest } from './system.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
-const PLAIN_PORT = 2625
-const SECURED_PORT = 2587
-const METRICS_PORT = 9125
+/** Both engines run side by side. */
+const PORTS = {
+  hermetic: { plain: 2625, secured: 2587, metrics: 9125 },
+  'hermetic-redis': { plain: 2626, secured: 2588, metrics: 9126 },
+}
 const USERNAME = 'bench'
 const START_TIMEOUT_MS = 20_000
 /** Of what it says to people on standard error: shown when it does not start. */
 const WORDS_KEPT = 4096
 const STOP_TIMEOUT_MS = 40_000
 
-export async function startHermetic(options: SystemOptions): Promise<SystemUnderTest> {
-  const dir = `${options.dir}/hermetic`
+type Name = keyof typeof PORTS
+
+export function startHermetic(options: SystemOptions): Promise<SystemUnderTest> {
+  return started(options, 'hermetic', [])
+}
+
+/** On a redis-server of its own, as durable as it can be; both in one CPU account. */
+export async function startHermeticOnRedis(options: SystemOptions): Promise<SystemUnderTest> {
+  const redis = await startRedis({ wrap: options.cpu.wrap })
+  const queue = [
+    '[queue]',
+    'engine = "redis"',
+    `redis_url = "${redis.socket}"`,
+    `content_dir = "${options.dir}/hermetic-redis/content"`,
+  ]
+  const system = await started(options, 'hermetic-redis', queue)
+  return {
+    ...system,
+    settings: [...system.settings, '# redis-server: appendonly yes, appendfsync always, on a unix socket'],
+    stop: async () => {
+      await system.stop()
+      await redis[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function started(options: SystemOptions, name: Name, queue: readonly string[]): Promise<SystemUnderTest> {
+  const dir = `${options.dir}/${name}`
   await mkdir(dir, { recursive: true })
   const configFile = `${dir}/hermetic.toml`
-  const settings = configuration(options, dir)
+  const settings = configuration(options, { dir, name, queue })
   await writeFile(configFile, settings.join('\n'))
   const secret = await addCredential(dir, USERNAME)
   const enter = enterSystem(options)
@@ -33,15 +62,15 @@ export async function startHermetic(options: SystemOptions): Promise<SystemUnder
   child.stderr.on('data', (chunk: Buffer) => {
     words = (words + chunk.toString('utf8')).slice(-WORDS_KEPT)
   })
-  await untilReady(options, child).catch((error: unknown) => {
+  await untilReady(options, { child, port: PORTS[name].plain }).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${words}`)
   })
   return {
-    name: 'hermetic',
+    name,
     recipientDomain: DOMAIN,
     version: `Hermetic ${revision()} on Node.js ${nodeVersion()}`,
-    plainPort: PLAIN_PORT,
-    securedPort: SECURED_PORT,
+    plainPort: PORTS[name].plain,
+    securedPort: PORTS[name].secured,
     credential: { username: USERNAME, secret },
     cpu: options.cpu,
     settings: settings.filter((line) => !line.includes(options.dir)),
@@ -49,15 +78,19 @@ export async function startHermetic(options: SystemOptions): Promise<SystemUnder
   }
 }
 
-function configuration({ scenario, certFile, keyFile, caFile }: SystemOptions, dir: string): readonly string[] {
+function configuration(
+  { scenario, certFile, keyFile, caFile }: SystemOptions,
+  { dir, name, queue }: { readonly dir: string; readonly name: Name; readonly queue: readonly string[] },
+): readonly string[] {
   return [
     'hostname = "hermetic.bench.test"',
     `data_dir = "${dir}/data"`,
     'postmaster = "postmaster@bench.test"',
+    ...queue,
     '[[listener]]',
     'kind = "submission"',
     `address = "${SYSTEM_ADDRESS}"`,
-    `port = ${PLAIN_PORT}`,
+    `port = ${PORTS[name].plain}`,
     'tls = "none"',
     `cert_file = "${certFile}"`,
     `key_file = "${keyFile}"`,
@@ -66,7 +99,7 @@ function configuration({ scenario, certFile, keyFile, caFile }: SystemOptions, d
     '[[listener]]',
     'kind = "submission"',
     `address = "${SYSTEM_ADDRESS}"`,
-    `port = ${SECURED_PORT}`,
+    `port = ${PORTS[name].secured}`,
     'tls = "starttls"',
     'require_auth = true',
     `cert_file = "${certFile}"`,
@@ -83,17 +116,20 @@ function configuration({ scenario, certFile, keyFile, caFile }: SystemOptions, d
     `smtp_networks = ["${NETWORK}"]`,
     `https_networks = ["${NETWORK}"]`,
     '[metrics]',
-    `listen = "127.0.0.1:${METRICS_PORT}"`,
+    `listen = "127.0.0.1:${PORTS[name].metrics}"`,
     '',
   ]
 }
 
-async function untilReady(options: SystemOptions, child: ChildProcess): Promise<void> {
+async function untilReady(
+  options: SystemOptions,
+  { child, port }: { readonly child: ChildProcess; readonly port: number },
+): Promise<void> {
   const [file = 'ip', ...args] = [
     ...options.network.inSystem,
     'sh',
     '-c',
-    `cat < /dev/null > /dev/tcp/${SYSTEM_ADDRESS}/${PLAIN_PORT}`,
+    `cat < /dev/null > /dev/tcp/${SYSTEM_ADDRESS}/${port}`,
   ]
   args.splice(args.indexOf('sh'), 1, 'bash')
   const until = performance.now() + START_TIMEOUT_MS

@@ -1,5 +1,6 @@
 /**
- * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--policies] [--only postfix|hermetic] [--write]`
+ * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--policies] [--redis]
+ *  [--only postfix|hermetic|hermetic-redis] [--write]`
  *
  * Compares the relay with a tuned Postfix on this machine. Needs root, Linux, iproute2, Postfix and
  * sasl2-bin (Debian: `apt-get install postfix sasl2-bin`).
@@ -10,7 +11,7 @@
  * their default durability. Trials alternate, Postfix first in odd rounds, so that drift of the machine hits both.
  * A trial of a fifth of the messages warms each system up. With `--policies` each system also sends to a domain that
  * enforces MTA-STS, in the same rounds (`-sts`): the relay by its own means, Postfix by a table that already knows the
- * policy. Numbers are medians over the rounds:
+ * policy. `--redis` adds the relay on Redis (a log that is synced at every write), in the same rounds. Numbers are medians over the rounds:
  *
  *   msg/s          messages ÷ (first submit → last arrival in the sink)
  *   accepted/s     messages ÷ (first submit → last 250 of the system)
@@ -30,7 +31,7 @@ import { createAuthority } from '../lab/ca.ts'
 import { policyText } from '../lab/sts-world.ts'
 import { BenchChild } from './child.ts'
 import { createCpuAccount } from './cpu-account.ts'
-import { startHermetic } from './hermetic-system.ts'
+import { startHermetic, startHermeticOnRedis } from './hermetic-system.ts'
 import { type BenchNetwork, createNetwork, PEER_ADDRESS } from './network.ts'
 import type { PoliciesServed, PolicyHostFile } from './policy-hosts.ts'
 import { startPostfix } from './postfix-system.ts'
@@ -63,6 +64,7 @@ interface Options {
   readonly small: boolean
   readonly pipelining: boolean
   readonly policies: boolean
+  readonly redis: boolean
   readonly only: string | undefined
   readonly write: boolean
 }
@@ -102,6 +104,7 @@ function readOptions(): Options {
       small: { type: 'boolean', default: false },
       pipelining: { type: 'boolean', default: false },
       policies: { type: 'boolean', default: false },
+      redis: { type: 'boolean', default: false },
       only: { type: 'string' },
       write: { type: 'boolean' },
     },
@@ -112,6 +115,7 @@ function readOptions(): Options {
     small: values.small,
     pipelining: values.pipelining,
     policies: values.policies,
+    redis: values.redis,
     only: values.only,
     // A part of the bench must not stand in the place of the whole.
     write: values.write ?? (!values.small && values.only === undefined && values.scenario === undefined),
@@ -191,7 +195,9 @@ async function runScenario(
       system.cpu.remove()
     }
     await Promise.all(
-      ['postfix', 'hermetic'].map((name) => rm(`${bench.dir}/${name}`, { recursive: true, force: true })),
+      ['postfix', 'hermetic', 'hermetic-redis'].map((name) =>
+        rm(`${bench.dir}/${name}`, { recursive: true, force: true }),
+      ),
     )
   }
 }
@@ -201,7 +207,9 @@ async function startSystems(bench: Bench, scenario: Scenario): Promise<readonly 
   for (const [name, start] of [
     ['postfix', startPostfix],
     ['hermetic', startHermetic],
+    ['hermetic-redis', startHermeticOnRedis],
   ] as const) {
+    if (name === 'hermetic-redis' && !bench.options.redis) continue
     if (bench.options.only !== undefined && bench.options.only !== name) continue
     const cpu = createCpuAccount(name)
     cleanups.push(() => cpu.remove())

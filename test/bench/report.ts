@@ -41,10 +41,12 @@ export function resultRows(results: readonly ScenarioResult[]): readonly (readon
   return [COLUMNS, ...results.flatMap((result) => systemsOf(result).map((system) => row(result, system)))]
 }
 
-/** The relay beside Postfix, both bound by a policy or neither; and what the policy costs each of them. */
+/** The relay beside Postfix, both bound by a policy or neither; its engines; and what the policy costs each. */
 const COMPARISONS: readonly (readonly [SystemName, SystemName])[] = [
   ['hermetic', 'postfix'],
   ['hermetic-sts', 'postfix-sts'],
+  ['hermetic-redis', 'postfix'],
+  ['hermetic-redis', 'hermetic'],
   ['hermetic-sts', 'hermetic'],
   ['postfix-sts', 'postfix'],
 ]

@@ -6,7 +6,10 @@ import type { CpuAccount } from './cpu-account.ts'
 import type { BenchNetwork } from './network.ts'
 import type { Scenario } from './scenarios.ts'
 
-export type SystemName = 'postfix' | 'hermetic' | 'postfix-sts' | 'hermetic-sts'
+/** `hermetic-redis`: the relay on the Redis engine. */
+type Program = 'postfix' | 'hermetic' | 'hermetic-redis'
+
+export type SystemName = Program | `${Program}-sts`
 
 export interface SystemUnderTest {
   /** `-sts`: the same program, sending to the domain that has a policy. */
@@ -42,8 +45,9 @@ export const POLICY_DOMAIN = 'sts.test'
 
 /** The same system, sending to the domain with the policy; who stops the one stops the other. */
 export function towardsPolicyDomain(system: SystemUnderTest): SystemUnderTest {
-  const name = system.name === 'postfix' ? 'postfix-sts' : 'hermetic-sts'
-  return { ...system, name, recipientDomain: POLICY_DOMAIN, stop: async () => undefined }
+  const { name } = system
+  if (name.endsWith('-sts')) return system
+  return { ...system, name: `${name as Program}-sts`, recipientDomain: POLICY_DOMAIN, stop: async () => undefined }
 }
 
 /** Enters the namespace with a resolv.conf of its own; `ip netns exec` has a private mount namespace. */

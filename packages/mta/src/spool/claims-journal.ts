@@ -3,7 +3,7 @@
  * written without a sync, because a killed process loses nothing that the kernel has. The file's absence is the
  * mark of a clean stop. It never quarantines; it only names suspects.
  */
-import { closeSync, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { FILE_MODE, isErrno } from './durable-file.ts'
 import { parseQueueId, type QueueId } from './queue-id.ts'
 
@@ -70,7 +70,8 @@ export class ClaimsJournal {
   /** The clean-shutdown mark. */
   closeClean(): void {
     closeSync(this.#file)
-    unlinkSync(this.#path)
+    // Whoever took the data_dir away meanwhile shall not keep the process from ending.
+    rmSync(this.#path, { force: true })
   }
 
   #rewrite(): void {
