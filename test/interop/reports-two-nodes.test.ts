@@ -51,4 +51,12 @@ describe('several nodes', () => {
       assert.equal(unfinished, 0)
     })
   }
+
+  test('RPT-102: killed when the shared queue has the mail and nobody knows: it is there once', async (t) => {
+    covers('RPT-102', { observe: 'store' })
+    const mails = await world.killedWhenQueued(redis.socket, await emptyStore(), 3)
+    const recipients = mails.map(({ recipient }) => recipient)
+    assert.deepEqual(recipients.toSorted(), Array.from({ length: DOMAINS }, (_, at) => `d${at}`).toSorted())
+    t.diagnostic(`${mails.length} mails`)
+  })
 })

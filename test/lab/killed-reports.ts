@@ -96,9 +96,9 @@ export class KilledReports implements AsyncDisposable {
     await seedStore(store, this.#domains)
     const nodes = deaths.map((dieAt) => ({ dieAt, dataDir: mkdtempSync(join(tmpdir(), 'hermetic-node-')) }))
     try {
-      await Promise.all(nodes.map(({ dataDir, dieAt }) => this.#run(dataDir, 0, dieAt, redis)))
+      await Promise.all(nodes.map(({ dataDir, dieAt }) => this.#run(dataDir, 0, dieAt, { redis })))
       const living = nodes.filter(({ dieAt }) => dieAt === 0)
-      const ends = await Promise.all(living.map(({ dataDir }) => this.#run(dataDir, 1, 0, redis)))
+      const ends = await Promise.all(living.map(({ dataDir }) => this.#run(dataDir, 1, 0, { redis })))
       const bodies = this.#domains.map((domain) =>
         this.#endpoint.posted.filter(({ target }) => target === `/${domain}`).map(({ body }) => body),
       )
@@ -111,6 +111,34 @@ export class KilledReports implements AsyncDisposable {
       }
     } finally {
       for (const { dataDir } of nodes) rmSync(dataDir, { recursive: true, force: true })
+    }
+  }
+
+  /**
+   * Nodes that share the queue as well: the first dies each time when the queue has a mail and before it knows, then
+   * another takes over. Answers the recipients of all mails that were ever queued, with the hashes of their contents.
+   */
+  async killedWhenQueued(redis: string, store: ResultStore, deaths: number): Promise<ReportRunEnd['mails']> {
+    await seedStore(store, this.#domains)
+    const directory = mkdtempSync(join(tmpdir(), 'hermetic-nodes-'))
+    const node = (turn: number, dieQueued: boolean): Promise<ReportRunEnd | undefined> =>
+      this.#run(join(directory, `node-${turn}`), turn, 0, {
+        redis,
+        sharedContent: join(directory, 'content'),
+        dieQueued,
+      })
+    try {
+      for (let turn = 0; turn < deaths; turn += 1) {
+        assert.equal(await node(turn, true), undefined, `node ${turn} was killed`)
+      }
+      for (let turn = deaths; turn < RUNS_MAX + deaths; turn += 1) {
+        const end = await node(turn, false)
+        assert.ok(end !== undefined)
+        if (end.unfinished === 0) return end.mails
+      }
+      throw new assert.AssertionError({ message: 'reports are missing' })
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
     }
   }
 
@@ -157,14 +185,14 @@ export class KilledReports implements AsyncDisposable {
     dataDir: string,
     turn: number,
     death: number | 'before-the-answer',
-    redis?: string,
+    shared: Pick<ReportRunTask, 'redis' | 'sharedContent' | 'dieQueued'> = {},
   ): Promise<ReportRunEnd | undefined> {
     const { address, port } = this.#dns
     const task: ReportRunTask = {
       ...{ dataDir, dns: { address, port }, ca: this.#ca, pem: this.#pem },
       now: FIRST_RUN_AT + turn * BETWEEN_RUNS_MS,
       dieAt: death === 'before-the-answer' ? 0 : death,
-      ...(redis === undefined ? {} : { redis }),
+      ...shared,
     }
     const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#endpoint.answer = () => {

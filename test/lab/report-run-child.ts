@@ -4,7 +4,7 @@
  * the queue, as JSON.
  */
 import { createHash } from 'node:crypto'
-import { createStubResolver, GuardedHttps, judgeAddress, parseCidr } from '@hermetic/policy'
+import { createStubResolver, GuardedHttps, judgeAddress, parseCidr, type Result } from '@hermetic/policy'
 import {
   openSqliteResultStore,
   RedisResultStore,
@@ -19,8 +19,11 @@ import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/r
 import { createQueueMailer } from '../../packages/mta/src/reporting/queue-mailer.ts'
 import { createReportSigner } from '../../packages/mta/src/reporting/report-signer.ts'
 import { parseSigningKey } from '../../packages/mta/src/signing/signing-key.ts'
+import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
 import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
 import type { QueueId } from '../../packages/mta/src/spool/queue-id.ts'
+import type { AcceptOutcome, NewMessage } from '../../packages/mta/src/spool/spool.ts'
+import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
 import { domainName } from './policy-host-world.ts'
 
 export interface ReportRunTask {
@@ -34,6 +37,10 @@ export interface ReportRunTask {
   readonly dieAt: number
   /** Where results are shared with other runs; absent: in `dataDir`. */
   readonly redis?: string
+  /** The queue is shared there as well; its large contents are in this directory. */
+  readonly sharedContent?: string
+  /** Dies when the queue has a mail, and before anybody knows. */
+  readonly dieQueued?: boolean
 }
 
 export interface ReportRunEnd {
@@ -79,10 +86,7 @@ function steppingStore(store: ResultStore): ResultStore {
 
 const now = (): number => task.now
 const opened = await openStore()
-const spool = await openSqliteSpool({
-  ...{ dataDir: task.dataDir, maxBytes: 256 * 1024 * 1024, setAsideAfterDeaths: 2 },
-  emit: () => undefined,
-})
+const spool = await openQueue()
 const key = parseSigningKey(task.pem)
 const loopback = parseCidr('127.0.0.0/8')
 if (!spool.ok || !key.ok || !loopback.ok) throw new Error('the world of the test is not as it should be')
@@ -97,7 +101,7 @@ const signer = createReportSigner([
   { domain, selector: 's1', key: key.value, subdomains: false, header: 'relaxed', body: 'relaxed' },
 ])
 const mailer = createQueueMailer({
-  spool: { accept: stepping((message) => spool.value.accept(message)), health: () => spool.value.health() },
+  spool: { accept: stepping(queue), health: () => spool.value.health() },
   laneFor: (recipient) => laneFor(recipient, { port: 25, routes: routeTable([]) }),
   onQueued: () => undefined,
   now,
@@ -123,6 +127,28 @@ process.stdout.write(JSON.stringify(await ended(opened.store)))
 await spool.value.close()
 opened.close()
 resolver.close()
+
+function openQueue(): Promise<Result<StoredSpool, unknown>> {
+  const options = {
+    ...{ dataDir: task.dataDir, maxBytes: 256 * 1024 * 1024, setAsideAfterDeaths: 2 },
+    emit: () => undefined,
+  }
+  if (task.redis === undefined || task.sharedContent === undefined) return openSqliteSpool(options)
+  const shared = {
+    url: task.redis,
+    queue: 'reports-queue',
+    durability: 'strict',
+    contentDir: task.sharedContent,
+  } as const
+  return openRedisSpool({ ...options, ...shared })
+}
+
+async function queue(message: NewMessage): Promise<AcceptOutcome> {
+  if (!spool.ok) throw new Error('the queue is open')
+  const answer = await spool.value.accept(message)
+  if (task.dieQueued === true) process.kill(process.pid, 'SIGKILL')
+  return answer
+}
 
 async function openStore(): Promise<{ readonly store: ResultStore; close(): void }> {
   if (task.redis !== undefined) {
