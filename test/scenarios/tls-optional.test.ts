@@ -119,3 +119,13 @@ test('a session opened for such a message carries no other, and other sessions n
     [2, 3, 2],
   )
 })
+
+test('RTLS-11: a notification carries the field once at most, whatever the message has', async () => {
+  covers('RTLS-11', { observe: 'smtp' })
+  await using world = await startTaggedWorld({ host: { script: { RCPT: '550 5.1.1 unknown' } } })
+  const content = 'TLS-Required: No\r\nFrom: <alice@sender.test>\r\nSubject: lab\r\n\r\nHello\r\n'
+  await submitTagged(world, 'tls-optional', { content })
+  const [header = ''] = (await returned(world)).text.split('\r\n\r\n')
+  assert.match(header, /^Subject: /m)
+  assert.ok([...header.matchAll(/^TLS-Required:/gim)].length <= 1)
+})

@@ -48,8 +48,8 @@ describe('RFC 8460 §3, §5.3: the mail', () => {
     assert.equal(values('DKIM-Signature').length, 1, text)
   })
 
-  test('RPT-77, RPT-78, RPT-89: over TLS that works, tagged for the next hops, from a mailbox, for nobody to bounce to', async () => {
-    covers(['RPT-77', 'RPT-78', 'RPT-89'], { observe: 'smtp' })
+  test('RTLS-11, RPT-77, RPT-78, RPT-89: over TLS that works, tagged for the next hops, from a mailbox, for nobody to bounce to', async () => {
+    covers(['RTLS-11', 'RPT-77', 'RPT-78', 'RPT-89'], { observe: 'smtp' })
     const capabilities = ['PIPELINING', 'DSN', 'REQUIRETLS', 'ENHANCEDSTATUSCODES']
     await using world = await OwedReports.start({ published: TO_RCPT, mx: { capabilities } })
     await world.run()
