@@ -9,6 +9,7 @@ import {
   deferred,
   delivered,
   envelope,
+  LEASE_MS,
   lane,
   message,
   messageToMany,
@@ -145,6 +146,37 @@ export function adminContract(open: OpenSpool): void {
     assert.deepEqual(await list({ state: 'held', lane: lane(1) }), [])
     assert.deepEqual(await list({ state: 'queued', domain: '[192.0.2.2]' }), [both.id])
     assert.deepEqual(await list({ state: 'quarantined' }), [])
+  })
+
+  test('what is in delivery, held or waiting is found by lane and domain alike, a page at a time', async (t) => {
+    const spool = await new SpoolWorld(t, open).open()
+    const [out, held, waiting, both] = [
+      await accepted(spool, [1]),
+      await accepted(spool, [1]),
+      await accepted(spool, [1]),
+      await accepted(spool, [2, 1]),
+    ]
+    await accepted(spool, [2])
+    await order(spool, held.id, { kind: 'hold', reason: 'x' })
+    await spool.admin.change([out.id, waiting.id, both.id], { kind: 'retry' })
+    const [claim] = await spool.claim(lane(1), { limit: 1, leaseMs: LEASE_MS })
+    assert.ok(claim !== undefined)
+    const all = [out, held, waiting, both].map(({ id }) => id).sort()
+    for (const filter of [{ lane: lane(1) }, { domain: '[192.0.2.1]' }, { lane: lane(1), domain: '[192.0.2.1]' }]) {
+      const found: QueueId[] = []
+      for (let page = await spool.admin.list(filter, { limit: 3 }); page.length > 0; ) {
+        found.push(...page.map(({ id }) => id))
+        const after = found.at(-1)
+        page = await spool.admin.list(filter, after === undefined ? { limit: 3 } : { limit: 3, after })
+      }
+      assert.deepEqual(found, all)
+    }
+    const queued = await spool.admin.list({ lane: lane(1), state: 'queued' }, { limit: 9 })
+    assert.deepEqual(
+      queued.map(({ id }) => id),
+      all.filter((id) => id !== held.id),
+    )
+    assert.deepEqual(await spool.admin.list({ lane: lane(2), domain: '[192.0.2.1]' }, { limit: 9 }), [])
   })
 
   test('a rare message is found in a long queue while mail is served', async (t) => {

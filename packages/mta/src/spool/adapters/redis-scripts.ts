@@ -17,9 +17,11 @@ const NAMES = [
   'due-lanes',
   'enter',
   'entered-up-to',
+  'few',
   'known',
   'lapse',
   'list',
+  'list-these',
   'mend',
   'probe',
   'read',
@@ -38,12 +40,17 @@ export const REDIS_SCRIPTS: ReadonlyMap<RedisScriptName, Script> = readScripts()
 
 function readScripts(): ReadonlyMap<RedisScriptName, Script> {
   const prelude = readLua('prelude')
+  const match = readLua('match')
+  const shared = new Map<RedisScriptName, string>([
+    ['list', match],
+    ['list-these', match],
+    ['mend', readFileSync(FOUND_LUA, 'utf8')],
+  ])
   return new Map(
     NAMES.map((name) => {
       const text = readLua(name)
       const end = text.indexOf('\n') + 1
-      const shared = name === 'mend' ? `${prelude}${readFileSync(FOUND_LUA, 'utf8')}` : prelude
-      const whole = `${text.slice(0, end)}${shared}${text.slice(end)}`
+      const whole = `${text.slice(0, end)}${prelude}${shared.get(name) ?? ''}${text.slice(end)}`
       return [name, { text: whole, sha: createHash('sha1').update(whole).digest('hex') }]
     }),
   )

@@ -3,6 +3,7 @@
  * serves mail; so a long answer is not one moment's picture.
  */
 import type { LaneId } from '../../delivery/lane.ts'
+import { nullReversePath } from '../../smtp/mail-address.ts'
 import type { EntryRecord, StoreAsk, SummaryRecord } from '../store-protocol.ts'
 import { entryRecord, type RedisReply, stateLetter, texts } from './redis-records.ts'
 
@@ -10,26 +11,73 @@ import { entryRecord, type RedisReply, stateLetter, texts } from './redis-record
 const SLICE = 500
 const SUMMARY_LANES_MAX = 200
 
-type Walk = (name: 'list' | 'totals', ...args: readonly string[]) => Promise<RedisReply>
+/** Messages that sets lead to are looked up one by one; of more, the walk soon meets a page of matches. */
+const FEW = 5000
 
-export async function redisList(
-  run: Walk,
-  { filter, limit, after, senderOf }: StoreAsk<'list'> & { readonly senderOf: (envelope: string) => string },
-): Promise<readonly EntryRecord[]> {
-  const state = filter.state === undefined ? '' : stateLetter(filter.state)
-  const domain = filter.domain === undefined ? '' : ` ${filter.domain.toLowerCase()} `
+type Walk = (name: 'list' | 'list-these' | 'few' | 'totals', ...args: readonly string[]) => Promise<RedisReply>
+
+export interface RedisListAsk extends StoreAsk<'list'> {
+  readonly senderOf: (envelope: string) => string
+}
+
+export async function redisList(run: Walk, ask: RedisListAsk): Promise<readonly EntryRecord[]> {
+  const few = await fewMessages(run, ask)
+  return await (few === undefined ? walked(run, ask) : lookedUp(run, ask, few))
+}
+
+/** Undefined: the filter leads to nothing, or to too many. */
+async function fewMessages(run: Walk, { filter, after }: RedisListAsk): Promise<readonly string[] | undefined> {
+  const { lane, domain, state } = filter
+  // What is stopped has a set of its own, which is walked.
+  if ((lane === undefined && domain === undefined) || state === 'held' || state === 'quarantined') return undefined
+  const ids = await run('few', lane ?? '', domain?.toLowerCase() ?? '', String(FEW))
+  return Array.isArray(ids) ? texts(ids).filter((id) => id > after) : undefined
+}
+
+async function lookedUp(run: Walk, ask: RedisListAsk, ids: readonly string[]): Promise<readonly EntryRecord[]> {
   const entries: EntryRecord[] = []
-  for (let last: string = after, ended = false; !ended && entries.length < limit; ) {
-    // The sender is compared here, so a full slice may be needed for one entry.
-    const wanted = filter.sender === undefined ? limit - entries.length : SLICE
-    const args = [last, String(SLICE), String(wanted), filter.lane ?? '', state, domain]
+  for (let at = 0; at < ids.length && entries.length < ask.limit; at += SLICE) {
+    const some = ids.slice(at, at + SLICE)
+    const wanted = wantedOf(ask, entries.length)
+    const rows = await run('list-these', wanted, ...conditions(ask), String(some.length), ...some)
+    entries.push(...ofSender(arrayOf(rows), ask))
+  }
+  return entries.slice(0, ask.limit)
+}
+
+async function walked(run: Walk, ask: RedisListAsk): Promise<readonly EntryRecord[]> {
+  const entries: EntryRecord[] = []
+  for (let last: string = ask.after, ended = false; !ended && entries.length < ask.limit; ) {
+    const args = [last, String(SLICE), wantedOf(ask, entries.length), ...conditions(ask)]
     const [position, end, rows] = arrayOf(await run('list', ...args))
     last = String(position)
     ended = String(end) === '1'
-    const found = arrayOf(rows).map(entryRecord)
-    entries.push(...found.filter(({ envelope }) => filter.sender === undefined || senderOf(envelope) === filter.sender))
+    entries.push(...ofSender(arrayOf(rows), ask))
   }
-  return entries.slice(0, limit)
+  return entries.slice(0, ask.limit)
+}
+
+/** The sender is compared here, so a full slice may be needed for one entry. */
+function wantedOf({ filter, limit }: RedisListAsk, have: number): string {
+  return String(filter.sender === undefined ? limit - have : SLICE)
+}
+
+function conditions({ filter: { lane, state, domain, sender } }: RedisListAsk): readonly string[] {
+  return [
+    lane ?? '',
+    state === undefined ? '' : stateLetter(state),
+    domain === undefined ? '' : ` ${domain.toLowerCase()} `,
+    sender === undefined ? '' : inEnvelopeOf(sender),
+  ]
+}
+
+/** What the JSON of an envelope with this sender holds, and that of few others. */
+function inEnvelopeOf(sender: string): string {
+  return JSON.stringify(sender === '' ? nullReversePath : sender.slice(0, sender.lastIndexOf('@')))
+}
+
+function ofSender(rows: readonly RedisReply[], { filter: { sender }, senderOf }: RedisListAsk): readonly EntryRecord[] {
+  return rows.map(entryRecord).filter(({ envelope }) => sender === undefined || senderOf(envelope) === sender)
 }
 
 export async function redisTotals(run: Walk): Promise<SummaryRecord> {

@@ -7,6 +7,7 @@ import type { LaneId } from '../../delivery/lane.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { QueueFilter } from '../spool.ts'
 import type { EntryRecord, SummaryRecord } from '../store-protocol.ts'
+import { FewMessages } from './sqlite-few-messages.ts'
 import type { Leases } from './sqlite-leases.ts'
 import type { Ask } from './sqlite-protocol.ts'
 import { QUEUED, type Records, ROWS_PER_MESSAGE, SETTLED, stateCode } from './sqlite-records.ts'
@@ -14,8 +15,6 @@ import { QUEUED, type Records, ROWS_PER_MESSAGE, SETTLED, stateCode } from './sq
 /** Rows looked at before mail is served again: about two milliseconds. */
 const SLICE_ROWS = 1000
 const SUMMARY_LANES_MAX = 200
-/** So many stopped deliveries are sorted at once; of more, the walk over the queue meets enough. */
-const STOPPED_FEW = 5000
 const OF_MESSAGE = `d.row BETWEEN m.seq * ${ROWS_PER_MESSAGE} AND m.seq * ${ROWS_PER_MESSAGE} + ${ROWS_PER_MESSAGE - 1}`
 
 /** Yields between slices, returns the answer. */
@@ -27,12 +26,14 @@ export class QueueView {
   readonly #db: DatabaseSync
   readonly #records: Records
   readonly #leases: Leases
+  readonly #few: FewMessages
   readonly #message: StatementSync
 
   constructor(db: DatabaseSync, records: Records, leases: Leases) {
     this.#db = db
     this.#records = records
     this.#leases = leases
+    this.#few = new FewMessages(db)
     this.#message = db.prepare(
       `SELECT id, envelope, message_id_header AS messageIdHeader, received_at AS receivedAt, expires_at AS expiresAt, size
        FROM message WHERE id = ?`,
@@ -56,7 +57,7 @@ export class QueueView {
 
   *list({ filter, limit, after }: Ask<'list'>): Sliced<readonly EntryRecord[]> {
     const entries: EntryRecord[] = []
-    const { sql, values, slice } = candidates(filter, { limit, few: this.#areFew(filter) })
+    const { sql, values, slice } = candidates(filter, { limit, few: this.#few.of(filter) })
     const walk = this.#db.prepare(sql)
     let last: string = after
     for (;;) {
@@ -70,13 +71,6 @@ export class QueueView {
       if (rows.length < slice) return entries
       yield
     }
-  }
-
-  /** Whether an index leads to a few stopped deliveries, or the walk over the queue finds them soon enough. */
-  #areFew({ state }: QueueFilter): boolean {
-    if (state !== 'held' && state !== 'quarantined') return false
-    const sql = `SELECT 1 FROM delivery INDEXED BY delivery_stopped WHERE state = ? AND state IN (1, 2) LIMIT ?`
-    return this.#db.prepare(sql).all(stateCode(state), STOPPED_FEW + 1).length <= STOPPED_FEW
   }
 
   *summary(): Sliced<SummaryRecord> {
@@ -118,7 +112,7 @@ export class QueueView {
 /** The walk over messages in the order of their ids, each with whether it matches. */
 function candidates(
   filter: QueueFilter,
-  { limit, few }: { limit: number; few: boolean },
+  { limit, few }: { limit: number; few: readonly number[] | undefined },
 ): { sql: string; values: SQLInputValue[]; slice: number } {
   const wanted: [string, SQLInputValue][] = []
   if (filter.lane !== undefined) wanted.push(['d.lane = ?', filter.lane])
@@ -136,8 +130,8 @@ function candidates(
     values.push(filter.sender)
   }
   const matches = conditions.length === 0 ? '1' : conditions.join(' AND ')
-  const stopped = `SELECT DISTINCT row / ${ROWS_PER_MESSAGE} AS seq FROM delivery INDEXED BY delivery_stopped WHERE state IN (1, 2)`
-  const source = few ? `(${stopped}) s CROSS JOIN message m ON m.seq = s.seq` : 'message m'
+  const source = few === undefined ? 'message m' : 'json_each(?) s CROSS JOIN message m ON m.seq = s.value'
+  if (few !== undefined) values.push(JSON.stringify(few))
   const sql = `SELECT m.id, (${matches}) AS matches FROM ${source} WHERE m.id > ? ORDER BY m.id LIMIT ?`
   return { sql, values, slice: conditions.length === 0 ? Math.min(limit, SLICE_ROWS) : SLICE_ROWS }
 }

@@ -1,29 +1,9 @@
 #!lua flags=no-writes
 -- A slice of the walk over messages in the order of their ids: where it ended, then those that match.
 local after, slice, limit = arg(), tonumber(arg()), tonumber(arg())
-local lane, state, domain = arg(), arg(), arg()
+local lane, state, domain, sender = arg(), arg(), arg(), arg()
 local now = clock()
 local stoppedOnly = state == 'h' or state == 'x'
-
-local function matches(id)
-  if lane == '' and state == '' and domain == '' then return true end
-  local f = facts(id)
-  for k = 0, f.count - 1 do
-    local raw = redis.call('HGET', message(id), 'd' .. k)
-    local d = parse(raw)
-    local domains = string.match(raw, '^[^\n]*\n([^\n]*)\n')
-    if
-      d.state ~= 's'
-      and (lane == '' or d.lane == lane)
-      and (state == '' or d.state == state)
-      and (domain == '' or string.find(domains, domain, 1, true))
-    then
-      return true
-    end
-  end
-  return false
-end
-
 local from = after == '' and '-' or '(' .. after
 -- Members of `stopped` are <id>/<k>: past all of a message's begins with the character after the slash.
 if stoppedOnly and after ~= '' then from = '[' .. after .. '0' end
@@ -34,7 +14,7 @@ for n, member in ipairs(walked) do
   local id = string.sub(member, 1, 36)
   if id ~= last then
     last = id
-    if matches(id) then answer[#answer + 1] = entry(id, now) end
+    if matches(id, lane, state, domain, sender) then answer[#answer + 1] = entry(id, now) end
     if #answer == limit and n < #walked then
       ended = '0'
       break

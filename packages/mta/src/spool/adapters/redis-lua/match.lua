@@ -1,0 +1,21 @@
+-- Whether a message has a delivery as a filter of the queue asks for, and perhaps its sender: a text that its envelope
+-- then holds. What is empty asks for nothing.
+local function matches(id, lane, state, domain, sender)
+  if sender ~= '' and not string.find(redis.call('HGET', message(id), 'e'), sender, 1, true) then return false end
+  if lane == '' and state == '' and domain == '' then return true end
+  local f = facts(id)
+  for k = 0, f.count - 1 do
+    local raw = redis.call('HGET', message(id), 'd' .. k)
+    local d = parse(raw)
+    local domains = string.match(raw, '^[^\n]*\n([^\n]*)\n')
+    if
+      d.state ~= 's'
+      and (lane == '' or d.lane == lane)
+      and (state == '' or d.state == state)
+      and (domain == '' or string.find(domains, domain, 1, true))
+    then
+      return true
+    end
+  end
+  return false
+end
