@@ -4,8 +4,8 @@
  *
  * The documented window for a duplicate (architecture §3) reaches from the peer's 250 to the commit of the settle,
  * and holds a pause longer than the lease between the check before the final dot and the dot. So a second arrival is
- * inside it when no settle lay between the two and something kept the first node from settling, or when the second
- * came from a node that had just woken from such a pause.
+ * inside it when something kept the first node from settling until the second was on its way, or when the second came
+ * from a node that had just woken from such a pause.
  */
 import type { Settle } from '../ledger.ts'
 import type { Disturbances, Excuse } from './disturbances.ts'
@@ -13,10 +13,13 @@ import type { Disturbances, Excuse } from './disturbances.ts'
 export interface ClusterDuplicate {
   readonly address: string
   readonly kind: 'message' | 'bounce'
-  readonly cause: Excuse | 'pause-beyond-lease' | 'settled-before' | 'undisturbed'
+  readonly cause: Excuse | 'pause-beyond-lease' | 'settled-late' | 'settled-before' | 'undisturbed'
   /** From the earlier arrival to what kept its node from settling. */
   readonly gapMs: number
   readonly nodes: readonly [earlier: string, later: string]
+  /** From the earlier arrival to the later one, and to each settle that was told in between. */
+  readonly laterMs: number
+  readonly settledMs: readonly number[]
 }
 
 export interface ClusterLedgerReport {
@@ -39,6 +42,8 @@ const LEASE_MS = 60_000
 const LEASE_LEFT_MS_MIN = (LEASE_MS * 2) / 3
 /** Until what a node had begun before its pause is through. */
 const AFTER_PAUSE_MS = 5_000
+/** A claim of several messages and the transactions before this one. */
+const TRANSACTION_MS_MAX = 5_000
 
 export class ClusterLedger {
   readonly #disturbances: Disturbances
@@ -105,25 +110,42 @@ export class ClusterLedger {
   }
 
   #duplicate(of: Pick<ClusterDuplicate, 'address' | 'kind'>, earlier: Arrival, later: Arrival): ClusterDuplicate {
-    const nodes = [earlier.node, later.node] as const
-    const pause = { at: later.at, pauseMs: LEASE_LEFT_MS_MIN, withinMs: AFTER_PAUSE_MS }
-    const kept = this.#disturbances.keptFromSettling(earlier.node, { from: earlier.at, until: later.at })
-    const gapMs = Math.max(0, (kept?.at ?? later.at) - earlier.at)
-    if (this.#settledBetween(of, earlier.at, later.at)) {
-      const woken = this.#disturbances.backFrom(later.node, pause)
-      return { ...of, cause: woken ? 'pause-beyond-lease' : 'settled-before', gapMs, nodes }
+    const settles = this.#settlesBetween(of, earlier.at, later.at)
+    const until = settles[0] ?? later.at
+    const kept = this.#disturbances.keptFromSettling(earlier.node, { from: earlier.at, until })
+    return {
+      ...of,
+      cause: this.#cause({ later, settledAt: settles[0], kept: kept?.kind }),
+      gapMs: Math.max(0, (kept?.at ?? later.at) - earlier.at),
+      nodes: [earlier.node, later.node],
+      laterMs: later.at - earlier.at,
+      settledMs: settles.map((at) => at - earlier.at),
     }
-    if (kept !== undefined) return { ...of, cause: kept.kind, gapMs, nodes }
-    const woken = this.#disturbances.backFrom(later.node, pause)
-    return { ...of, cause: woken ? 'pause-beyond-lease' : 'undisturbed', gapMs, nodes }
+  }
+
+  #cause(seen: {
+    readonly later: Arrival
+    readonly settledAt: number | undefined
+    readonly kept: Excuse | undefined
+  }): ClusterDuplicate['cause'] {
+    const { later, settledAt, kept } = seen
+    const pause = { at: later.at, pauseMs: LEASE_LEFT_MS_MIN, withinMs: AFTER_PAUSE_MS }
+    if (this.#disturbances.backFrom(later.node, pause)) return 'pause-beyond-lease'
+    if (settledAt === undefined) return kept ?? 'undisturbed'
+    // The lease had ended and the other node was at it when the first one could settle at last.
+    return kept !== undefined && later.at - settledAt < TRANSACTION_MS_MAX ? 'settled-late' : 'settled-before'
   }
 
   /** Of a notification we know the time, but not its own queue id. */
-  #settledBetween({ address, kind }: Pick<ClusterDuplicate, 'address' | 'kind'>, from: number, until: number): boolean {
-    if (kind === 'bounce') return false
+  #settlesBetween(
+    { address, kind }: Pick<ClusterDuplicate, 'address' | 'kind'>,
+    from: number,
+    until: number,
+  ): readonly number[] {
+    if (kind === 'bounce') return []
     const domain = address.slice(address.lastIndexOf('@') + 1)
     const settles = this.#settles.get(`${this.#promised.get(address) ?? ''} ${domain}`) ?? []
-    return settles.some((at) => at > from && at < until)
+    return settles.filter((at) => at > from && at < until)
   }
 }
 

@@ -31,13 +31,7 @@ export function verdictOf(result: ClusterSoakResult): readonly string[] {
     [quarantined > 0, `${quarantined} quarantined`],
     [leftInQueue > 0, `${leftInQueue} messages left in the queue`],
     [site.beyond > 0, `${site.beyond} transactions began beyond the limit of the site`],
-    [
-      outside.length > 0,
-      `duplicates outside the window: ${outside
-        .slice(0, 5)
-        .map(({ address, cause, nodes }) => `${address} (${cause}, ${nodes.join(' and ')})`)
-        .join(', ')}`,
-    ],
+    [outside.length > 0, `duplicates outside the window: ${outside.slice(0, 5).map(told).join(', ')}`],
   ]
   return problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []))
 }
@@ -86,6 +80,11 @@ export function clusterSoakReport(result: ClusterSoakResult, date: string): stri
 function causes(duplicates: readonly ClusterDuplicate[]): readonly (readonly [string, number])[] {
   const byCause = Map.groupBy(duplicates, ({ cause, kind }) => `of them ${kind}, ${cause}`)
   return [...byCause].map(([cause, some]) => [cause, some.length] as const)
+}
+
+function told({ address, cause, nodes, laterMs, settledMs }: ClusterDuplicate): string {
+  const settled = settledMs.length === 0 ? 'never settled' : `settled after ${settledMs.map(Math.round).join(', ')} ms`
+  return `${address} (${cause}: ${nodes.join(', again ')} after ${Math.round(laterMs)} ms, ${settled})`
 }
 
 function longest(duplicates: readonly ClusterDuplicate[]): string {

@@ -42,7 +42,8 @@ const STORE_GONE_MS = { min: 0, max: 3_000 }
 const ACT_WAIT_MS_MAX = 15_000
 const ACT_POLL_MS = 20
 const CLIENT_PATIENCE_MS = 5_000
-const DRAIN_TIMEOUT_MS = 300_000
+/** Notifications of a message are gathered: the next moment may be minutes away (decision 0017). */
+const DRAIN_TIMEOUT_MS = 900_000
 const DRAIN_POLL_MS = 250
 
 interface Soak {
