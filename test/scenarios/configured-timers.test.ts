@@ -32,6 +32,7 @@ require_auth = false
 allow_networks = ["127.0.0.0/8"]
 [delivery]
 port = ${mx.port}
+dead_host_memory = "0s"
 [delivery.timeouts]
 ${SILENCES.map(([, timer]) => `${timer} = "${TIMER_MS}ms"`).join('\n')}`,
     records: Object.fromEntries(

@@ -6,19 +6,14 @@
  * good does not (SMTP-60). What the answers mean for the queue is decided by the caller.
  */
 import {
-  assertNever,
-  isOurTrouble,
   type MessageTls,
   type ProofRequirement,
-  refusedBy,
-  requireTlsFailure,
   type StsAssessment,
   type Unreachable,
-  type UnreachableReason,
   unreachableResults,
 } from '@hermetic/policy'
 import type { SessionSeen } from '@hermetic/reporter'
-import { type CandidateHost, dnsFailureText, warmFirst } from './candidates.ts'
+import { type CandidateHost, warmFirst } from './candidates.ts'
 import type { ClaimProgress } from './claim-progress.ts'
 import type { ConnectionPool, PooledSession } from './connection-pool.ts'
 import { policyField } from './delivery-record.ts'
@@ -28,11 +23,12 @@ import type { NextHopFacts } from './facts.ts'
 import { dialHost, type FailedAddress, type HostDialled, type HostDialOptions, learnOfSession } from './host-dial.ts'
 import { type LaneId, laneOf } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
-import { callsForNewPolicy, isRefusedLogin, mechanismOf, ofSmarthost, problemOf } from './problem.ts'
+import { callsForNewPolicy, isRefusedLogin, ofSmarthost, problemOf } from './problem.ts'
 import { failedFetch, failedLookup, policyText, skippedHost, type TlsReports } from './report-mapping.ts'
 import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
 import type { TransactionRight } from './transaction-right.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
+import { unreachableCause } from './unreachable-cause.ts'
 
 export interface AttemptOptions {
   readonly lane: LaneId
@@ -207,17 +203,8 @@ function skip(host: CandidateHost, unreachable: Unreachable, walk: Walk): void {
   const { options, facts } = walk
   const { mxHostname } = host
   const { policyDomain } = facts
-  const { reasons, message } = unreachable
-  const cause = {
-    kind: 'tls-policy',
-    reason: reasons.map(reasonText).join(', '),
-    policyDomain,
-    ...mechanismOf(refusedBy(unreachable, reasons)),
-    mxHostname,
-    ...(message === 'requiretls' ? { requireTls: requireTlsFailure(unreachable) } : {}),
-    ...(reasons.every(isOurs) ? OURS : {}),
-  } as const
-  const sts = reasons.find((one) => one.kind === 'sts-mx-mismatch')
+  const cause = unreachableCause(unreachable, { policyDomain, mxHostname })
+  const sts = unreachable.reasons.find((one) => one.kind === 'sts-mx-mismatch')
   const problem = problemOf(cause, { at: options.transactions.now() })
   note(walk, problem)
   const what = {
@@ -231,29 +218,6 @@ function skip(host: CandidateHost, unreachable: Unreachable, walk: Walk): void {
   const results = unreachableResults(unreachable)
   options.emit({ event: 'candidate-skipped', ...what, results })
   report(walk, skippedHost(host, results, facts))
-}
-
-const OURS = { ours: true } as const
-
-function isOurs(reason: UnreachableReason): boolean {
-  return reason.kind === 'tlsa-lookup-failed' && isOurTrouble(reason.failure.reason)
-}
-
-function reasonText(reason: UnreachableReason): string {
-  switch (reason.kind) {
-    case 'sts-mx-mismatch':
-    case 'tlsa-invalid':
-    case 'requiretls-name-unproven':
-      return reason.kind
-    case 'dane-required':
-      return `${reason.kind} (${reason.because})`
-    case 'tlsa-lookup-failed': {
-      const { lookup, name, reason: why } = reason.failure
-      return `${reason.kind} (${lookup} of ${name}: ${dnsFailureText(why)})`
-    }
-    default:
-      return assertNever(reason)
-  }
 }
 
 interface Use {
@@ -329,7 +293,8 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
   const { connected, failed } = await dialled(visit, walk)
   for (const failure of failed) {
     leave(visit, failure.address)
-    addressFailed(failure, visit, walk)
+    const remote = { mxHostname: visit.host.mxHostname, address: failure.address, port: facts.port }
+    addressFailed({ ...failure, remote }, visit, walk)
   }
   if (connected === undefined) {
     if (failed.length === 0) visit.left.length = 0
@@ -353,7 +318,7 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
   }
   if (opened.error.kind === 'stopped') return undefined
   const durationMs = options.monotonic() - startedAt
-  addressFailed({ address, cause: opened.error, at: options.dial.now(), durationMs, remembered: false }, visit, walk)
+  addressFailed({ remote, cause: opened.error, at: options.dial.now(), durationMs, remembered: false }, visit, walk)
   return undefined
 }
 
@@ -371,10 +336,12 @@ async function dialled({ left }: Visit, walk: Walk): Promise<HostDialled> {
   return end
 }
 
-function addressFailed(failure: FailedAddress, { host, requirement }: Visit, walk: Walk): void {
+/** `remote` is the one that the session was judged by: records find each other by it. */
+type FailedHost = Omit<FailedAddress, 'address'> & { readonly remote: RemoteHost }
+
+function addressFailed(failure: FailedHost, { requirement }: Visit, walk: Walk): void {
   const { options, facts } = walk
-  const { address, cause, at, durationMs, remembered } = failure
-  const remote = { mxHostname: host.mxHostname, address, port: facts.port }
+  const { remote, cause, at, durationMs, remembered } = failure
   const problem = { ...hostProblem(cause, walk, remote), at, ...(remembered ? { remembered } : {}) }
   note(walk, problem)
   const what = {

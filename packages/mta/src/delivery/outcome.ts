@@ -110,6 +110,8 @@ export type DeliveryCause =
       readonly until: number
       readonly refusal?: EnhancedStatus
     }
+  /** Hosts are left that were not asked, because there are too many of them: one may still take it. */
+  | { readonly kind: 'hosts-left' }
   /** The configuration now sends this recipient's mail elsewhere. */
   | { readonly kind: 'route-changed' }
   | { readonly kind: 'extension-missing'; readonly extension: '8BITMIME' | 'SMTPUTF8' | 'REQUIRETLS' }
@@ -117,7 +119,5 @@ export type DeliveryCause =
   /** Held in the queue longer than its maximum age; `last` is the last actual problem (DSN-13). */
   | { readonly kind: 'expired'; readonly last?: DeliveryCause }
   | { readonly kind: 'content-unreadable'; readonly detail: string }
-  /** Hosts are left that were not asked, because there are too many of them: one may still take it. */
-  | { readonly kind: 'hosts-left' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'internal'; readonly detail: string }

@@ -75,14 +75,15 @@ function judgement(cause: DeliveryCause): Judgement {
   }
 }
 
-const NO_CONVERSATION = { permanence: 'transient', fault: 'network', scope: 'host' } as const
-const POLICY = { permanence: 'transient', fault: 'destination', scope: 'host' } as const
 /** Without a local address, or without leave of the system, nobody was dialled. */
 function connectFault(code: string): 'network' | 'local-configuration' {
   return LOCAL.has(code) ? 'local-configuration' : 'network'
 }
 
 const LOCAL: ReadonlySet<string> = new Set(['EACCES', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'EPERM'])
+
+const NO_CONVERSATION = { permanence: 'transient', fault: 'network', scope: 'host' } as const
+const POLICY = { permanence: 'transient', fault: 'destination', scope: 'host' } as const
 
 const EXTENSION_STATUS = {
   '8BITMIME': '5.6.3', // EXT-07

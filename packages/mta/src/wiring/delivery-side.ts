@@ -27,7 +27,7 @@ import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import { forgettingOnOrder, type Waking } from './ordered-attempts.ts'
-import { ownDomains, tellNullMx } from './own-domains.ts'
+import { tellNullMx } from './own-domains.ts'
 import { type PolicySide, startPolicySide } from './policy-side.ts'
 import { postmasterOf } from './postmaster.ts'
 import type { Reloadable } from './reload.ts'
@@ -87,7 +87,7 @@ export async function startDeliverySide(
   const sources = await checkSources(configuredSources(config))
   if (!sources.ok) return sources
   const side = await wholeOrNothing((opening) => startParts(config, { ...parts, opening }))
-  if (side.ok) void tellNullMx(ownDomains(config), { resolver: side.value.resolver, emit: parts.emit })
+  if (side.ok) void tellNullMx(config, { resolver: side.value.resolver, emit: parts.emit })
   return side
 }
 
