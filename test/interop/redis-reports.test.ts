@@ -50,6 +50,13 @@ test('RPT-66: three relays make one report, with the sessions of all of them, al
   assert.match(shown, new RegExp(`^no-policy-found example\\.test: 0 good, ${sessions} failed$`, 'm'))
   const preview = await runHermetic(first.file, 'tlsrpt', 'run', '--dry-run', '--json')
   assert.equal(preview.out.trim().split('\n').length, 1)
+
+  await Promise.all(relays.map(({ relay }) => relay.stop('test')))
+  const alone = await runHermetic(first.file, 'tlsrpt', 'show', 'example.test', 'today')
+  assert.equal(alone.err, 'No relay runs on this data_dir; reading Redis directly.\n')
+  assert.match(alone.out, new RegExp(`0 good, ${sessions} failed$`, 'm'))
+  assert.match((await runHermetic(first.file, 'tlsrpt', 'pending')).err, /^No report waits\.$/m)
+  assert.match((await runHermetic(first.file, 'tlsrpt', 'run')).err, /only a relay sends reports/)
 })
 
 interface Place {

@@ -1,7 +1,7 @@
 /** Counting for reports as `hermetic start` has it: settings, the store in data_dir, metrics, and `hermetic tlsrpt show`. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -98,6 +98,15 @@ test('after a stop in order nothing is lost, and the file is shown when no relay
   assert.equal(relay.eventsOf('tlsrpt-second-lost').length, 1)
   const shown = await runHermetic(relay.file, 'tlsrpt', 'show', 'example.test', 'today')
   assert.match(shown.out, /0 good, 1 failed/)
+})
+
+test('a mark that cannot be set is told, and keeps neither mail nor counting back', async (t) => {
+  const dataDir = await directory(t)
+  await mkdir(join(dataDir, 'tlsrpt.counting'))
+  await using relay = await relayWith(t, ON, dataDir)
+  assert.match(relay.eventsOf('tlsrpt-mark-failed')[0]?.detail ?? '', /tlsrpt\.counting: it is a directory$/)
+  await deliver(relay)
+  await relay.until(() => relay.eventsOf('tlsrpt-results-stored').length > 0)
 })
 
 test('with reports off nobody is asked for a record, and nothing is kept', async (t) => {

@@ -22,6 +22,8 @@ export type ReportCountingEvent =
   | { readonly event: 'tlsrpt-store-recovered'; readonly failures: number }
   /** The process before this one ended without a word: what it had counted in its last second is lost. */
   | { readonly event: 'tlsrpt-second-lost' }
+  /** The mark that tells such an end cannot be set or removed; counting goes on. */
+  | { readonly event: 'tlsrpt-mark-failed'; readonly detail: string }
   /** A defect of ours was contained; mail is not affected. */
   | { readonly event: 'tlsrpt-counting-defect'; readonly detail: string }
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { err, parseDomainName } from '@hermetic/policy'
 import fc from 'fast-check'
 import { covers } from '../../../test/conformance/covers.ts'
-import { parseTlsrptRecord, RUA_MAX, selectTlsrptRecord, tlsrptRecordName } from './record.ts'
+import { IGNORED_MAX, parseTlsrptRecord, RUA_MAX, selectTlsrptRecord, tlsrptRecordName } from './record.ts'
 import { parseRua } from './rua.ts'
 
 /** The targets' URIs, or why there is no record. */
@@ -119,6 +119,36 @@ describe('RFC 8460 §3: what the record says', () => {
       { uri: 'http://x.example/', error: { kind: 'unsupported-scheme', scheme: 'http' } },
       { uri: 'mailto:%0d%0abcc:v@y.example', error: { kind: 'mailto-control-character' } },
     ])
+  })
+
+  test('one place is served once, however it is written, and whatever else the URI says', () => {
+    const read = parseTlsrptRecord(
+      `v=TLSRPTv1; rua=${[
+        'mailto:a@x.example',
+        'MAILTO:a@X.example',
+        'mailto:%61@x.example?subject=z',
+        'mailto:A@x.example',
+        'https://x.example/r',
+        'https://X.example:443/r#f',
+        'https://x.example/R',
+      ].join(',')}`,
+    )
+    assert.ok(read.ok)
+    assert.deepEqual(
+      read.value.targets.map(({ uri }) => uri),
+      ['mailto:a@x.example', 'mailto:A@x.example', 'https://x.example/r', 'https://x.example/R'],
+    )
+    assert.deepEqual(
+      read.value.ignored.map(({ error }) => error.kind),
+      ['repeated', 'repeated', 'repeated'],
+    )
+  })
+
+  test('of thousands of URIs that are of no use, some are told', () => {
+    const uris = Array.from({ length: 5_000 }, (_, at) => `x:${at}`)
+    const read = parseTlsrptRecord(`v=TLSRPTv1; rua=${uris.join(',')},mailto:a@x.example`)
+    assert.ok(read.ok)
+    assert.deepEqual([read.value.targets.length, read.value.ignored.length], [1, IGNORED_MAX])
   })
 
   test('more places than a domain needs are ignored', () => {

@@ -13,17 +13,19 @@ import {
   ownerName,
   type Result,
 } from '@hermetic/policy'
-import { isRuaUri, parseRua, type Rua, type RuaError } from './rua.ts'
+import { isRuaUri, parseRua, placeOf, type Rua, type RuaError } from './rua.ts'
 
 export interface TlsrptRecord {
   /** Where reports can be sent, in the order of the record, each once. */
   readonly targets: readonly Rua[]
+  /** The first `IGNORED_MAX` of them. */
   readonly ignored: readonly IgnoredRua[]
 }
 
 export interface IgnoredRua {
   readonly uri: string
-  readonly error: RuaError | { readonly kind: 'too-many' }
+  /** `repeated`: another way to write a place that is in the list already. */
+  readonly error: RuaError | { readonly kind: 'too-many' | 'repeated' }
 }
 
 export type TlsrptRecordError =
@@ -37,6 +39,8 @@ export type TlsrptRecordError =
 
 /** RPT-12: a record must not multiply what we send. */
 export const RUA_MAX = 10
+/** A record has room for thousands of URIs; a log has not. */
+export const IGNORED_MAX = 10
 
 /** What keeps a record when there are several: literally this (RFC 8460 §3). */
 const PREFIX = 'v=TLSRPTv1;'
@@ -103,11 +107,14 @@ function listOf(value: string): readonly string[] {
 function sortOut(uris: ReadonlySet<string>): TlsrptRecord {
   const targets: Rua[] = []
   const ignored: IgnoredRua[] = []
+  const places = new Set<string>()
   for (const uri of uris) {
     const rua = parseRua(uri)
     if (!rua.ok) ignored.push({ uri, error: rua.error })
+    else if (places.has(placeOf(rua.value))) ignored.push({ uri, error: { kind: 'repeated' } })
     else if (targets.length < RUA_MAX) targets.push(rua.value)
     else ignored.push({ uri, error: { kind: 'too-many' } })
+    if (rua.ok) places.add(placeOf(rua.value))
   }
-  return { targets, ignored }
+  return { targets, ignored: ignored.slice(0, IGNORED_MAX) }
 }

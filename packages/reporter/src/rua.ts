@@ -69,6 +69,11 @@ export function parseRua(uri: string): Result<Rua, RuaError> {
   return err({ kind: 'unsupported-scheme', scheme: parts.scheme })
 }
 
+/** The same for every way in which a place can be written: schemes and hosts know no case, fragments are not sent. */
+export function placeOf(rua: Rua): string {
+  return rua.kind === 'mailto' ? `mailto:${rua.address}` : `https://${rua.host}:${rua.port}${rua.path}`
+}
+
 /** What the grammar of the record lets stand in a list, whether or not we can use it. */
 export function isRuaUri(text: string): boolean {
   return !MUST_BE_ENCODED.test(text) && parseUri(text) !== undefined

@@ -1,6 +1,7 @@
 /**
  * What went wrong, in the user's words: known causes by their code or class, never by their message. Pure.
  */
+import { ResultStoreUnavailable } from '@hermetic/reporter'
 import { ControlFailed } from '../admin/control-client.ts'
 import { SocketInUse } from '../admin/control-socket.ts'
 import { describeSystemError, systemErrorCode } from '../config/system-error.ts'
@@ -23,6 +24,8 @@ export function describeError(error: unknown): ErrorWords {
     return { text: `the running relay could not do it: ${error.message}`, defect: false }
   if (error instanceof StoreUnavailable)
     return { text: `the queue cannot be read now: ${error.message}`, defect: false }
+  if (error instanceof ResultStoreUnavailable)
+    return { text: `the results for reports cannot be read now: ${error.message}`, defect: false }
   if (error instanceof HistoryUnavailable) return { text: historyWords(error), defect: false }
   const code = systemErrorCode(error)
   if (error instanceof Error && code !== undefined && 'syscall' in error) {

@@ -62,7 +62,7 @@ async function keygen(args: readonly string[], terminal: Terminal): Promise<numb
   const type = KEY_TYPES.find((known) => known === values.type)
   if (type === undefined) throw new UsageError(`--type is one of: ${KEY_TYPES.join(', ')}`)
   if (!SELECTOR.test(selector)) throw new UsageError('a selector has letters in lower case, digits, hyphens and dots')
-  const settings = readSettings(values.config, terminal)
+  const settings = readSettings(values.config, terminal, { keys: 'to-be-made' })
   if (settings === undefined) return EXIT.configuration
   const path = keyFilePath(settings.config.data_dir, domain, selector)
   const key = await writeNewKey(path, type)

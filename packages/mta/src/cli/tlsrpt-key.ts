@@ -15,7 +15,7 @@ const SELECTOR_DEFAULT = 'tlsrpt'
 
 export async function tlsrptKey(args: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS, { min: 0, max: 1, name: 'selector' })
-  const settings = readSettings(values.config, terminal)
+  const settings = readSettings(values.config, terminal, { keys: 'to-be-made' })
   if (settings === undefined) return EXIT.configuration
   const { data_dir: dataDir, tlsrpt, dns } = settings.config
   const { contact, selector: configured, key_file: configuredFile } = tlsrpt

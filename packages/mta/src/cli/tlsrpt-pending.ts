@@ -2,7 +2,7 @@
 import type { ReportState, TargetState } from '@hermetic/reporter'
 import type { ReportAdmin } from '../reporting/report-admin.ts'
 import { readArguments } from './arguments.ts'
-import { openReports } from './open-reports.ts'
+import { openReports, sourceText } from './open-reports.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted, formatAge, formatTable } from './table.ts'
 import { EXIT, type Terminal } from './verb.ts'
@@ -22,7 +22,7 @@ export async function tlsrptPending(args: readonly string[], terminal: Terminal)
     return EXIT.done
   }
   try {
-    if (opened.by === 'file') terminal.err('No relay runs; reading tlsrpt.db.\n')
+    terminal.err(sourceText(opened.by))
     await (values.json ? tellJson : tellTable)(opened.reports, terminal)
   } finally {
     opened.close()

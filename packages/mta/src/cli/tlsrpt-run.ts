@@ -34,7 +34,7 @@ export async function tlsrptRun(args: readonly string[], terminal: Terminal): Pr
   if (opened === undefined) throw new UserError(NO_RELAY)
   try {
     if (values['dry-run']) return await preview(wish, opened.reports, terminal)
-    if (opened.by === 'file') throw new UserError(NO_RELAY)
+    if (opened.by !== 'relay') throw new UserError(NO_RELAY)
     return await send(wish, opened.reports, terminal)
   } finally {
     opened.close()

@@ -2,7 +2,7 @@
 import { type DomainName, parseDomainName } from '@hermetic/policy'
 import { isClosed, type PolicyEntry, parseUtcDay, type ReadPolicy, type UtcDay, utcDayOf } from '@hermetic/reporter'
 import { readArguments } from './arguments.ts'
-import { openReports } from './open-reports.ts'
+import { openReports, sourceText } from './open-reports.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { policyTables } from './tlsrpt-report-text.ts'
 import { EXIT, type Terminal, UsageError } from './verb.ts'
@@ -26,7 +26,7 @@ export async function tlsrptShow(args: readonly string[], terminal: Terminal): P
     return EXIT.failed
   }
   try {
-    if (opened.by === 'file') terminal.err('No relay runs; reading tlsrpt.db.\n')
+    terminal.err(sourceText(opened.by))
     const sums = await opened.reports.sums(asked.domain, asked.day)
     return values.json ? tellJson(asked, sums, terminal) : tell(asked, sums, terminal)
   } finally {

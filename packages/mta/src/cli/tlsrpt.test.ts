@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { openSqliteResultStore } from '@hermetic/reporter'
 import { type Printed, runHermetic } from '../../../../test/lab/command-lab.ts'
 import { startDnsServer, zone } from '../../../../test/lab/dns-server.ts'
 
@@ -70,11 +71,13 @@ describe('tlsrpt key', () => {
     assert.deepEqual([code, /write contact = /.test(err)], [1, true])
   })
 
-  test('a key that the settings name and that is not there is a problem of the settings', async (t) => {
+  test('a key that the settings name and that is not there is a problem of the settings; what they advise helps', async (t) => {
     const { tlsrpt } = desk(t, `${ON}selector = "other"\n`)
     const { code, err } = await tlsrpt('pending')
     assert.equal(code, 78)
     assert.match(err, /or make one: hermetic tlsrpt key other/)
+    assert.equal((await tlsrpt('key', 'other')).code, 0)
+    assert.equal((await tlsrpt('pending')).code, 0)
   })
 })
 
@@ -87,6 +90,23 @@ describe('tlsrpt run and pending', () => {
     }
     assert.match((await tlsrpt('pending')).err, /Nothing was counted here/)
   })
+
+  for (const words of [['pending'], ['show', 'a.example', 'today'], ['run', '--dry-run']]) {
+    test(`a tlsrpt.db that is damaged is told as that, no defect of ours: ${words[0]}`, async (t) => {
+      const { tlsrpt, directory } = desk(t, ON)
+      const dataDir = join(directory, 'data')
+      const store = openSqliteResultStore({ dataDir, now: Date.now })
+      assert.ok(store.ok)
+      store.value.close()
+      const path = join(dataDir, 'tlsrpt.db')
+      const bytes = readFileSync(path)
+      writeFileSync(path, bytes.fill(0x41, 4096))
+      const { code, err } = await tlsrpt(...words)
+      assert.equal(code, 1)
+      assert.match(err, /the results for reports cannot be read now: .*the file is damaged \(SQLite 11\)$/m)
+      assert.doesNotMatch(err, /defect/)
+    })
+  }
 
   test('with reports off there is nothing to run', async (t) => {
     const { tlsrpt } = desk(t, CONTACT)

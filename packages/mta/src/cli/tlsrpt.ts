@@ -28,8 +28,8 @@ export const tlsrpt: Verb = {
   run      send what is due, in the running relay; it does so by itself every minute
   show     what was counted of sessions with a domain on a day (UTC): by policy the sessions that were good, and why the
            others were not; also of a day that is not over. Kept for two days after it, for domains that want reports
-  pending  reports that are not done, with every target, its attempts and its last trouble; when no relay runs, from
-           tlsrpt.db
+  pending  reports that are not done, with every target, its attempts and its last trouble; when no relay runs,
+           from tlsrpt.db or Redis
   key      make the key that signs report mails, or show it again: the record for DNS and the lines for hermetic.toml.
            SELECTOR is "tlsrpt" unless you say so; a key is never written over
   read     show reports that others sent: mails, .json, .json.gz, or standard input; what departs from RFC 8460 is told

@@ -35,6 +35,8 @@ export interface ConfigSources {
   readonly hostFacts?: () => HostFacts
   /** UTC milliseconds. */
   readonly now?: () => number
+  /** For whoever makes the signing keys that the configuration names already. */
+  readonly keys?: 'needed' | 'to-be-made'
 }
 
 /** A larger file is not a configuration of this program. */
@@ -55,7 +57,8 @@ export function loadConfig(sources: ConfigSources): Result<Config, readonly Conf
 
   const base = file === undefined ? workingDirectory : dirname(resolve(file))
   const defaultName = defaultOwnName((sources.hostFacts ?? readHostFacts)())
-  const read = checked(raw.values, { base, defaultName, now: (sources.now ?? Date.now)() })
+  const { now = Date.now, keys = 'needed' } = sources
+  const read = checked(raw.values, { base, defaultName, now: now(), keys })
   const problems = [
     ...document.value.duplicates.map((at): ConfigProblem => {
       const place: ProblemPlace = { kind: 'file', file: file ?? '', at }
@@ -117,20 +120,22 @@ function readText(file: string, bytesMax: number): Result<string, string> {
 interface CheckContext {
   readonly base: string
   readonly now: number
+  readonly keys: NonNullable<ConfigSources['keys']>
   readonly defaultName: Config['hostname']
 }
 
-function checked(values: unknown, { base, defaultName, now }: CheckContext): Result<Config, readonly PathProblem[]> {
+function checked(values: unknown, context: CheckContext): Result<Config, readonly PathProblem[]> {
+  const { defaultName, now, keys } = context
   const parsed = schema.safeParse(values)
   const problems = parsed.success ? [] : [...problemsOfIssues(parsed.error.issues, values)]
   const unreadable = problems.map(({ path }) => path)
   const isWrong = (path: ConfigPath): boolean =>
     unreadable.some((other) => isWithin(other, path) || isWithin(path, other))
   problems.push(...ruleProblems({ settings: readableSettings(values), defaultName, now, isWrong }))
-  const config = parsed.success ? completed(parsed.data, { base, defaultName, now }) : undefined
+  const config = parsed.success ? completed(parsed.data, context) : undefined
   if (config !== undefined) {
-    problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...dkimKeyFileProblems(config))
-    problems.push(...tlsrptKeyFileProblems(config), ...socketPathProblems(config))
+    problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...socketPathProblems(config))
+    if (keys === 'needed') problems.push(...dkimKeyFileProblems(config), ...tlsrptKeyFileProblems(config))
   }
   return config === undefined || problems.length > 0 ? err(problems) : ok(deepFreeze(config))
 }

@@ -32,6 +32,12 @@ export const REPORT_COUNTING_LOG_EVENTS = {
     sentence: 'The relay did not stop in order: results of its last second may be in no report.',
     fields: {},
   },
+  'tlsrpt-mark-failed': {
+    level: 'warn',
+    sentence:
+      'The file in data_dir that tells a stop which was not in order cannot be set or removed; counting goes on.',
+    fields: { detail: 'peer' },
+  },
   'tlsrpt-counting-defect': {
     level: 'error',
     sentence: 'A defect of ours kept a result from being counted; mail is not affected.',

@@ -49,6 +49,7 @@ export const REPORT_COUNTING_UPDATES = {
   'tlsrpt-store-failed': () => [count('hermetic_tlsrpt_store_failures_total', 1)],
   'tlsrpt-store-recovered': () => [],
   'tlsrpt-second-lost': () => [count('hermetic_tlsrpt_lost_seconds_total', 1)],
+  'tlsrpt-mark-failed': () => [],
   'tlsrpt-counting-defect': () => [
     { kind: 'count', name: 'hermetic_defects_total', by: 1, labels: { room: 'tlsrpt' } } as const,
   ],

@@ -7,6 +7,7 @@ import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DnsResolver, DomainName, PolicyFailure, Refreshed, StsSource } from '@hermetic/policy'
 import { lookUpTlsrptRecord, type ReportCountingEvent, type ResultStore, SessionCounter } from '@hermetic/reporter'
+import { describeSystemError } from '../config/system-error.ts'
 import { failedFetch, type TlsReports } from '../delivery/report-mapping.ts'
 
 export interface CountingParts {
@@ -32,7 +33,9 @@ export function startCounting({ results: store, resolver, dataDir, emit }: Count
   if (store === undefined) return { reports: undefined, close: async () => undefined }
   const mark = join(dataDir, COUNTING_MARK)
   if (statSync(mark, { throwIfNoEntry: false }) !== undefined) emit({ event: 'tlsrpt-second-lost' })
-  writeFileSync(mark, '')
+  const tell = (error: unknown): void =>
+    emit({ event: 'tlsrpt-mark-failed', detail: `${mark}: ${describeSystemError(error)}` })
+  attempted(() => writeFileSync(mark, ''), tell)
   const counter = new SessionCounter({
     ...{ store, emit, now: Date.now, monotonic: () => performance.now(), newBatchId: randomUUID },
     lookUp: (policyDomain) => lookUpTlsrptRecord(resolver, policyDomain),
@@ -44,9 +47,18 @@ export function startCounting({ results: store, resolver, dataDir, emit }: Count
   }
   const close = async (): Promise<void> => {
     await counter.close()
-    rmSync(mark, { force: true })
+    attempted(() => rmSync(mark, { force: true }), tell)
   }
   return { reports, close }
+}
+
+/** Mail does not depend on it. */
+function attempted(act: () => void, tell: (error: unknown) => void): void {
+  try {
+    act()
+  } catch (error) {
+    tell(error)
+  }
 }
 
 /** Refreshes fail without any mail; each failure is one failed session of the policy that stays in force. */

@@ -126,7 +126,17 @@ function openError(error: unknown, path: string): ResultStoreOpenError {
 /** Names no value that was stored. */
 export function storeFailureText(error: unknown): string {
   const code = sqliteCode(error)
-  return code === undefined ? codeOf(error) : `SQLite ${code}`
+  if (code === undefined) return codeOf(error)
+  const meaning = MEANING[code]
+  return meaning === undefined ? `SQLite ${code}` : `${meaning} (SQLite ${code})`
+}
+
+/** The result codes that an operator can do something about. */
+const MEANING: Readonly<Record<number, string>> = {
+  5: 'another process has the file',
+  10: 'the disk fails',
+  11: 'the file is damaged',
+  13: 'the disk is full',
 }
 
 /** The primary result code of an error that SQLite raised. */
