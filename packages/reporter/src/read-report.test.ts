@@ -90,6 +90,15 @@ describe('what is read', () => {
     }
   })
 
+  for (const part of ['application/gzip', 'application/x-gzip', 'application/octet-stream']) {
+    test(`an attachment called ${part}, where the mail says that it is a report, and nowhere else`, () => {
+      const body = gzipSync(BYTES).toString('base64')
+      const wrapped = { part, encoding: 'base64', body }
+      assert.deepEqual(readReport(Buffer.from(mail(wrapped))), readReport(BYTES))
+      assert.equal(problem(mail({ ...wrapped, type: 'multipart/mixed' })), 'no-report')
+    })
+  }
+
   test('what deviates is told with its place, and the rest is understood', () => {
     const report = read(
       JSON.stringify({

@@ -24,29 +24,36 @@ const REPORT_TYPES: ReadonlySet<string> = new Set([
   // Not registered, and seen.
   'application/tlsrpt',
 ])
+/** What senders and gateways call the second part when the mail says already that it is a report. */
+const ATTACHMENT_TYPES: ReadonlySet<string> = new Set([
+  'application/gzip',
+  'application/x-gzip',
+  'application/octet-stream',
+])
 /** A parameter with a token or a quoted string (RFC 2045 §5.1). */
 const PARAMETER = /;[ \t]*([\w!#$%&'*+.^`{|}~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/g
 
 /** As attached, decoded from its transfer encoding; whether it is compressed tell its own first octets. */
 export function reportInMail(mail: Uint8Array): Uint8Array | undefined {
   const whole = readPart(Buffer.from(mail).toString('latin1'))
-  return whole === undefined ? undefined : search(whole, { depth: 0, inReport: true })
+  return whole === undefined ? undefined : search(whole, { depth: 0, within: 'mail' })
 }
 
 interface Place {
   readonly depth: number
-  /** Whether a report may stand here by itself: alone in a mail, or in a `multipart/report`. */
-  readonly inReport: boolean
+  /** A report may stand alone in a mail, and in a `multipart/report` of its type; there under other names as well. */
+  readonly within: 'mail' | 'report' | 'others'
 }
 
-function search(part: Part, { depth, inReport }: Place): Uint8Array | undefined {
-  if (REPORT_TYPES.has(part.mediaType)) return inReport ? decoded(part) : undefined
+function search(part: Part, { depth, within }: Place): Uint8Array | undefined {
+  if (REPORT_TYPES.has(part.mediaType)) return within === 'others' ? undefined : decoded(part)
+  if (ATTACHMENT_TYPES.has(part.mediaType)) return within === 'report' ? decoded(part) : undefined
   const isReport =
     part.mediaType === 'multipart/report' && part.parameters.get('report-type')?.toLowerCase() === 'tlsrpt'
   if ((!isReport && part.mediaType !== 'multipart/mixed') || depth >= DEPTH_MAX) return undefined
   for (const text of partsOf(part)) {
     const inner = readPart(text)
-    const found = inner && search(inner, { depth: depth + 1, inReport: isReport })
+    const found = inner && search(inner, { depth: depth + 1, within: isReport ? 'report' : 'others' })
     if (found !== undefined) return found
   }
   return undefined
