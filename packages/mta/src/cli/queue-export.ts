@@ -28,6 +28,9 @@ export async function queueExport(args: readonly string[], terminal: Terminal): 
   if (values.move && path === '-') {
     throw new UsageError('a move needs a file: what has left the queue must not depend on a pipe')
   }
+  if (path === '-' && terminal.columns !== undefined) {
+    throw new UsageError('standard output is a terminal; name a file, or write into a pipe')
+  }
   const settings = readSettings(values.config, terminal)
   if (settings === undefined) return EXIT.configuration
   const queue = await openMovableQueue(settings.config, { create: false })

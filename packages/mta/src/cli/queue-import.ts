@@ -1,7 +1,7 @@
 /** `hermetic queue import`: takes the messages of a queue file into the queue, once. */
 import { createReadStream } from 'node:fs'
 import { assertNever } from '@hermetic/policy'
-import { isComplete } from '../queue-file/file-end.ts'
+import { fileStanding } from '../queue-file/file-end.ts'
 import type { QueueFileDamage, QueueFileDamaged, QueueFileHeader } from '../queue-file/queue-file.ts'
 import { type ImportCounts, type ImportOutcome, importQueue } from '../queue-move/import-queue.ts'
 import { readArguments } from './arguments.ts'
@@ -49,7 +49,9 @@ async function sourceOf(
     if (terminal.streams === undefined) throw new UserError('there is no standard input here')
     return terminal.streams.input()
   }
-  if (!incomplete && !(await isComplete(path))) {
+  const standing = await fileStanding(path)
+  if (standing === 'not-a-queue-file') throw new UserError(`${path} is not a queue file of Hermetic`)
+  if (!incomplete && standing === 'without-end') {
     throw new UserError(
       `${path} has no end: the export has not finished, or the file was cut off on its way. ` +
         'Finish the export, or take what is there with --incomplete',

@@ -81,6 +81,13 @@ describe('hermetic queue export and import', () => {
       assert.match(taken.err, /ends too early; everything before octet \d+ is whole/)
     }))
 
+  test('what is no queue file is told as such, and no queue is made for it', () =>
+    world(0, async (lab, other) => {
+      const refused = await lab.run('queue', 'import', other, '--incomplete', '--config', other)
+      assert.deepEqual([refused.code, refused.err], [1, `hermetic queue: ${other} is not a queue file of Hermetic\n`])
+      assert.equal(existsSync(join(lab.directory, 'other')), false)
+    }))
+
   test('a damaged file names the message and the octet', () =>
     world(3, async (lab, other) => {
       const file = join(lab.directory, 'queue')
