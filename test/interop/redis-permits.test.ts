@@ -37,7 +37,7 @@ async function node(url: string, queue: string, limits: SiteLimits, leaseMs?: nu
     client: connectRedis(address),
     listener: connectRedis(address),
     keys: queueKeys(queue),
-    limits,
+    limitsOf: () => limits,
     monotonic: () => performance.now(),
     emit: (event) => events.push(event),
     ...(leaseMs === undefined ? {} : { leaseMs }),

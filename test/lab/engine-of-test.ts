@@ -116,7 +116,7 @@ async function openOnRedis({ dataDir, permitsPerSite, emit }: EngineOfTestOption
   })
   const permits = await openRedisPermits({
     ...{ client: await connect(), listener: await connect(), keys, monotonic, emit },
-    limits: { concurrency: permitsPerSite },
+    limitsOf: () => ({ concurrency: permitsPerSite }),
   })
   return {
     ...{ spool, scheduler, permits },

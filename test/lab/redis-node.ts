@@ -128,7 +128,7 @@ async function runNode(settings: NodeSettings): Promise<void> {
           client: connectRedis({ url }),
           listener: connectRedis({ url }),
           keys,
-          limits: { concurrency: settings.permits.concurrency },
+          limitsOf: () => ({ concurrency: settings.permits?.concurrency ?? 1 }),
           monotonic,
           emit: () => {},
           leaseMs: settings.permits.leaseMs,

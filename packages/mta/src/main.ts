@@ -123,10 +123,11 @@ interface OpenedParts extends RelayOptions {
 async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay, StartProblem>> {
   const { engine, nodes, spool, opening, telling } = parts
   const { emit } = telling
-  let policies: DeliverySide['policies'] = {}
+  let seen: Pick<DeliverySide, 'policies' | 'waiting'> = { policies: {}, waiting: () => ({ connections: 0, rate: 0 }) }
   const metrics = telling.count({
     ...{ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now },
-    ...{ policies: async () => policies.count?.(), nodes: () => nodes.service.reading() },
+    ...{ policies: async () => seen.policies.count?.(), nodes: () => nodes.service.reading() },
+    waiting: () => seen.waiting(),
   })
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
@@ -135,7 +136,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const delivery = await startDeliverySide(config, { ...parts, counted, emit })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
-  policies = delivery.value.policies
+  seen = delivery.value
   let listeners: readonly OpenListener[] = []
   // Mail that still arrives is stored and waits for the next start; neither side waits for the other.
   opening.closesWith(async () => {
@@ -188,9 +189,9 @@ function adminParts(
   { spool, nodes, history, engine, suppression, telling, version }: OpenedParts,
   delivery: DeliverySide,
 ) {
-  const { scheduler, resolver, dnssec, policies, explain, localPolicies } = delivery
+  const { scheduler, resolver, dnssec, policies, explain, localPolicies, waitOf } = delivery
   return {
-    ...{ spool, scheduler, explain, localPolicies, version, emit: telling.emit },
+    ...{ spool, scheduler, explain, localPolicies, waitOf, version, emit: telling.emit },
     ...{ policies: policies.admin, policyTrouble: () => policies.trouble?.() },
     ...{ nodes: nodes.service, history: history.search, suppression: suppression?.list },
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state(), engine: () => engine.state() },

@@ -86,6 +86,7 @@ export type {
   DemandSection,
   Explanation,
   HostSection,
+  LimitSection,
   LocalSection,
   MtaStsSection,
   RouteSection,

@@ -18,6 +18,7 @@ import { type ReloadAnswer, reloadClient } from './reload-order.ts'
 import { reportClient } from './report-orders.ts'
 import { type SuppressionAdmin, suppressionClient } from './suppression-orders.ts'
 import { type HistorySearch, traceClient } from './trace-order.ts'
+import { type AskWaits, waitsClient } from './waits-order.ts'
 
 export interface ControlClient {
   readonly queue: SpoolAdmin
@@ -29,6 +30,7 @@ export interface ControlClient {
   readonly suppression: SuppressionAdmin
   readonly reload: () => Promise<ReloadAnswer>
   readonly nodes: NodeOrders
+  readonly waits: AskWaits
   status(): Promise<RelayStatus>
 }
 
@@ -67,6 +69,7 @@ function controlClient(path: string): ControlClient {
     suppression: suppressionClient(ask),
     reload: reloadClient(ask),
     nodes: nodesClient(ask),
+    waits: waitsClient(ask),
     queue: {
       summary: () => ask('/queue/summary'),
       list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),

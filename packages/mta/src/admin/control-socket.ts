@@ -9,8 +9,10 @@ import { ResultStoreUnavailable } from '@hermetic/reporter'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { systemErrorCode } from '../config/system-error.ts'
+import type { LaneId } from '../delivery/lane.ts'
 import type { Explain } from '../explain/explainer.ts'
 import { HistoryUnavailable } from '../history/delivery-history.ts'
+import type { LimitReport } from '../limits/limit-report.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import { NodesUnavailable } from '../nodes/node-registry.ts'
 import type { NodeService } from '../nodes/node-service.ts'
@@ -36,6 +38,7 @@ import { type ReloadAnswer, reloadOrder } from './reload-order.ts'
 import { reportOrders } from './report-orders.ts'
 import { suppressionOrders } from './suppression-orders.ts'
 import { type HistorySearch, traceOrder } from './trace-order.ts'
+import { waitsOrder } from './waits-order.ts'
 
 export interface ControlSocketOptions {
   readonly path: string
@@ -53,6 +56,8 @@ export interface ControlSocketOptions {
   /** Absent: the configuration cannot be read again. */
   readonly reload?: (() => Promise<ReloadAnswer>) | undefined
   readonly nodes?: Pick<NodeService, 'report' | 'order'>
+  /** Absent: nothing is known of what lanes wait for. */
+  readonly waitOf?: ((lane: LaneId) => LimitReport | undefined) | undefined
   status(): Promise<RelayStatus>
   /** Messages are due now that were not before, or the other way round. */
   queueChanged(action: QueueAction, changes: readonly QueueChange[]): void
@@ -123,6 +128,7 @@ function controlApp(options: ControlSocketOptions): Hono {
     ...suppressionOrders(options.suppression, emit),
     reloadOrder(options.reload),
     ...nodesOrders(options.nodes),
+    waitsOrder(options.waitOf),
   ]) {
     app.post(path, (context) => answer(context, parse, (carryOut) => carryOut()))
   }

@@ -4,6 +4,7 @@ import { type Advice, assertNever, type ConclusionKind, type Explanation, type S
 import type { Tone } from './colour.ts'
 import { hostLines } from './explain-hosts-text.ts'
 import { type ExplainPaper, type Line, layOut, references } from './explain-layout.ts'
+import { limitLines } from './explain-limit-text.ts'
 import { localLines } from './explain-local-text.ts'
 import { policyLines, shortTime } from './explain-policy-text.ts'
 
@@ -16,6 +17,7 @@ export function explanationText(explanation: Explanation, paper: ExplainPaper): 
     routeLines(explanation),
     policyLines(mtaSts, paper),
     localLines(explanation.local),
+    limitLines(explanation.limits),
     hostLines(hosts),
     adviceLines(explanation),
     hintLines(explanation),

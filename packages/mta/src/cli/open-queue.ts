@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { connectControl } from '../admin/control-client.ts'
 import { SOCKET_NAME } from '../admin/control-protocol.ts'
 import type { HistorySearch } from '../admin/trace-order.ts'
+import type { AskWaits } from '../admin/waits-order.ts'
 import type { Config } from '../config/schema.ts'
 import type { LaneId } from '../delivery/lane.ts'
 import { BATCH_MAX, type DeliveryHistory } from '../history/delivery-history.ts'
@@ -32,6 +33,8 @@ export interface OpenedQueue {
   readonly by: 'relay' | 'files' | 'redis'
   /** Absent: none is kept. */
   readonly history?: HistorySearch
+  /** Absent: no relay runs, so that nothing waits for anybody. */
+  readonly waits?: AskWaits
   close(): Promise<void>
 }
 
@@ -41,7 +44,7 @@ export async function openQueue(
 ): Promise<OpenedQueue | undefined> {
   const relay = await connectControl(join(config.data_dir, SOCKET_NAME))
   if (relay !== undefined) {
-    return { queue: relay.queue, history: relay.history, by: 'relay', close: async () => undefined }
+    return { queue: relay.queue, history: relay.history, waits: relay.waits, by: 'relay', close: async () => undefined }
   }
   const by = config.queue.engine === 'redis' ? 'redis' : 'files'
   const opened = await (by === 'redis' ? openInRedis(config) : openFiles(config))

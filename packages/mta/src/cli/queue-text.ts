@@ -2,7 +2,9 @@
  * The queue as people like to read it: tables of messages, one message in full, totals. Pure.
  */
 
+import type { Waits } from '../admin/waits-order.ts'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
+import { type LimitReport, waitWords } from '../limits/limit-report.ts'
 import { foreignText } from '../observability/log-line.ts'
 import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
@@ -76,7 +78,7 @@ function recipientProblem({ lastOutcome }: QueueRecipient): string | undefined {
 const TLS_WORDS = { requiretls: 'REQUIRETLS', 'tls-optional': 'TLS-Required: No' } as const
 
 /** Everything about one message. */
-export function messageText(entry: QueueEntry, { now }: Paper): string {
+export function messageText(entry: QueueEntry, { now, waiting = {} }: Paper & { readonly waiting?: Waits }): string {
   const { envelope } = entry
   const flags = [
     envelope.body === '8bitmime' ? '8BITMIME' : '7bit',
@@ -92,7 +94,9 @@ export function messageText(entry: QueueEntry, { now }: Paper): string {
     ['Content', `${formatBytes(envelope.size)}, ${flags.join(', ')}`],
   ]
   const head = lines.map(([name = '', value = '']) => `${`${name}:`.padEnd(12)}${foreignText(value)}\n`).join('')
-  return head + entry.deliveries.map((delivery) => deliveryText(delivery, now)).join('')
+  return (
+    head + entry.deliveries.map((delivery) => deliveryText(delivery, { now, wait: waiting[delivery.lane] })).join('')
+  )
 }
 
 function originText({ envelope: { origin } }: QueueEntry): string {
@@ -106,7 +110,12 @@ function originText({ envelope: { origin } }: QueueEntry): string {
   }
 }
 
-function deliveryText(delivery: QueueDelivery, now: number): string {
+interface DeliveryPaper {
+  readonly now: number
+  readonly wait: LimitReport | undefined
+}
+
+function deliveryText(delivery: QueueDelivery, { now, wait }: DeliveryPaper): string {
   const { lane, state, stateReason, attempts, dueAt } = delivery
   const recipients = delivery.recipients.map((recipient) => recipientText(recipient)).join('')
   if (isNotice(delivery))
@@ -114,7 +123,8 @@ function deliveryText(delivery: QueueDelivery, now: number): string {
   const reason = stateReason === undefined ? '' : ` (${foreignText(stateReason)})`
   const due = state === 'queued' ? `, next try ${nextTry(delivery, now)} (${isoTime(dueAt)})` : ''
   const head = `\nLane ${lane}: ${state}${reason}, ${attempts} ${attempts === 1 ? 'try' : 'tries'}${due}\n`
-  return head + recipients
+  const waits = wait === undefined ? undefined : waitWords(wait)
+  return head + (waits === undefined ? '' : `  ${foreignText(waits)}\n`) + recipients
 }
 
 function recipientText(recipient: QueueRecipient): string {

@@ -231,6 +231,7 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
   }
 }
 
+    const waiting = (await waits?.(entry.deliveries.map(({ lane }) => lane))) ?? {}
 async function list(order: Order, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
   const limit = limitOf(order.limit)
   const entries: QueueEntry[] = []
@@ -254,21 +255,7 @@ function limitOf(text: string | undefined): number {
   return limit
 }
 
-/** Messages that match, a page at a time, oldest first. */
-async function* pages(spool: SpoolAdmin, filter: QueueFilter, limit: number): AsyncGenerator<readonly QueueEntry[]> {
-  let left = limit
-  let after: QueueId | undefined
-  while (left > 0) {
-    const size = Math.min(left, PAGE_MAX)
-    const page = await spool.list(filter, after === undefined ? { limit: size } : { limit: size, after })
-    if (page.length > 0) yield page
-    left -= page.length
-    after = page.at(-1)?.id
-    if (page.length < size) return
-  }
-}
-
-async function show(order: Order, { queue: spool, history }: OpenedQueue, terminal: Terminal): Promise<number> {
+async function show(order: Order, { queue: spool, history, waits }: OpenedQueue, terminal: Terminal): Promise<number> {
   let missing = 0
   for (const [index, id] of order.ids.entries()) {
     const entry = await spool.show(id)
@@ -280,10 +267,12 @@ async function show(order: Order, { queue: spool, history }: OpenedQueue, termin
     const paper = { now: terminal.now(), width: terminal.columns }
     const past = await pastAttempts(id, history)
     if (order.json)
-      terminal.out(`${JSON.stringify(past.kind === 'known' ? { ...entry, history: past.message } : entry)}\n`)
+      terminal.out(
+        `${JSON.stringify({ ...entry, ...(past.kind === 'known' && { history: past.message }), ...(Object.keys(waiting).length > 0 && { waiting }) })}\n`,
+      )
     else
       terminal.out(
-        `${index > 0 ? '\n' : ''}${messageText(entry, paper)}${attemptsText(past, { ...paper, colours: terminal.colours })}`,
+        `${index > 0 ? '\n' : ''}${messageText(entry, { ...paper, waiting })}${attemptsText(past, { ...paper, colours: terminal.colours })}`,
       )
   }
   return missing === 0 ? EXIT.done : EXIT.failed

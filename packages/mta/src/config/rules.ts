@@ -9,6 +9,7 @@ import { daneFindings } from './dane-rules.ts'
 import { dkimFindings } from './dkim-rules.ts'
 import type { Finding } from './finding.ts'
 import type { PathProblem } from './issues.ts'
+import { limitFindings } from './limit-rules.ts'
 import { isLoopback, isUnspecified } from './loopback.ts'
 import { overrideFindings } from './override-rules.ts'
 import { formatDuration } from './quantity.ts'
@@ -40,6 +41,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...queueFindings(facts.settings),
     ...retryFindings(facts.settings),
     ...daneFindings(facts.settings),
+    ...limitFindings(facts.settings),
     ...routeFindings(facts.settings),
     ...sourceFindings(facts.settings),
     ...dkimFindings(facts.settings),

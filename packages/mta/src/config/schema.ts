@@ -12,6 +12,7 @@ import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
 import { dkimKeys } from './sections/dkim.ts'
 import { history } from './sections/history.ts'
+import { limits } from './sections/limit.ts'
 import { listeners, submission } from './sections/listener.ts'
 import { policyOverrides } from './sections/override.ts'
 import { mtaSts } from './sections/policy.ts'
@@ -33,6 +34,7 @@ export const schema = z.strictObject({
   submission,
   dns,
   delivery,
+  limit: limits,
   route: routes,
   source: sources,
   dkim: dkimKeys,

@@ -43,7 +43,7 @@ export interface AttemptOptions {
   readonly pool: ConnectionPool
   readonly session: SessionOptions
   readonly dial: HostDialOptions
-  readonly transactions: Omit<TransactionsOptions, 'mayBegin' | 'begin' | 'stopped' | 'policy' | 'message'>
+  readonly transactions: Omit<TransactionsOptions, 'goesOn' | 'fresh' | 'begin' | 'stopped' | 'policy' | 'message'>
   readonly emit: (event: DeliveryEvent) => void
   /** Absent: nobody reports. */
   readonly reports?: TlsReports | undefined
@@ -274,7 +274,8 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
         }
         options.transactions.onTransaction(record)
       },
-      mayBegin: () => right.goesOn && (walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow)),
+      goesOn: () => right.goesOn,
+      fresh: () => walk.facts.fresh() || (walk.accepted === 0 && !acceptedNow),
       begin: () => right.begin(),
       stopped: () => signal.aborted,
       policy: walk.facts.policy,

@@ -28,7 +28,7 @@ import { daneRecord } from './dane-record.ts'
 import { DeadHosts } from './dead-hosts.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
-import { FactsSource } from './facts.ts'
+import { FactsSource, type SiteFor } from './facts.ts'
 import type { PolicySettings } from './host-policy.ts'
 import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
@@ -95,6 +95,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly deadHostMs?: number
   /** BDAT where it is offered; true when absent. */
   readonly chunking?: boolean
+  /** Sites that an operator's limits make; absent: hosts are the site. */
+  readonly siteFor?: SiteFor
 }
 
 /** What is needed to say where the mail of a next hop goes and what it demands; `explain` has this and no queue. */
@@ -118,6 +120,8 @@ export interface Delivery {
   readonly turn: Turn
   /** Messages that are claimed and not settled. */
   inFlight(): number
+  /** Lanes that wait for a limit of their site. */
+  readonly waiting: Pick<WaitingLanes, 'waitOf' | 'counts'>
   /** An operator orders an attempt: hosts that were silent are dialled again. */
   forgetDeadHosts(): void
   /** After the scheduler has stopped: idle connections get their QUIT. */
@@ -172,6 +176,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     turn: (lane, context) => (lane === NOTICE_LANE ? runNoticeTurn(context, notices) : runTurn(lane, context, world)),
     inFlight: () => leases.size,
+    waiting,
     forgetDeadHosts: () => dead.clear(),
     close: async () => {
       leases.close()
@@ -188,7 +193,7 @@ export function factsSource(options: DestinationOptions): FactsSource {
   const { resolver, guard, self, random, now, monotonic, addressesPerHostMax, emit } = options
   return new FactsSource({
     ...{ resolver, guard, self, random, now, monotonic, sts: options.sts },
-    ...{ smarthostGuard: options.smarthostGuard, routes: options.routes, dane: options.dane },
+    ...{ smarthostGuard: options.smarthostGuard, routes: options.routes, dane: options.dane, siteFor: options.siteFor },
     ...{ preload: options.preload, overrides: options.overrides, enforcement: options.enforcement },
     demandFor: options.demandFor ?? (() => 'nothing'),
     onDefect: (lane, error) =>

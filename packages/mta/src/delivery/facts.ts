@@ -28,6 +28,7 @@ import {
 } from '@hermetic/policy'
 import type { SessionSeen } from '@hermetic/reporter'
 import type { SiteId } from '../limits/permits.ts'
+import type { NextHopHosts } from '../limits/site-limits.ts'
 import { formatDomain, type MailDomain } from '../smtp/mail-address.ts'
 import {
   type CandidateHost,
@@ -60,6 +61,8 @@ export interface FactsOptions extends PolicySettings {
   readonly now: () => number
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
+  /** The site that an operator's limit makes of a next hop; absent or undefined: its hosts are the site. */
+  readonly siteFor?: SiteFor | undefined
   /** SMTP-42: at least two; less only by configuration. */
   readonly addressesPerHostMax?: number
   readonly preferFamily?: 4 | 6
@@ -67,6 +70,8 @@ export interface FactsOptions extends PolicySettings {
   /** A policy was asked for again because mail had failed, and could not be had. */
   readonly onFailedRefetch?: ((failure: PolicyFailure) => void) | undefined
 }
+
+export type SiteFor = (nextHop: NextHopHosts) => SiteId | undefined
 
 export type Destination =
   | { readonly kind: 'facts'; readonly facts: NextHopFacts }
@@ -212,7 +217,8 @@ export class FactsSource {
     const asked = this.#options.sts?.policyFor(nextHop.name, how)
     // Awaited below; a domain that takes no mail does not wait for its policy host.
     asked?.catch(() => undefined)
-    const found = lane.kind === 'mx' ? await this.#mailExchangers(lane, nextHop.name) : smarthost(lane, nextHop.name)
+    const found =
+      lane.kind === 'mx' ? await this.#mailExchangers(lane, nextHop.name) : this.#smarthost(lane, nextHop.name)
     if ('kind' in found) return found
     const policy = await asked
     if (policy?.kind === 'unavailable' && !(lane.kind === 'mx' && isObserved(nextHop.name, this.#options))) {
@@ -251,7 +257,15 @@ export class FactsSource {
       implicit
         ? { kind: 'implicit-mx', nextHop: domain, secure }
         : { kind: 'mx', nextHop: domain, expandedNextHop, secure }
-    return { levels: preferenceLevels(candidates), site: siteOf(names, lane.port), originOf, omitted, ttlSeconds }
+    const site = this.#options.siteFor?.({ domain, hosts: names }) ?? siteOf(names, lane.port)
+    return { levels: preferenceLevels(candidates), site, originOf, omitted, ttlSeconds }
+  }
+
+  /** The one host that the route names; its MX are nobody's business. */
+  #smarthost({ port }: RouteLane, host: DomainName): Hosts {
+    const candidate = { mxHostname: host, preference: 0, implicit: true }
+    const site = this.#options.siteFor?.({ domain: undefined, hosts: [host] }) ?? siteOf([host], port)
+    return { levels: [[candidate]], site, originOf: () => ({ kind: 'route' }), ttlSeconds: FACTS_MS_MAX / 1000 }
   }
 
   #facts(lane: Lane, found: Found): NextHopFacts {
@@ -343,13 +357,6 @@ export class FactsSource {
 }
 
 type Literal = MailDomain & { readonly kind: 'literal' }
-
-/** The one host that the route names; its MX are nobody's business. */
-function smarthost({ port }: RouteLane, host: DomainName): Hosts {
-  const candidate = { mxHostname: host, preference: 0, implicit: true }
-  const site = siteOf([host], port)
-  return { levels: [[candidate]], site, originOf: () => ({ kind: 'route' }), ttlSeconds: FACTS_MS_MAX / 1000 }
-}
 
 function literalLevel(mxHostname: string, address: string, judgement: AddressJudgement): CandidateLevel {
   if (judgement.kind === 'allowed')

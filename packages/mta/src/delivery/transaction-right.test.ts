@@ -19,7 +19,7 @@ async function permitFor(rate?: typeof SLOW | typeof QUICK): Promise<Permit> {
 function rightOf(permit: Permit | undefined, { signal = new AbortController().signal, others = false } = {}) {
   const later: number[] = []
   const context = { signal, othersWaiting: () => others }
-  return { right: new TransactionRight({ permit, context, onLater: (ms) => later.push(ms) }), later }
+  return { right: new TransactionRight({ permit, context, onLater: (_, ms) => later.push(ms) }), later }
 }
 
 describe('the right to begin transactions', () => {

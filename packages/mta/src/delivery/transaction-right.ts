@@ -11,7 +11,7 @@ export interface TransactionRightOptions {
   readonly permit: Permit | undefined
   readonly context: Pick<TurnContext, 'signal' | 'othersWaiting'>
   /** Until then mail that arrives need not ask again. */
-  readonly onLater: (ms: number) => void
+  readonly onLater: (site: SiteId, ms: number) => void
 }
 
 /** A next hop without hosts needs none: nothing is dialled. */
@@ -54,7 +54,7 @@ export class TransactionRight {
     const pace = await permit.pace({ transactions: 1, patienceMs: context.othersWaiting() ? 0 : PATIENCE_MS })
     if (pace.kind === 'later') {
       this.#laterMs = Math.min(this.#laterMs ?? Number.POSITIVE_INFINITY, pace.retryAfterMs)
-      onLater(this.#laterMs)
+      onLater(permit.site, this.#laterMs)
       return false
     }
     if (pace.afterMs > 0) await waited(pace.afterMs, context.signal)

@@ -29,8 +29,10 @@ export interface TransactionsOptions {
   readonly policy: StsFacts | undefined
   /** What all these messages ask of this host; a notification may have to do without its own tag (RFC 8689 §5). */
   readonly message: MessageTls
-  /** May another transaction begin? */
-  readonly mayBegin: () => boolean
+  /** May another transaction ask for its place? */
+  readonly goesOn: () => boolean
+  /** What is known of the next hop still counts. */
+  readonly fresh: () => boolean
   /** Waits for its place under the limits of the site, right before each of them; false: not now. */
   readonly begin: () => Promise<boolean>
   /** The turn is being stopped: what has not begun is given back. */
@@ -117,7 +119,8 @@ async function oneAfterTheOther(run: Run): Promise<void> {
   for (let next = take(run); next !== undefined; next = take(run)) {
     const content = await contentOf(next, run)
     if (content === undefined) continue
-    if (!mayBegin(run) || !(await run.options.begin()) || !mayBegin(run)) {
+    // Who has a place uses it, although the next one got none meanwhile.
+    if (!mayBegin(run) || !(await run.options.begin()) || !carries(run)) {
       run.queue.unshift(next)
       run.taken -= 1
       return
@@ -141,8 +144,13 @@ function limitsOf({ session }: Run): SmtpLimits {
 
 const NO_LIMITS: SmtpLimits = {}
 
-function mayBegin({ session, options, broken, failed }: Run): boolean {
-  return !failed && broken === undefined && session.connection.usable && options.mayBegin()
+function mayBegin(run: Run): boolean {
+  return carries(run) && run.options.goesOn()
+}
+
+/** The session can carry one more transaction. */
+function carries({ session, options, broken, failed }: Run): boolean {
+  return !failed && broken === undefined && session.connection.usable && options.fresh()
 }
 
 async function contentOf(progress: ClaimProgress, { options }: Run): Promise<Content | undefined> {

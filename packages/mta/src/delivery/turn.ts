@@ -5,7 +5,7 @@
  * that cannot be reached costs one traversal for a whole batch, and the lane then backs off (SMTP-55).
  */
 import type { MessageTls } from '@hermetic/policy'
-import type { SiteId } from '../limits/permits.ts'
+import type { Permit } from '../limits/permits.ts'
 import type { TurnContext, TurnEnd } from '../schedule/lane-scheduler.ts'
 import { laneBackoffMs } from '../schedule/retry-schedule.ts'
 import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
@@ -61,7 +61,7 @@ interface TurnState {
   readonly settler: Settler
   readonly using: Set<PooledSession>
   feedback: 'good' | 'failed' | 'unused'
-  readonly site: SiteId | undefined
+  readonly permit: Permit | undefined
   readonly right: TransactionRight
   /** What was found before the permit was taken: a policy without an age serves the attempt it was fetched for. */
   found: Destination | undefined
@@ -85,8 +85,8 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   const settler = new Settler(world.settler)
   const state: TurnState = {
     ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false, answered: false },
-    site: permit?.site,
-    right: new TransactionRight({ permit, context, onLater: (ms) => world.waiting.pause(id, ms) }),
+    permit,
+    right: new TransactionRight({ permit, context, onLater: (site, ms) => world.waiting.pause(id, site, ms) }),
     found: destination,
     batch: Math.min(FIRST_BATCH, world.batch),
     handOver: () => undefined,
@@ -134,6 +134,7 @@ async function batches(state: TurnState): Promise<TurnEnd> {
     world.leases.hold(claims)
     const startedAt = world.monotonic()
     const end = await deliverGroups(wishGroups(claims), state)
+    if (state.answered) state.permit?.answered()
     if (end !== undefined) return end
     state.batch = nextBatchSize(state.batch, { tookMs: world.monotonic() - startedAt, max: world.batch })
     // What arrived since has woken the lane again.
@@ -386,7 +387,7 @@ function attemptOptions(state: TurnState, message: MessageTls, done: Done): Atte
       world.health.answered(id)
       context.progressed()
       // Not before the host has answered: a dead one would get a connection from every worker.
-      if (state.moreIsDue && world.waiting.hasRoom(state.site)) context.wakeAnother()
+      if (state.moreIsDue && world.waiting.hasRoom(state.permit?.site)) context.wakeAnother()
     },
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Lanes that wait for a permit of their site. A lane is woken for every message that arrives, so that a waiting one
- * must know by itself that asking again is useless; it asks again when the permit's call came, or after a while.
+ * Lanes that wait for their site: for a permit, or for their place under its rate. A lane is woken for every message
+ * that arrives, so that a waiting one must know by itself that asking again is useless; it asks again when the permit's
+ * call came, or after a while. Lanes whose mail has gone meanwhile are forgotten.
  */
 import type { Permit, Permits, SiteId } from '../limits/permits.ts'
 import type { LaneId } from './lane.ts'
@@ -12,16 +13,30 @@ export interface WaitingLanesOptions {
   readonly monotonic: () => number
 }
 
+/** Which limit of its site a lane waits for. */
+export interface LaneWait {
+  readonly site: SiteId
+  readonly limit: 'connections' | 'rate'
+}
+
 /** A call can be lost with the lane that got it; nobody waits longer than this. */
 export const PARKED_MS = 5_000
+/** A lane with mail asks again soon after its time; one that has not for this long has none. */
+const FORGOTTEN_MS = 60_000
 
 /** Every answer of a busy site would ask for one more worker; so often a full one is asked in vain. */
 const FULL_MS = 250
 const FULL_SITES_MAX = 10_000
 
+interface Waiting extends LaneWait {
+  readonly until: number
+  readonly onFree: () => void
+}
+
 export class WaitingLanes {
   readonly #options: WaitingLanesOptions
-  readonly #waiting = new Map<LaneId, { until: number; readonly onFree: () => void }>()
+  /** In the order in which they began to wait, or went on to. */
+  readonly #waiting = new Map<LaneId, Waiting>()
 
   /** Sites that had no permit for one more worker, until when that is believed (monotonic). */
   readonly #full = new Map<SiteId, number>()
@@ -30,32 +45,51 @@ export class WaitingLanes {
     this.#options = options
   }
 
+  /** Lanes that are remembered. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
   /** How long the lane still has to wait; 0 when it may ask. */
   remainingMs(lane: LaneId): number {
     const until = this.#waiting.get(lane)?.until ?? 0
     return Math.max(0, until - this.#options.monotonic())
   }
 
+  /** What the lane waits for now. */
+  waitOf(lane: LaneId): LaneWait | undefined {
+    const waiting = this.#waiting.get(lane)
+    if (waiting === undefined || this.remainingMs(lane) === 0) return undefined
+    return { site: waiting.site, limit: waiting.limit }
+  }
+
+  /** Lanes that wait now, for each limit. */
+  counts(): Readonly<Record<LaneWait['limit'], number>> {
+    this.#forgetOld()
+    const now = this.#options.monotonic()
+    const counts = { connections: 0, rate: 0 }
+    for (const { limit, until } of this.#waiting.values()) if (until > now) counts[limit] += 1
+    return counts
+  }
+
   /** A permit, or undefined: then the lane waits, unless it only wanted one more worker. */
   async acquire(lane: LaneId, site: SiteId, options: { readonly wait: boolean }): Promise<Permit | undefined> {
-    const { permits, monotonic } = this.#options
+    const { permits } = this.#options
     if (!options.wait) return this.#another(site)
-    const entry = this.#waiting.get(lane) ?? { until: 0, onFree: () => this.#called(lane) }
-    const permit = await permits.acquire(site, entry.onFree, lane)
+    const onFree = this.#waiting.get(lane)?.onFree ?? (() => this.#called(lane))
+    const permit = await permits.acquire(site, onFree, lane)
     if (permit !== undefined) {
       this.#waiting.delete(lane)
       return permit
     }
-    entry.until = monotonic() + PARKED_MS
-    this.#waiting.set(lane, entry)
+    this.#wait(lane, { site, limit: 'connections', ms: PARKED_MS, onFree })
     return undefined
   }
 
   /** Its site takes nothing more for so long. */
-  pause(lane: LaneId, ms: number): void {
-    const entry = this.#waiting.get(lane) ?? { until: 0, onFree: () => this.#called(lane) }
-    entry.until = this.#options.monotonic() + ms
-    this.#waiting.set(lane, entry)
+  pause(lane: LaneId, site: SiteId, ms: number): void {
+    const onFree = this.#waiting.get(lane)?.onFree ?? (() => this.#called(lane))
+    this.#wait(lane, { site, limit: 'rate', ms, onFree })
   }
 
   /** Is it worth asking for one more worker? Not right after one was refused. */
@@ -72,6 +106,26 @@ export class WaitingLanes {
     if (permit === undefined && this.#full.size < FULL_SITES_MAX)
       this.#full.set(site, this.#options.monotonic() + FULL_MS)
     return permit
+  }
+
+  #wait(lane: LaneId, { ms, ...waiting }: LaneWait & { readonly ms: number; readonly onFree: () => void }): void {
+    this.#forgetOld()
+    this.#waiting.delete(lane)
+    this.#waiting.set(lane, { ...waiting, until: this.#options.monotonic() + ms })
+  }
+
+  /** From the front, so that each lane costs once; long waits only delay it. */
+  #forgetOld(): void {
+    const old = this.#options.monotonic() - FORGOTTEN_MS
+    for (const [lane, { until }] of this.#waiting) {
+      if (until > old) break
+      this.#waiting.delete(lane)
+    }
+    const full = this.#options.monotonic()
+    for (const [site, until] of this.#full) {
+      if (until > full) break
+      this.#full.delete(site)
+    }
   }
 
   #called(lane: LaneId): void {

@@ -62,6 +62,7 @@ export async function gather(world: ExplainWorld, question: Question): Promise<E
     destination: destination.kind === 'name' ? { kind: 'domain', name: destination.name } : literal(destination),
     ...{ route: route.route, sts, hosts },
     ...localFacts(asked, sts),
+    ...limitFacts(asked, route.next),
   }
 }
 
@@ -81,6 +82,11 @@ function localFacts({ world: { destination }, lane }: Asked, sts: StsEvidence): 
   if (nextHop.kind === 'literal') return {}
   const fetched = sts.kind === 'consulted' ? sts.facts : undefined
   return { local: gatherLocal(destination, { domain: nextHop.name, fetched, now: destination.now() }) }
+}
+
+function limitFacts({ world, lane }: Asked, next: NextHopFacts | undefined): Pick<ExplainFacts, 'limits'> {
+  const limits = next === undefined ? undefined : world.limitsOf?.(lane, next.site)
+  return limits === undefined ? {} : { limits }
 }
 
 async function gatherSts({ world, lane, deadline }: Asked): Promise<StsEvidence> {

@@ -5,6 +5,8 @@
 import type { DnsResolver, DomainName, Examination, StoredPolicy } from '@hermetic/policy'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import type { LaneId } from '../delivery/lane.ts'
+import type { LimitReport } from '../limits/limit-report.ts'
+import type { SiteId } from '../limits/permits.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 
 export interface ExplainWorld {
@@ -12,6 +14,8 @@ export interface ExplainWorld {
   readonly destination: DestinationOptions
   /** Which lane mail for this domain goes to. */
   readonly laneFor: (domain: MailDomain) => LaneId
+  /** What is allowed with the site that the lane's mail goes to; absent, or undefined: nothing worth telling. */
+  readonly limitsOf?: (lane: LaneId, site: SiteId) => LimitReport | undefined
   /** Absent: MTA-STS is off. */
   readonly policies?: PolicyLookups | undefined
 }

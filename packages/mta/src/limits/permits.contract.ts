@@ -164,6 +164,21 @@ function adaptiveRules(open: (limits: SiteLimits) => Promise<OpenPermits>): void
     assert.equal(await allowed(world.permits), 2)
   })
 
+  test('it grows while a permit is kept whose site answers, and calls who waits', async () => {
+    await using world = await open({ concurrency: 2, initialConcurrency: 2 })
+    ;(await acquired(world.permits, SITE)).release('failed')
+    const kept = await acquired(world.permits, SITE)
+    let calls = 0
+    await world.permits.acquire(SITE, () => {
+      calls += 1
+    })
+    kept.answered()
+    await until(() => calls === 1)
+    kept.answered()
+    await acquired(world.permits, SITE)
+    assert.equal(await world.permits.acquire(SITE), undefined)
+  })
+
   test('it never falls below one', async () => {
     await using world = await open({ concurrency: 8, initialConcurrency: 2 })
     for (let n = 0; n < 5; n += 1) (await acquired(world.permits, SITE)).release('failed')

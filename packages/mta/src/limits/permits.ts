@@ -29,6 +29,8 @@ export interface Permit {
    * unless it is further away than the asker's patience.
    */
   pace(ask: PaceAsk): Promise<Pace>
+  /** The site answers: an adaptive limit grows by it, although the permit is kept. */
+  answered(): void
   /** How the transactions went, for adaptive limits. Idempotent. */
   release(feedback: PermitFeedback): void
 }

@@ -14,12 +14,17 @@ export const ENGINE_METRICS = {
     help: 'Times that what relays share in Redis could not be asked.',
     labels: ['part'],
   },
+  hermetic_lanes_waiting: {
+    type: 'gauge',
+    help: 'Lanes of this relay that wait for a limit of their site: connections, rate.',
+    labels: ['limit'],
+  },
   hermetic_permits_lost_total: { type: 'counter', help: 'Permits whose lease ended while they were in use.' },
   hermetic_lane_worker_restarts_total: { type: 'counter', help: 'Times that lane jobs waited and none was taken.' },
   hermetic_turns_overtaken_total: { type: 'counter', help: 'Turns whose lane another relay took over.' },
 } as const
 
-type Counter = keyof typeof ENGINE_METRICS
+type Counter = Exclude<keyof typeof ENGINE_METRICS, 'hermetic_lanes_waiting'>
 
 function count(name: Counter, labels: Readonly<Record<string, string>> = {}, by = 1) {
   return { kind: 'count', name, by, labels } as const

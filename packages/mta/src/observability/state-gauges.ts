@@ -12,6 +12,8 @@ export interface QueueSource {
   policies(): Promise<readonly PolicyCount[] | undefined>
   /** This relay among the others of its queue. */
   nodes?(): NodeReading
+  /** Lanes of this relay that wait, by the limit of their site. */
+  waiting?(): Readonly<Record<string, number>>
   /** UTC milliseconds. */
   now(): number
 }
@@ -68,6 +70,10 @@ export function setHealth({ set }: StateGauges, health: SpoolHealth): void {
   set('hermetic_spool_limit_bytes', health.maxBytes)
   set('hermetic_spool_intake_open', health.intake === 'open' ? 1 : 0)
   set('hermetic_spool_claims_open', health.claims === 'open' ? 1 : 0)
+}
+
+export function setWaiting({ set }: StateGauges, waiting: Readonly<Record<string, number>>): void {
+  for (const [limit, lanes] of Object.entries(waiting)) set('hermetic_lanes_waiting', lanes, { limit })
 }
 
 /** Old numbers of other relays would look like news: without the store there are none. */

@@ -22,6 +22,7 @@ import { formatDomain } from '../smtp/mail-address.ts'
 import { type Spool, StoreUnavailable } from '../spool/spool.ts'
 import type { SuppressionList } from '../suppression/suppression-list.ts'
 import type { CertificateWatch } from './certificate-watch.ts'
+import type { DeliverySide } from './delivery-side.ts'
 import type { OpenListener } from './listeners.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import type { Waking } from './ordered-attempts.ts'
@@ -57,6 +58,7 @@ export interface AdminParts {
   resolver(): ReadinessFacts['resolver']
   dnssec(): ReadinessFacts['dnssec']
   engine(): EngineState
+  waitOf: DeliverySide['waitOf']
   policyTrouble(): ReadinessFacts['policyCache']
 }
 
@@ -109,6 +111,7 @@ async function openServices(
       suppression: parts.suppression,
       reload: () => parts.reloader.reload('order'),
       nodes: parts.nodes,
+      waitOf: parts.waitOf,
       status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
       queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
       emit: parts.emit,

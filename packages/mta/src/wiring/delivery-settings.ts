@@ -5,7 +5,6 @@ import { defaultNoticeSettings } from '../bounce/notice-plan.ts'
 import type { Config } from '../config/schema.ts'
 import type { DeliveryOptions } from '../delivery/delivery.ts'
 import { defaultReuseLimits, type ReuseLimits } from '../delivery/reuse.ts'
-import type { SiteLimits } from '../limits/permits.ts'
 import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedule.ts'
 import { type BeginSignature, signWhole } from '../signing/dkim.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
@@ -21,11 +20,6 @@ export function retryOptions({ delivery }: Config): RetryOptions {
     ambiguousMs: delivery.retry_ambiguous,
     ambiguousMax: delivery.ambiguous_max,
   }
-}
-
-/** What is allowed with each site, by all relays of a queue together. */
-export function siteLimits({ delivery }: Config): SiteLimits {
-  return { concurrency: delivery.concurrency_per_site }
 }
 
 export function dialSettings({

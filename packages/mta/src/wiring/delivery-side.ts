@@ -4,9 +4,12 @@
 import { type Listener, ok, type Result } from '@hermetic/policy'
 import type { ResultStore } from '@hermetic/reporter'
 import type { Config } from '../config/schema.ts'
-import { createDelivery, type DeliveryOptions } from '../delivery/delivery.ts'
+import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery/delivery.ts'
+import type { LaneId } from '../delivery/lane.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
+import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
+import type { LimitReport } from '../limits/limit-report.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { Turn } from '../schedule/lane-scheduler.ts'
@@ -15,6 +18,7 @@ import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Spool } from '../spool/spool.ts'
+import { configuredLimits } from './configured-limits.ts'
 import { configuredSources } from './configured-sources.ts'
 import { daneSource } from './dane-source.ts'
 import { noticeOptions, retryOptions, reuseLimits } from './delivery-settings.ts'
@@ -23,6 +27,7 @@ import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-sid
 import { EgressGuard } from './egress-guard.ts'
 import type { Engine } from './engine.ts'
 import { explainWorld } from './explain-world.ts'
+import { limitsTold, waitsTold } from './limits-told.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
@@ -63,6 +68,10 @@ export interface DeliverySide {
   readonly localPolicies: () => LocalPolicyReport
   /** Messages that are claimed and not settled. */
   inFlight(): number
+  /** The limit that a lane waits for. */
+  waitOf(lane: LaneId): LimitReport | undefined
+  /** Lanes that wait, by limit. */
+  waiting(): ReturnType<WaitingLanes['counts']>
   stop(graceMs: number): Promise<void>
 }
 
@@ -143,7 +152,7 @@ async function startParts(
     ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
     sources: { resolver, sts: policies.value.source, dane, local: local.value.settings },
-    explain: createExplainer(explainWorld(destinations.options, { by: 'relay', policies: policies.value.lookups })),
+    ...telling(config, { delivery, destinations, policies: policies.value }),
     reload: reloadable({ local: local.value, destinations, retry }),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
@@ -155,6 +164,26 @@ async function startParts(
       await closeInOrder([delivery, counting, policies.value, dnssec])
     },
   })
+}
+
+interface Told {
+  readonly delivery: Delivery
+  readonly destinations: Destinations
+  readonly policies: PolicySide
+}
+
+/** What operators are told when they ask. */
+function telling(
+  config: Config,
+  { delivery: { waiting }, destinations, policies }: Told,
+): Pick<DeliverySide, 'explain' | 'waitOf' | 'waiting'> {
+  const limits = configuredLimits(config)
+  const told = { policies: policies.lookups, limitsOf: limitsTold(limits, waiting) }
+  return {
+    explain: createExplainer(explainWorld(destinations.options, { by: 'relay', ...told })),
+    waitOf: waitsTold(limits, waiting),
+    waiting: () => waiting.counts(),
+  }
 }
 
 /** What was opened, and what the configuration says to it. */

@@ -17,6 +17,7 @@ import type { Config } from '../config/schema.ts'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import { LiveRoutes } from '../delivery/live-routes.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
+import { configuredLimits } from './configured-limits.ts'
 import { configuredRoutes } from './configured-routes.ts'
 import { configuredSources } from './configured-sources.ts'
 import { dialSettings, smtpTimeouts } from './delivery-settings.ts'
@@ -52,6 +53,7 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
   const guard = new EgressGuard(config.egress.smtp_networks.map(network))
   // Architecture, decision 8: hosts that the operator wrote may be anywhere, but at our own listeners.
   const smarthostGuard = new EgressGuard(EVERYWHERE.map(network))
+  const limits = configuredLimits(config)
   const routes = new LiveRoutes(configuredRoutes(config))
   const options: DestinationOptions = {
     ...{ resolver, ca, dane, emit, ...local },
@@ -64,6 +66,7 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
     port: config.delivery.port,
     timeouts: smtpTimeouts(config),
     ...dialSettings(config),
+    siteFor: (nextHop) => limits.siteOf(nextHop),
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,

@@ -15,11 +15,13 @@ import {
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
+import { configuredLimits } from './configured-limits.ts'
 import { daneSource } from './dane-source.ts'
 import { destinationOptions, network, readRoots } from './destination-options.ts'
 import { openDnssecHere } from './dnssec-here.ts'
 import { EgressGuard } from './egress-guard.ts'
 import { explainWorld } from './explain-world.ts'
+import { limitsTold } from './limits-told.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import { nameServers } from './name-servers.ts'
 import { openPolicyKeeping } from './policy-keeping.ts'
@@ -54,7 +56,12 @@ export async function openExplainHere(config: Config): Promise<Result<ExplainHer
   })
   for (const one of [destinations, guard]) one.setListeners(config.listener)
   return ok({
-    explain: createExplainer(explainWorld(destinations.options, { by: 'command-line', policies: policies?.lookups })),
+    explain: createExplainer(
+      explainWorld(destinations.options, {
+        ...{ by: 'command-line', policies: policies?.lookups },
+        limitsOf: limitsTold(configuredLimits(config)),
+      }),
+    ),
     close: async () => {
       ending.abort()
       await dnssec.close()

@@ -6,7 +6,7 @@ import type { ExplainWorld } from '../explain/world.ts'
 
 export function explainWorld(
   destination: DestinationOptions,
-  parts: Pick<ExplainWorld, 'by' | 'policies'>,
+  parts: Pick<ExplainWorld, 'by' | 'policies' | 'limitsOf'>,
 ): ExplainWorld {
   const { port, routes, sources } = destination
   const routing = { port, routes, pool: defaultPool(sources) }

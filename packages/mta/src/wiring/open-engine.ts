@@ -6,7 +6,7 @@ import type { Config } from '../config/schema.ts'
 import { createLocalPermits } from '../limits/adapters/local-permits.ts'
 import { createLocalScheduler } from '../schedule/adapters/local-scheduler.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
-import { siteLimits } from './delivery-settings.ts'
+import { configuredLimits } from './configured-limits.ts'
 import { openDnssecMemory } from './dnssec-memory.ts'
 import type { Engine, EngineParts } from './engine.ts'
 import { openFilePolicies } from './policy-store.ts'
@@ -30,15 +30,11 @@ async function openEmbeddedEngine(
   })
   if (!opened.ok) return err({ kind: 'spool', error: opened.error })
   const spool = opened.value
-  const { concurrency: perSite, initialConcurrency: initialPerSite, rate } = siteLimits(config)
+  const limits = configuredLimits(config)
   return ok({
     spool,
     scheduler: createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit }),
-    permits: createLocalPermits({
-      perSite,
-      ...(initialPerSite === undefined ? {} : { initialPerSite }),
-      ...(rate === undefined ? {} : { rate }),
-    }),
+    permits: createLocalPermits({ limitsOf: (site) => limits.limitsOf(site) }),
     openPolicies: () => openFilePolicies(dataDir),
     openDnssecMemory: () => openDnssecMemory(dataDir, emit),
     state: () => ({ engine: 'embedded' }),

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
-import { openRedisPermits } from '../limits/adapters/redis-permits.ts'
+import { openRedisPermits, type RedisPermits } from '../limits/adapters/redis-permits.ts'
+import { openNodeId } from '../nodes/node-id.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { connected } from '../redis/adapters/redis-connection.ts'
 import { createBullmqScheduler } from '../schedule/adapters/bullmq-scheduler.ts'
@@ -15,7 +16,7 @@ import { type DirectoryLockError, lockDirectory } from '../spool/adapters/sqlite
 import { errorCode } from '../spool/durable-file.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { StoredSpool } from '../spool/stored-spool.ts'
-import { siteLimits } from './delivery-settings.ts'
+import { configuredLimits } from './configured-limits.ts'
 import { openSharedDnssecMemory } from './dnssec-memory.ts'
 import { DurabilityNews } from './durability-news.ts'
 import type { Engine, EngineParts } from './engine.ts'
@@ -52,12 +53,13 @@ async function opened(
   // Long stopped, unless the start ended before anybody ran it.
   opening.closesWith(() => scheduler.stop(0))
   const permits = await openRedisPermits({
-    ...{ client: ground.connect(), listener: ground.connect(), keys: ground.keys, emit },
-    limits: siteLimits(config),
+    ...{ client: ground.connect(), listener: ground.connect(), keys: ground.keys, life, emit },
+    limitsOf: (site) => limits.limitsOf(site),
     monotonic: () => performance.now(),
   })
   opening.closesWith(() => permits.close())
   const policies = ground.sharedPolicies(emit)
+  const limits = configuredLimits(config)
   return ok({
     ...{ spool: spool.value, scheduler, permits, shared: ground },
     openPolicies: () => ok(sharedPolicyStore(policies)),

@@ -31,6 +31,7 @@ export function explain(facts: ExplainFacts): Explanation {
     route: routeSection(route),
     mtaSts: mtaStsSection(sts, at),
     ...(local === undefined ? {} : { local }),
+    ...(facts.limits === undefined ? {} : { limits: facts.limits }),
     hosts: hosts.map(hostSection),
     advice: worstFirst([
       ...recordAdvice(facts),

@@ -21,6 +21,8 @@ export interface Explanation {
   readonly mtaSts: MtaStsSection
   /** Absent: our settings say nothing about the domain, and policies are enforced. */
   readonly local?: LocalSection
+  /** Absent: only the usual number of connections, and nothing waits for it. */
+  readonly limits?: LimitSection
   /** In the order in which they are tried. */
   readonly hosts: readonly HostSection[]
   /** For the owner of the domain, the worst first. */
@@ -133,6 +135,22 @@ export interface LocalSection {
   readonly enforcement: 'enforce' | 'observe'
   readonly overrides: readonly OverrideSection[]
   readonly preload?: PreloadSection
+}
+
+/** What is allowed with the site of the hosts: more waits in the queue, nothing is refused. */
+export interface LimitSection {
+  /** The hosts and the port, or `limit:` and the name of the operator's limit. */
+  readonly site: string
+  /** Of the limit that the operator wrote; absent: what holds for all sites. */
+  readonly name?: string
+  readonly connections: number
+  /** Fewer while the site cannot be reached. */
+  readonly adaptive: boolean
+  /** So many messages in that time: `100/1m`; absent: as many as it takes. */
+  readonly rate?: string
+  readonly burst?: number
+  /** What mail waits for now, in the relay that was asked. */
+  readonly waitsFor?: 'connections' | 'rate'
 }
 
 export interface OverrideSection {

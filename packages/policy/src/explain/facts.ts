@@ -21,6 +21,7 @@ import type { PreloadEntry } from '../preload.ts'
 import type { Enforcement, Requirement } from '../requirement.ts'
 import type { SessionResult } from '../session-result.ts'
 import type { Channel, Verdict } from '../verdict.ts'
+import type { LimitSection } from './explanation.ts'
 
 export interface ExplainFacts {
   /** UTC milliseconds, like every time here. */
@@ -35,6 +36,8 @@ export interface ExplainFacts {
   readonly hosts: readonly HostFacts[]
   /** Absent: the destination has no domain. */
   readonly local?: LocalFacts
+  /** Absent: there is nothing to tell. */
+  readonly limits?: LimitSection
 }
 
 /** What our own settings say of the domain whose policies count. */

@@ -4,6 +4,7 @@
 import { defaulted, listOf, optional, table } from '../setting.ts'
 import { choice, duration, endpointWithDefault, integer, network, path, port } from '../value-types.ts'
 import { ambiguousSettings, clientSettings, dialSettings } from './dialling.ts'
+import { siteSettings } from './limit.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -76,11 +77,7 @@ export const delivery = table(
       sentence: 'Lanes that are worked on at the same time, over all destinations.',
       source: 'architecture §3',
     }),
-    concurrency_per_site: defaulted(integer({ min: 1, max: 1_000 }), 20, {
-      sentence:
-        'Connections with transactions at the same time to one site (the set of hosts behind one or several domains).',
-      source: 'architecture §3',
-    }),
+    ...siteSettings,
     messages_per_connection: defaulted(integer({ min: 1, max: 100_000 }), 100, {
       sentence: 'Messages after which a connection is closed.',
       source: 'RFC 5321 §4.5.4.1',

@@ -3,7 +3,7 @@
  * What was learned about a site (its rate, its adaptive limit) is remembered a while longer.
  */
 import { type AdaptiveLimit, adapted, newAdaptiveLimit, permitsAllowed } from '../adaptive.ts'
-import type { Permit, PermitFeedback, Permits, SiteId, SiteLimits } from '../permits.ts'
+import type { Permit, Permits, SiteId, SiteLimits } from '../permits.ts'
 import { type ArrivalTime, NO_WAIT, type Pace, type PaceAsk, pace, type Rate, US_PER_MS } from '../rate.ts'
 
 export interface LocalPermitsOptions {
@@ -12,6 +12,8 @@ export interface LocalPermitsOptions {
   /** Begin here and follow what the site bears, when given. */
   readonly initialPerSite?: number
   readonly rate?: Rate
+  /** What is allowed with single sites; absent: the same with all. */
+  readonly limitsOf?: (site: SiteId) => SiteLimits
   /** Monotonic milliseconds. */
   readonly monotonic?: () => number
 }
@@ -29,10 +31,11 @@ export function createLocalPermits(options: LocalPermitsOptions = {}): Permits {
     ...(initialPerSite === undefined ? {} : { initialConcurrency: initialPerSite }),
     ...(rate === undefined ? {} : { rate }),
   }
-  return new LocalPermits(limits, monotonic)
+  return new LocalPermits(options.limitsOf ?? (() => limits), monotonic)
 }
 
 interface SiteUse {
+  readonly limits: SiteLimits
   held: number
   readonly waiting: Set<() => void>
   adaptive: AdaptiveLimit | undefined
@@ -40,14 +43,14 @@ interface SiteUse {
 }
 
 class LocalPermits implements Permits {
-  readonly #limits: SiteLimits
+  readonly #limitsOf: (site: SiteId) => SiteLimits
   readonly #monotonic: () => number
   readonly #used = new Map<SiteId, SiteUse>()
   /** In the order in which they came to rest. */
   readonly #resting = new Map<SiteId, SiteUse>()
 
-  constructor(limits: SiteLimits, monotonic: () => number) {
-    this.#limits = limits
+  constructor(limitsOf: (site: SiteId) => SiteLimits, monotonic: () => number) {
+    this.#limitsOf = limitsOf
     this.#monotonic = monotonic
   }
 
@@ -62,17 +65,13 @@ class LocalPermits implements Permits {
   }
 
   #use(site: SiteId): SiteUse {
-    const known = this.#used.get(site) ?? this.#resting.get(site)
-    const { initialConcurrency } = this.#limits
-    const adaptive = initialConcurrency === undefined ? undefined : newAdaptiveLimit(initialConcurrency)
-    const use = known ?? { held: 0, waiting: new Set(), adaptive, arrival: 0 }
+    const use = this.#used.get(site) ?? this.#resting.get(site) ?? newUse(this.#limitsOf(site))
     this.#resting.delete(site)
     this.#used.set(site, use)
     return use
   }
 
-  #allowed({ adaptive }: SiteUse): number {
-    const { concurrency } = this.#limits
+  #allowed({ adaptive, limits: { concurrency } }: SiteUse): number {
     return adaptive === undefined ? concurrency : permitsAllowed(adaptive, concurrency)
   }
 
@@ -84,6 +83,12 @@ class LocalPermits implements Permits {
       site,
       isHeld: () => !released,
       pace: async (ask) => this.#pace(use, ask),
+      answered: () => {
+        if (released) return
+        const before = this.#allowed(use)
+        this.#learn(use, { feedback: 'good', round })
+        this.#call(use, this.#allowed(use) - before)
+      },
       release: (feedback) => {
         if (released) return
         released = true
@@ -93,28 +98,37 @@ class LocalPermits implements Permits {
   }
 
   #pace(use: SiteUse, ask: PaceAsk): Pace {
-    const { rate } = this.#limits
+    const { rate } = use.limits
     if (rate === undefined) return NO_WAIT
     const answer = pace(rate, { arrival: use.arrival, nowUs: Math.floor(this.#monotonic() * US_PER_MS) }, ask)
     use.arrival = answer.arrival
     return answer.pace
   }
 
-  #giveBack(site: SiteId, use: SiteUse, how: { readonly feedback: PermitFeedback; readonly round: number }): void {
+  #giveBack(site: SiteId, use: SiteUse, how: Learned): void {
     const before = this.#allowed(use)
     use.held -= 1
-    if (use.adaptive !== undefined) use.adaptive = adapted(use.adaptive, how, this.#limits.concurrency)
+    this.#learn(use, how)
     // The permit that returned, and the one by which the limit may have grown.
-    const returned = Math.min(1 + Math.max(0, this.#allowed(use) - before), this.#allowed(use) - use.held)
-    const called = [...use.waiting].slice(0, Math.max(0, returned))
+    this.#call(use, 1 + Math.max(0, this.#allowed(use) - before))
+    if (use.held === 0 && use.waiting.size === 0) this.#rest(site, use)
+  }
+
+  #learn(use: SiteUse, how: Learned): void {
+    if (use.adaptive !== undefined) use.adaptive = adapted(use.adaptive, how, use.limits.concurrency)
+  }
+
+  /** As many of those who wait as there are new permits, and no more than are free. */
+  #call(use: SiteUse, permits: number): void {
+    const free = Math.min(permits, this.#allowed(use) - use.held)
+    const called = [...use.waiting].slice(0, Math.max(0, free))
     for (const one of called) use.waiting.delete(one)
     for (const one of called) one()
-    if (use.held === 0 && use.waiting.size === 0) this.#rest(site, use)
   }
 
   #rest(site: SiteId, use: SiteUse): void {
     this.#used.delete(site)
-    if (use.adaptive === undefined && this.#limits.rate === undefined) return
+    if (!this.#hasLearned(use)) return
     this.#resting.set(site, use)
     if (this.#resting.size <= RESTING_SITES_MAX) return
     for (const oldest of this.#resting.keys()) {
@@ -122,4 +136,18 @@ class LocalPermits implements Permits {
       break
     }
   }
+
+  /** A site that is as at the beginning need not be remembered. */
+  #hasLearned({ adaptive, arrival, limits: { initialConcurrency = 0 } }: SiteUse): boolean {
+    if (adaptive !== undefined && adaptive.limitMilli !== newAdaptiveLimit(initialConcurrency).limitMilli) return true
+    return arrival > this.#monotonic() * US_PER_MS
+  }
+}
+
+type Learned = Parameters<typeof adapted>[1]
+
+function newUse(limits: SiteLimits): SiteUse {
+  const { initialConcurrency } = limits
+  const adaptive = initialConcurrency === undefined ? undefined : newAdaptiveLimit(initialConcurrency)
+  return { limits, held: 0, waiting: new Set(), adaptive, arrival: 0 }
 }

@@ -39,6 +39,22 @@ local function allowed()
 end
 
 local function remember()
+-- `adaptive.ts` inside Redis. What is as at the beginning is not written down.
+local function learn(feedback, round)
+  if initial == 0 then return end
+  local milli = limit_milli()
+  if feedback == 'good' then
+    if milli >= ceiling * 1000 then return end
+    milli = math.min(ceiling * 1000, milli + math.floor(1000000 / milli))
+  elseif feedback == 'failed' and round >= round_now() then
+    milli = math.max(1000, math.floor(milli / 2))
+    redis.call('HINCRBY', state, 'round', 1)
+  else
+    return
+  end
+  redis.call('HSET', state, 'limit', whole(milli))
+end
+
   redis.call('PEXPIRE', held, lease_ms * 2)
   redis.call('PEXPIRE', called, lease_ms * 2)
   redis.call('PEXPIRE', waiting, REMEMBERED_MS)

@@ -21,7 +21,8 @@ export interface RedisPermitsOptions {
   /** Listens for calls; a connection of its own, closed by `close`. */
   readonly listener: RedisClient
   readonly keys: QueueKeys
-  readonly limits: SiteLimits
+  /** What is allowed with each site. All nodes say the same. */
+  readonly limitsOf: (site: SiteId) => SiteLimits
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
   readonly emit: (event: LimitsEvent) => void
@@ -59,6 +60,7 @@ function siteScript(file: string): Script {
 export async function openRedisPermits(options: RedisPermitsOptions): Promise<RedisPermits> {
   const permits = new SharedPermits(options)
   await permits.open()
+  answered: siteScript('./redis-permits-answered.lua'),
   return permits
 }
 
@@ -180,7 +182,8 @@ class SharedPermits implements RedisPermits {
   }
 
   async #pace(site: SiteId, ask: PaceAsk): Promise<Pace> {
-    const { rate } = this.#options.limits
+      answered: () => void this.#answered(lease),
+    const { rate } = this.#options.limitsOf(site)
     if (rate === undefined) return NO_WAIT
     try {
       const args = [intervalUs(rate), rate.burst, ask.transactions, ask.patienceMs]
@@ -196,6 +199,17 @@ class SharedPermits implements RedisPermits {
     // A connection that only listens does not notice that its peer has gone.
     this.#options.listener.ping().catch(() => undefined)
     await Promise.all([...this.#leases].map(([site, leases]) => this.#renew(site, [...leases.values()])))
+  /** Only a site that was halved, or that began below its limit, has anything to learn from it. */
+  async #answered({ site, round, gone }: Lease): Promise<void> {
+    const { concurrency, initialConcurrency = concurrency } = this.#options.limitsOf(site)
+    if (gone || (round === 0 && initialConcurrency === concurrency)) return
+    try {
+      this.#lines.lookAgainIn(site, Number(await this.#run(SCRIPTS.answered, site, [])))
+    } catch (error) {
+      this.#unavailable(error)
+    }
+  }
+
   }
 
   async #renew(site: SiteId, leases: readonly Lease[]): Promise<void> {
@@ -258,9 +272,9 @@ class SharedPermits implements RedisPermits {
   }
 
   #run(script: Script, site: SiteId, args: readonly (string | number)[]): Promise<unknown> {
-    const { client, keys, limits } = this.#options
+    const { client, keys, limitsOf } = this.#options
     const base = keys.permits(site)
-    const { concurrency, initialConcurrency = 0 } = limits
+    const { concurrency, initialConcurrency = 0 } = limitsOf(site)
     return runScript(client, script, {
       keys: [`${base}:held`, `${base}:waiting`, `${base}:called`, `${base}:state`, keys.due],
       args: [concurrency, initialConcurrency, this.#leaseMs, CALL_MS, keys.permitCalls(''), ...args],

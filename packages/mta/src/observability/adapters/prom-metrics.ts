@@ -5,7 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogEvent } from '../log-events.ts'
 import { METRICS, type MetricEntry, type MetricUpdate, metricUpdates } from '../metrics.ts'
-import { type QueueSource, readState, type StateGauges, setHealth, setNodes } from '../state-gauges.ts'
+import { type QueueSource, readState, type StateGauges, setHealth, setNodes, setWaiting } from '../state-gauges.ts'
 
 export interface RelayMetrics {
   emit(event: LogEvent): void
@@ -59,6 +59,7 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
     },
     async scrape() {
       setHealth(gaugesOfState, queue.health())
+      if (queue.waiting !== undefined) setWaiting(gaugesOfState, queue.waiting())
       if (queue.nodes !== undefined) setNodes(gaugesOfState, queue.nodes())
       if (performance.now() - readAt > SUMMARY_KEPT_MS) {
         reading ??= readState(gaugesOfState, queue).finally(() => {

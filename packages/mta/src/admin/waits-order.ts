@@ -1,0 +1,39 @@
+/**
+ * The order `waits` over `admin.sock`: which limit of its site each lane waits for in the running relay, and the
+ * client's side of it. Other relays of the queue have their own.
+ */
+import { err, ok } from '@hermetic/policy'
+import { type LaneId, parseLaneId } from '../delivery/lane.ts'
+import type { LimitReport } from '../limits/limit-report.ts'
+import { fieldsOf } from './control-protocol.ts'
+import type { Ask, ControlOrder } from './policy-orders.ts'
+
+/** By lane; lanes that wait for nothing are not in it. */
+export type Waits = Readonly<Record<string, LimitReport>>
+
+/** More lanes than a message has recipients. */
+const LANES_MAX = 10_000
+
+export function waitsOrder(waitOf: (lane: LaneId) => LimitReport | undefined = () => undefined): ControlOrder {
+  return {
+    path: '/waits',
+    parse: (body) => {
+      const fields = fieldsOf(body, ['lanes'])
+      if (!fields.ok) return fields
+      const { lanes } = fields.value
+      if (!Array.isArray(lanes) || lanes.length > LANES_MAX) return err(`lanes: not a list of at most ${LANES_MAX}`)
+      const known = lanes.filter((lane): lane is LaneId => typeof lane === 'string' && parseLaneId(lane) !== undefined)
+      return ok(async () => {
+        const waits = known.map((lane) => [lane, waitOf(lane)] as const)
+        return Object.fromEntries(waits.filter(([, report]) => report !== undefined))
+      })
+    },
+  }
+}
+
+export type AskWaits = (lanes: readonly string[]) => Promise<Waits>
+
+/** The running relay's, for the command line. */
+export function waitsClient(ask: Ask): AskWaits {
+  return (lanes) => ask('/waits', { lanes: lanes.slice(0, LANES_MAX) })
+}

@@ -1,0 +1,23 @@
+/** What is told of limits: for a lane and its site, or of what lanes wait for now. */
+import type { LaneId } from '../delivery/lane.ts'
+import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
+import type { ExplainWorld } from '../explain/world.ts'
+import { isOrdinary, type LimitReport, limitReport } from '../limits/limit-report.ts'
+import type { SiteLimitTable } from '../limits/site-limits.ts'
+
+type Waiting = Pick<WaitingLanes, 'waitOf'>
+
+/** Without lanes nobody waits: no relay runs here. */
+export function limitsTold(table: SiteLimitTable, waiting?: Waiting): NonNullable<ExplainWorld['limitsOf']> {
+  return (lane, site) => {
+    const report = limitReport(site, table, waiting?.waitOf(lane)?.limit)
+    return isOrdinary(report) ? undefined : report
+  }
+}
+
+export function waitsTold(table: SiteLimitTable, waiting: Waiting): (lane: LaneId) => LimitReport | undefined {
+  return (lane) => {
+    const wait = waiting.waitOf(lane)
+    return wait === undefined ? undefined : limitReport(wait.site, table, wait.limit)
+  }
+}
