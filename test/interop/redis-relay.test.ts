@@ -22,7 +22,7 @@ describe('whole relays on one Redis', { concurrency: 2 }, () => {
     await cluster.redis.start()
     cluster.mxIsAway = false
     const second = await cluster.relay()
-    const { out } = await cluster.command(second, 'queue', 'retry', '--all')
+    const { out } = await cluster.command(second, 'queue', 'retry', '--all', '--yes')
     assert.match(out, /2 messages/)
     await second.until(() => cluster.delivered.length === 2)
     assert.deepEqual([...cluster.delivered].sort(), ['large', 'small'])
@@ -51,7 +51,7 @@ describe('whole relays on one Redis', { concurrency: 2 }, () => {
     await running.until(() => running.eventsOf('next-hop-failed').length > 0)
     await cluster.openMx()
     await cluster.cachePolicy('example.test')
-    assert.equal((await cluster.command(stopped, 'queue', 'retry', '--all')).code, 0)
+    assert.equal((await cluster.command(stopped, 'queue', 'retry', '--all', '--yes')).code, 0)
     assert.equal((await cluster.command(stopped, 'policy', 'purge', 'example.test')).code, 0)
     await running.until(() => cluster.delivered.length === 1)
     await running.until(() => running.eventsOf('sts-policy-purged').length === 1)

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
 import { covers } from '../conformance/covers.ts'
+import type { MxScript } from '../lab/mx-script.ts'
 import { readNotification } from '../lab/notification.ts'
 import { DEFAULT_CAPABILITIES, ScriptedMx } from '../lab/scripted-mx.ts'
 import { SmtpDialogue } from '../lab/submit.ts'
@@ -32,9 +33,9 @@ interface World extends AsyncDisposable {
 }
 
 /** One host for everybody: `example.test` and the sender's own domain. */
-async function start(capabilities: readonly string[]): Promise<World> {
+async function start(capabilities: readonly string[], script: MxScript = {}): Promise<World> {
   await using stack = new AsyncDisposableStack()
-  const mx = stack.use(await ScriptedMx.start({ capabilities }))
+  const mx = stack.use(await ScriptedMx.start({ capabilities, script }))
   const relay = stack.use(
     await WholeRelay.start({
       settings: `${LISTENERS}[delivery]\nport = ${mx.port}\n`,
@@ -158,4 +159,23 @@ test('hermetic trace tells of notifications that tell of many lanes', async () =
   assert.deepEqual([told?.recipients, told?.gathered, told?.action], [2, true, 'failed'])
   const { out } = await lab.run('trace', id, '--config', world.relay.file)
   assert.match(out, new RegExp(`the sender is told by ${told?.dsnId} \\(failed\\)`))
+})
+
+test('hermetic queue cancel --notify: the sender is told that its mail was taken back', async () => {
+  await using world = await start(DEFAULT_CAPABILITIES, {
+    RCPT: ({ recipient }) => (recipient === 'bob@example.test' ? '451 4.2.0 Later' : undefined),
+  })
+  await send(world, { to: ['bob@example.test'] })
+  await world.relay.until(() => world.relay.eventsOf('message-settled').length === 1)
+  using lab = new TerminalLab()
+  lab.now = Date.now()
+  const cancel = ['queue', 'cancel', '--domain', 'example.test', '--notify', '--config', world.relay.file] as const
+  assert.match((await lab.run(...cancel)).out, /^1 message .*\n {2}1 would be cancelled\n/)
+  assert.match((await lab.run(...cancel, '--yes')).out, /^1 message cancelled/)
+  await world.mx.received(1)
+  const [told] = world.mx.messages
+  assert.ok(told !== undefined)
+  const { text } = readNotification(told)
+  assert.match(text, /took the message out of its queue/)
+  assert.equal(JSON.parse((await lab.run('queue', 'summary', '--json', '--config', world.relay.file)).out).messages, 0)
 })

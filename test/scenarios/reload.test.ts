@@ -156,7 +156,7 @@ describe('hermetic reload', () => {
     assert.equal((await here.reload()).code, 0)
     await send(await relay.greeted())
     using lab = new TerminalLab()
-    assert.equal((await lab.run('queue', 'retry', '--all', '--config', relay.file)).code, 0)
+    assert.equal((await lab.run('queue', 'retry', '--all', '--yes', '--config', relay.file)).code, 0)
     await relay.until(() => smarthost.messages.length === 2)
     assert.deepEqual(
       relay.eventsOf('dkim-keys-replaced').map(({ keys }) => keys),

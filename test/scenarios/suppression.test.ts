@@ -99,7 +99,7 @@ describe('suppression', () => {
     const added = await lab.run('suppression', 'add', NOBODY, '--reason', 'left the company', ...config)
     assert.equal(added.code, 0, added.err)
     const dialled = mx.connections.length
-    const retried = await lab.run('queue', 'retry', '--all', ...config)
+    const retried = await lab.run('queue', 'retry', '--all', '--yes', ...config)
     assert.equal(retried.code, 0, retried.err)
     await relay.until(() => mx.messages.length === 1)
     const [dsn] = mx.messages

@@ -94,28 +94,31 @@ export function parseChangeRequest(body: unknown): Parsed<ChangeRequest> {
 }
 
 function parseAction(action: unknown): Parsed<QueueAction> {
-  const fields = fieldsOf(action, ['kind', 'reason'])
+  const fields = fieldsOf(action, ['kind', 'reason', 'notify'])
   if (!fields.ok) return fields
-  const { kind, reason } = fields.value
+  const { kind, reason, notify } = fields.value
+  if (notify !== undefined && (notify !== true || kind !== 'cancel')) return err('action.notify')
   if (kind === 'hold') {
     if (typeof reason !== 'string' || reason.length > REASON_MAX) return err('action.reason')
     return ok({ kind, reason })
   }
   if (reason !== undefined) return err('action.reason')
-  return kind === 'retry' || kind === 'release' || kind === 'cancel' ? ok({ kind }) : err('action.kind')
+  if (kind === 'cancel') return ok(notify === true ? { kind, notify } : { kind })
+  return kind === 'retry' || kind === 'release' ? ok({ kind }) : err('action.kind')
 }
 
-const FILTER_FIELDS = ['lane', 'domain', 'sender', 'state'] as const
+const FILTER_TEXTS = ['lane', 'domain', 'sender', 'state', 'tag'] as const
 
 function parseFilter(filter: unknown): Parsed<QueueFilter> {
-  const fields = fieldsOf(filter, FILTER_FIELDS)
+  const fields = fieldsOf(filter, [...FILTER_TEXTS, 'arrivedBefore'])
   if (!fields.ok) return fields
-  const wrong = FILTER_FIELDS.find((name) => {
+  const wrong = FILTER_TEXTS.find((name) => {
     const value = fields.value[name]
     return value !== undefined && (typeof value !== 'string' || value.length > TEXT_MAX)
   })
   if (wrong !== undefined) return err(`filter.${wrong}`)
-  const { lane, domain, sender, state } = fields.value
+  const { lane, domain, sender, state, tag, arrivedBefore } = fields.value
+  if (arrivedBefore !== undefined && !Number.isSafeInteger(arrivedBefore)) return err('filter.arrivedBefore')
   const known = state === 'queued' || state === 'held' || state === 'quarantined'
   if (state !== undefined && !known) return err('filter.state')
   if (lane !== undefined && lane !== NOTICE_LANE && parseLaneId(String(lane)) === undefined)
@@ -126,6 +129,8 @@ function parseFilter(filter: unknown): Parsed<QueueFilter> {
     ...(domain === undefined ? {} : { domain: String(domain) }),
     ...(sender === undefined ? {} : { sender: String(sender) }),
     ...(known ? { state } : {}),
+    ...(tag === undefined ? {} : { tag: String(tag) }),
+    ...(arrivedBefore === undefined ? {} : { arrivedBefore: Number(arrivedBefore) }),
   })
 }
 

@@ -106,6 +106,8 @@ describe('the control socket', () => {
       ['{"ids":["../../etc/passwd"],"action":{"kind":"cancel"}}', 400],
       ['{"ids":[],"action":{"kind":"delete"}}', 400],
       ['{"ids":[],"action":{"kind":"retry"},"force":true}', 400],
+      ['{"ids":[],"action":{"kind":"retry","notify":true}}', 400],
+      ['{"ids":[],"action":{"kind":"cancel","notify":"yes"}}', 400],
       [JSON.stringify({ ids: ['x'.repeat(REQUEST_BYTES_MAX)] }), 413],
     ] as const) {
       assert.equal(await post(path, '/queue/change', body), code, body.slice(0, 60))

@@ -78,6 +78,7 @@ function explainOwnDecision(
         | 'policy-unavailable'
         | 'login-failed'
         | 'suppressed'
+        | 'cancelled'
         | 'hosts-left'
         | 'route-changed'
         | 'extension-missing'
@@ -102,6 +103,11 @@ function explainOwnDecision(
       return { what: `${capital(server)}, through which this relay sends, did not let it log in.`, advice: ASK_US }
     case 'suppressed':
       return explainSuppressed(cause)
+    case 'cancelled':
+      return {
+        what: 'The operator of this relay took the message out of its queue before it was delivered.',
+        advice: 'Ask the postmaster named above for the reason.',
+      }
     case 'hosts-left':
       return {
         what: 'The destination names so many mail servers that not all of them could be asked.',

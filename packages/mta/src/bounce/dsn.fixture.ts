@@ -75,6 +75,7 @@ const CAUSES: { readonly [Kind in DeliveryCause['kind']]: DeliveryCause & { read
     problem: { kind: 'refused', reply: { code: 535, enhancedStatus: '5.7.8', lines: ['no'] } },
   },
   suppressed: { kind: 'suppressed', by: 'bounces', since: 0, until: 86_400_000, refusal: '5.1.1' },
+  cancelled: { kind: 'cancelled' },
   'hosts-left': { kind: 'hosts-left' },
   'route-changed': { kind: 'route-changed' },
   'extension-missing': { kind: 'extension-missing', extension: 'SMTPUTF8' },

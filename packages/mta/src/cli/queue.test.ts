@@ -116,13 +116,53 @@ for (const by of ['relay', 'files'] as const) {
         assert.deepEqual([held.code, held.out], [0, '1 message held\n'])
         const shown = await lab.run('queue', 'show', jane)
         assert.match(shown.out, /^Lane mx:example\.com:25: held \(asked by Jane\), 0 tries$/m)
-        assert.match((await lab.run('queue', 'release', '--state', 'held')).out, /^1 message released/)
-        assert.match((await lab.run('queue', 'retry', '--all')).out, /^2 messages due now/)
+        assert.match((await lab.run('queue', 'release', '--state', 'held', '--yes')).out, /^1 message released/)
+        assert.match((await lab.run('queue', 'retry', '--all', '--yes')).out, /^2 messages due now/)
         assert.equal((await lab.run('queue', 'cancel', jane, joe)).code, 0)
         assert.equal((await lab.run('queue', 'list')).out, 'The queue is empty.\n')
         const again = await lab.run('queue', 'cancel', jane)
         assert.equal(again.code, 1)
         assert.match(again.err, new RegExp(`${jane}: not in the queue`))
+      })
+    })
+
+    test('an order with a filter is only counted, until it says --yes', async () => {
+      await world(async (lab, [jane]) => {
+        assert.equal((await lab.run('queue', 'hold', jane)).code, 0)
+        const dry = await lab.run('queue', 'hold', '--all')
+        assert.equal(dry.code, 0)
+        assert.match(dry.out, /^2 messages \(10 B, 2 open recipients, the oldest 1m old\)\n {2}1 would be held\n/)
+        assert.match(
+          dry.out,
+          /^ {2}1 would be left alone: nothing to change\nNothing was changed; the same with --yes/m,
+        )
+        const json = await lab.run('queue', 'cancel', '--domain', 'example.org', '--json')
+        assert.deepEqual(JSON.parse(json.out), {
+          ...{ action: 'cancel', changed: false, messages: 1, bytes: 5, recipients: 1 },
+          would: { done: 1 },
+        })
+        const both = await lab.run('queue', 'list', '--json')
+        assert.equal(both.out.trimEnd().split('\n').length, 2)
+        assert.match((await lab.run('queue', 'hold', '--all', '--yes')).out, /^1 message held \(1 nothing-to-do\)/)
+      })
+    })
+
+    test('orders are narrowed by age and tag', async () => {
+      await world(async (lab) => {
+        const cancel = (...filter: readonly string[]) => lab.run('queue', 'cancel', ...filter, '--yes')
+        assert.match((await cancel('--older-than', '1h')).out, /^0 messages cancelled/)
+        assert.match((await cancel('--tag', 'news')).out, /^0 messages cancelled/)
+        assert.match((await cancel('--older-than', '1m')).out, /^2 messages cancelled/)
+        assert.equal((await cancel('--older-than', 'soon')).code, 2)
+        assert.equal((await cancel('--tag', 'a b')).code, 2)
+      })
+    })
+
+    test('cancel --notify leaves what the sender is to be told', async () => {
+      await world(async (lab, [jane]) => {
+        assert.match((await lab.run('queue', 'cancel', jane, '--notify')).out, /^1 message cancelled/)
+        assert.match((await lab.run('queue', 'show', jane)).out, /^Lane notice: the sender is told now/m)
+        assert.match((await lab.run('queue', 'cancel', jane, '--notify')).err, /nothing to change/)
       })
     })
 

@@ -110,6 +110,8 @@ export type DeliveryCause =
       readonly until: number
       readonly refusal?: EnhancedStatus
     }
+  /** An operator took the message back, and its sender is to know. */
+  | { readonly kind: 'cancelled' }
   /** Hosts are left that were not asked, because there are too many of them: one may still take it. */
   | { readonly kind: 'hosts-left' }
   /** The configuration now sends this recipient's mail elsewhere. */

@@ -55,6 +55,8 @@ function judgement(cause: DeliveryCause): Judgement {
       return loginJudgement(cause.problem)
     case 'suppressed':
       return { status: '5.7.1', permanence: 'permanent', fault: 'destination', scope: 'recipient' }
+    case 'cancelled':
+      return { status: '5.7.1', permanence: 'permanent', fault: 'local-configuration', scope: 'recipient' }
     case 'hosts-left': // SMTP-02: what some said is not the word of all
       return { status: '4.4.4', permanence: 'transient', fault: 'destination', scope: 'next-hop' }
     case 'route-changed':

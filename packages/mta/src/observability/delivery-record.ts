@@ -281,6 +281,7 @@ export function causeWords(cause: DeliveryCause): string {
     case 'suppressed':
       return `suppressed: by ${cause.by}${cause.refusal === undefined ? '' : `: ${cause.refusal}`}`
     case 'stopped':
+    case 'cancelled':
     case 'hosts-left':
     case 'route-changed':
       return cause.kind

@@ -6,8 +6,10 @@
  * settled; being in delivery is a lease in memory, not a state, so that no crash can leave it behind. A delivery whose
  * recipients are to be reported waits like any other, keeps its message, and is settled by a settlement without outcomes.
  */
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import type { LaneId } from '../delivery/lane.ts'
 import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
+import { problemOf } from '../delivery/problem.ts'
 import type { Recipient } from '../smtp/envelope.ts'
 import type {
   NoticeToCome,
@@ -155,6 +157,7 @@ export function orderDelivery(
     case 'queued':
       return { ...rest, state, dueAt: Math.min(now, delivery.state === 'queued' ? delivery.dueAt : now) }
     case 'settled':
+      if (action.kind === 'cancel' && action.notify === true && hasOpen(delivery)) return returned(delivery, now)
       return { ...rest, state, recipients: delivery.recipients.map(cancelled) }
     case 'held':
     case 'quarantined':
@@ -269,6 +272,26 @@ function applyOutcomes(
     next.set(outcome.index, { ...recipient, state, ambiguousCount, lastOutcome: outcome })
   }
   return { recipients: [...next.values()], closed, ignored }
+}
+
+function hasOpen({ recipients }: SpooledDelivery): boolean {
+  return recipients.some(({ state }) => state === 'open')
+}
+
+/** Of a message that is taken back nothing is left but what its sender is to be told. */
+function returned({ recipients }: SpooledDelivery, now: number): SpooledDelivery {
+  const problem = problemOf({ kind: 'cancelled' }, { at: now })
+  return {
+    lane: NOTICE_LANE,
+    state: 'queued',
+    dueAt: now,
+    attempts: 0,
+    recipients: recipients.map((recipient) =>
+      recipient.state === 'open'
+        ? { ...recipient, state: 'to-report', lastOutcome: { kind: 'failed', index: recipient.index, problem } }
+        : recipient,
+    ),
+  }
 }
 
 function cancelled(recipient: SpooledRecipient): SpooledRecipient {

@@ -148,6 +148,28 @@ export function adminContract(open: OpenSpool): void {
     assert.deepEqual(await list({ state: 'quarantined' }), [])
   })
 
+  test('a list is filtered by age and tag, alone and with what deliveries say', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    const [old, tagged, other] = [
+      message([1], { receivedAt: NOON - 1000 }),
+      message([1, 2], { envelope: envelope({ tag: 'news' }) }),
+      message([1], { receivedAt: NOON - 1000, envelope: envelope({ tag: 'new' }) }),
+    ]
+    for (const one of [old, tagged, other]) await spool.accept(one)
+    const list = async (filter: Parameters<Spool['admin']['list']>[0]): Promise<readonly string[]> =>
+      (await spool.admin.list(filter, { limit: 100 })).map(({ id }) => id)
+    assert.deepEqual(await list({ arrivedBefore: NOON }), [old.id, other.id].sort())
+    assert.deepEqual(await list({ arrivedBefore: NOON - 1000 }), [])
+    assert.deepEqual(await list({ tag: 'news' }), [tagged.id])
+    assert.deepEqual(await list({ tag: 'new', arrivedBefore: NOON, lane: lane(1) }), [other.id])
+    assert.deepEqual(await list({ tag: 'news', lane: lane(7) }), [])
+    assert.deepEqual(await list({ tag: 'ne' }), [])
+    assert.deepEqual(await spool.admin.list({ tag: 'news', arrivedBefore: NOON + 1 }, { limit: 1 }), [
+      await spool.admin.show(tagged.id),
+    ])
+  })
+
   test('what is in delivery, held or waiting is found by lane and domain alike, a page at a time', async (t) => {
     const spool = await new SpoolWorld(t, open).open()
     const [out, held, waiting, both] = [

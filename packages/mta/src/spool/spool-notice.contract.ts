@@ -1,6 +1,7 @@
 /** The contract of what a sender is to be told later: kept with its message, durable, given out whole, and once. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import {
   claimAll,
   claimOne,
@@ -125,5 +126,31 @@ export function noticeContract(open: OpenSpool): void {
     assert.ok(notice !== undefined)
     await spool.settle(notice.token, settlement('n', []))
     assert.equal(await spool.admin.show(id), undefined)
+  })
+
+  test('a cancel that notifies leaves what the sender is to be told, and nothing that is delivered', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    await spool.accept(messageToMany(2))
+    const { id, token } = await claimOne(spool)
+    await spool.settle(token, settlement('1', [delivered(0), deferred(1, 5000)]))
+    const cancel = { kind: 'cancel', notify: true } as const
+    assert.deepEqual(await spool.admin.change([id], cancel), [{ id, result: 'done' }])
+    assert.equal((await spool.admin.summary()).recipientsOpen, 0)
+    const restarted = await world.open()
+    assert.deepEqual(await claimAll(restarted, 1), [])
+    const [notice, ...more] = await restarted.claim(NOTICE_LANE, { limit: 9, leaseMs: LEASE_MS })
+    assert.ok(notice !== undefined && more.length === 0)
+    assert.deepEqual(notice.recipients, [])
+    assert.deepEqual(
+      notice.toReport?.map(({ index, lastOutcome }) => [
+        index,
+        lastOutcome.kind === 'failed' && lastOutcome.problem.cause,
+      ]),
+      [[1, { kind: 'cancelled' }]],
+    )
+    assert.deepEqual(await restarted.admin.change([id], cancel), [{ id, result: 'in-delivery' }])
+    await restarted.settle(notice.token, settlement('n', []))
+    assert.equal(await restarted.admin.show(id), undefined)
   })
 }

@@ -189,6 +189,9 @@ export interface QueueFilter {
   readonly domain?: string
   readonly sender?: string
   readonly state?: 'queued' | 'held' | 'quarantined'
+  readonly tag?: string
+  /** UTC milliseconds: what arrived before this moment. */
+  readonly arrivedBefore?: number
 }
 
 export type QueueAction =
@@ -198,8 +201,8 @@ export type QueueAction =
   /** Queues again what is held or quarantined, due now. */
   | { readonly kind: 'release' }
   | { readonly kind: 'quarantine'; readonly reason: string }
-  /** Removes the open recipients without a DSN. */
-  | { readonly kind: 'cancel' }
+  /** Removes the open recipients; `notify`: their sender is told that they failed, as far as it wants to hear of that. */
+  | { readonly kind: 'cancel'; readonly notify?: true }
 
 export interface QueueChange {
   readonly id: QueueId

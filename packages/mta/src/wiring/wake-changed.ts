@@ -1,4 +1,4 @@
-/** Messages that an order made due are looked at now; an operator's retry also ends a lane's back-off. */
+/** Messages that an order made due, and what senders are to be told of them, are looked at now; an operator's retry also ends a lane's back-off. */
 import type { QueueAction, QueueChange, Spool } from '../spool/spool.ts'
 import type { Waking } from './ordered-attempts.ts'
 
@@ -7,7 +7,8 @@ export async function wakeChanged(
   changes: readonly QueueChange[],
   { spool, scheduler }: { readonly spool: Pick<Spool, 'admin'>; readonly scheduler: Waking },
 ): Promise<void> {
-  if (action.kind !== 'retry' && action.kind !== 'release') return
+  const tells = action.kind === 'cancel' && action.notify === true
+  if (action.kind !== 'retry' && action.kind !== 'release' && !tells) return
   for (const { id, result } of changes) {
     if (result !== 'done') continue
     const entry = await spool.admin.show(id)

@@ -3,6 +3,7 @@
  * serves mail; so a long answer is not one moment's picture.
  */
 import type { LaneId } from '../../delivery/lane.ts'
+import type { Envelope } from '../../smtp/envelope.ts'
 import { nullReversePath } from '../../smtp/mail-address.ts'
 import type { EntryRecord, StoreAsk, SummaryRecord } from '../store-protocol.ts'
 import { entryRecord, type RedisReply, stateLetter, texts } from './redis-records.ts'
@@ -40,7 +41,7 @@ async function lookedUp(run: Walk, ask: RedisListAsk, ids: readonly string[]): P
     const some = ids.slice(at, at + SLICE)
     const wanted = wantedOf(ask, entries.length)
     const rows = await run('list-these', wanted, ...conditions(ask), String(some.length), ...some)
-    entries.push(...ofSender(arrayOf(rows), ask))
+    entries.push(...ofMessage(arrayOf(rows), ask))
   }
   return entries.slice(0, ask.limit)
 }
@@ -52,14 +53,14 @@ async function walked(run: Walk, ask: RedisListAsk): Promise<readonly EntryRecor
     const [position, end, rows] = arrayOf(await run('list', ...args))
     last = String(position)
     ended = String(end) === '1'
-    entries.push(...ofSender(arrayOf(rows), ask))
+    entries.push(...ofMessage(arrayOf(rows), ask))
   }
   return entries.slice(0, ask.limit)
 }
 
-/** The sender is compared here, so a full slice may be needed for one entry. */
-function wantedOf({ filter, limit }: RedisListAsk, have: number): string {
-  return String(filter.sender === undefined ? limit - have : SLICE)
+/** What is the message's and not a delivery's is compared here, so a full slice may be needed for one entry. */
+function wantedOf({ filter: { sender, tag, arrivedBefore }, limit }: RedisListAsk, have: number): string {
+  return String(sender === undefined && tag === undefined && arrivedBefore === undefined ? limit - have : SLICE)
 }
 
 function conditions({ filter: { lane, state, domain, sender } }: RedisListAsk): readonly string[] {
@@ -76,8 +77,12 @@ function inEnvelopeOf(sender: string): string {
   return JSON.stringify(sender === '' ? nullReversePath : sender.slice(0, sender.lastIndexOf('@')))
 }
 
-function ofSender(rows: readonly RedisReply[], { filter: { sender }, senderOf }: RedisListAsk): readonly EntryRecord[] {
-  return rows.map(entryRecord).filter(({ envelope }) => sender === undefined || senderOf(envelope) === sender)
+function ofMessage(rows: readonly RedisReply[], { filter, senderOf }: RedisListAsk): readonly EntryRecord[] {
+  const { sender, tag, arrivedBefore = Number.POSITIVE_INFINITY } = filter
+  return rows.map(entryRecord).filter(({ envelope, receivedAt }) => {
+    if (receivedAt >= arrivedBefore || (sender !== undefined && senderOf(envelope) !== sender)) return false
+    return tag === undefined || (JSON.parse(envelope) as Envelope).tag === tag
+  })
 }
 
 export async function redisTotals(run: Walk): Promise<SummaryRecord> {

@@ -129,6 +129,14 @@ function candidates(
     conditions.push('m.sender = ?')
     values.push(filter.sender)
   }
+  if (filter.arrivedBefore !== undefined) {
+    conditions.push('m.received_at < ?')
+    values.push(filter.arrivedBefore)
+  }
+  if (filter.tag !== undefined) {
+    conditions.push("coalesce(m.envelope ->> '$.tag' = ?, 0)")
+    values.push(filter.tag)
+  }
   const matches = conditions.length === 0 ? '1' : conditions.join(' AND ')
   const source = few === undefined ? 'message m' : 'json_each(?) s CROSS JOIN message m ON m.seq = s.value'
   if (few !== undefined) values.push(JSON.stringify(few))

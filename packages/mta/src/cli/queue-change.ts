@@ -1,0 +1,166 @@
+/**
+ * Orders to many messages: first counted and told, then carried out in batches, with what was left alone and why. Who
+ * names messages by their ids has counted already.
+ */
+import { PAGE_MAX } from '../admin/control-protocol.ts'
+import { orderDelivery } from '../spool/message-state.ts'
+import type { QueueId } from '../spool/queue-id.ts'
+import type { QueueAction, QueueChange, QueueDelivery, QueueEntry, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
+import { Progress } from './progress.ts'
+import { queuePages } from './queue-pages.ts'
+import { counted, formatAge, formatBytes } from './table.ts'
+import { EXIT, type Terminal } from './verb.ts'
+
+export interface ChangeOrder {
+  readonly action: QueueAction
+  readonly ids: readonly QueueId[]
+  readonly filter: QueueFilter
+  readonly json: boolean
+  /** Acts on what the filter matches; without it that is only counted. */
+  readonly yes: boolean
+}
+
+/** More than this in one order is a queue to be looked at first; the next order takes the rest. */
+export const ORDER_MAX = 1_000_000
+
+type Result = QueueChange['result']
+type Counts = ReadonlyMap<Result, number>
+
+export async function changeQueue(order: ChangeOrder, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+  if (order.ids.length > 0) return changeNamed(order, spool, terminal)
+  const found = await matching(order, spool, terminal)
+  if (!order.yes) {
+    terminal.out(order.json ? dryJson(order.action, found) : dryText(order.action, found, terminal.now()))
+    return EXIT.done
+  }
+  await carryOut(order, { ids: found.ids, spool, terminal })
+  return EXIT.done
+}
+
+async function changeNamed(order: ChangeOrder, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+  const counts = await carryOut(order, { ids: order.ids, spool, terminal })
+  return (counts.get('done') ?? 0) < order.ids.length ? EXIT.failed : EXIT.done
+}
+
+interface Found {
+  /** All that match now, gathered before anything changes. */
+  readonly ids: readonly QueueId[]
+  /** What would become of them. */
+  readonly expected: Counts
+  readonly bytes: number
+  readonly recipients: number
+  readonly oldest: number | undefined
+}
+
+async function matching({ action, filter }: ChangeOrder, spool: SpoolAdmin, terminal: Terminal): Promise<Found> {
+  const progress = new Progress(terminal)
+  const ids: QueueId[] = []
+  const expected = new Map<Result, number>()
+  let [bytes, recipients, oldest] = [0, 0, Number.POSITIVE_INFINITY]
+  for await (const page of queuePages(spool, filter, ORDER_MAX)) {
+    for (const entry of page) {
+      ids.push(entry.id)
+      increase(expected, expectedResult(entry, action))
+      bytes += entry.envelope.size
+      recipients += entry.deliveries.flatMap((delivery) => delivery.recipients.filter(isOpen)).length
+      oldest = Math.min(oldest, entry.receivedAt)
+    }
+    progress.tell(() => `${counted(ids.length, 'message')} found`)
+  }
+  progress.end()
+  return { ids, expected, bytes, recipients, oldest: ids.length === 0 ? undefined : oldest }
+}
+
+/** As the spool will decide, if nothing changes until then. */
+export function expectedResult({ deliveries }: QueueEntry, action: QueueAction): Exclude<Result, 'not-found'> {
+  const changes = deliveries.map((delivery) =>
+    isIdle(delivery) ? orderDelivery(asSpooled(delivery), action, 0) : 'out',
+  )
+  if (changes.some((change) => change !== undefined && change !== 'out')) return 'done'
+  return changes.includes('out') ? 'in-delivery' : 'nothing-to-do'
+}
+
+type IdleDelivery = QueueDelivery & { readonly state: Exclude<QueueDelivery['state'], 'in-delivery'> }
+
+function isIdle(delivery: QueueDelivery): delivery is IdleDelivery {
+  return delivery.state !== 'in-delivery'
+}
+
+function asSpooled({ recipients, ...delivery }: IdleDelivery) {
+  return { ...delivery, recipients: recipients.map((recipient) => ({ ...recipient, ambiguousCount: 0 })) }
+}
+
+function isOpen({ state }: { readonly state: string }): boolean {
+  return state === 'open'
+}
+
+interface Work {
+  readonly ids: readonly QueueId[]
+  readonly spool: SpoolAdmin
+  readonly terminal: Terminal
+}
+
+async function carryOut(order: ChangeOrder, { ids, spool, terminal }: Work): Promise<Counts> {
+  const counts = new Map<Result, number>()
+  const progress = new Progress(terminal)
+  for (let start = 0; start < ids.length; start += PAGE_MAX) {
+    for (const { id, result } of await spool.change(ids.slice(start, start + PAGE_MAX), order.action)) {
+      increase(counts, result)
+      if (order.json) terminal.out(`${JSON.stringify({ id, result })}\n`)
+      else if (result !== 'done' && (order.ids.length > 0 || result === 'in-delivery')) {
+        progress.end()
+        terminal.err(`${id}: ${WHY_NOT[result]}\n`)
+      }
+    }
+    progress.tell(() => `${Math.min(start + PAGE_MAX, ids.length)} of ${ids.length}`)
+  }
+  progress.end()
+  if (!order.json) terminal.out(changeText(order.action, counts))
+  return counts
+}
+
+function increase(counts: Map<Result, number>, result: Result): void {
+  counts.set(result, (counts.get(result) ?? 0) + 1)
+}
+
+const WHY_NOT: Readonly<Record<Exclude<Result, 'done'>, string>> = {
+  'not-found': 'not in the queue',
+  'in-delivery': 'is being delivered right now; try again in a moment',
+  'nothing-to-do': 'nothing to change',
+}
+
+const DONE: Readonly<Record<QueueAction['kind'], string>> = {
+  retry: 'due now',
+  hold: 'held',
+  quarantine: 'set aside',
+  release: 'released',
+  cancel: 'cancelled',
+}
+
+function changeText(action: QueueAction, counts: Counts): string {
+  const done = counts.get('done') ?? 0
+  const others = [...counts].filter(([result]) => result !== 'done').map(([result, count]) => `${count} ${result}`)
+  return `${counted(done, 'message')} ${DONE[action.kind]}${others.length > 0 ? ` (${others.join(', ')})` : ''}\n`
+}
+
+function dryText(action: QueueAction, { ids, expected, bytes, recipients, oldest }: Found, now: number): string {
+  if (oldest === undefined) return 'No waiting message matches.\n'
+  const size = `${formatBytes(bytes)}, ${counted(recipients, 'open recipient')}, the oldest ${formatAge(now - oldest)} old`
+  const lines = [
+    `${counted(ids.length, 'message')} (${size})`,
+    `  ${expected.get('done') ?? 0} would be ${DONE[action.kind]}`,
+    ...(['in-delivery', 'nothing-to-do'] as const).flatMap((result) => {
+      const count = expected.get(result)
+      return count === undefined ? [] : [`  ${count} would be left alone: ${WHY_LEFT[result]}`]
+    }),
+    'Nothing was changed; the same with --yes does it.',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+const WHY_LEFT = { 'in-delivery': 'in delivery right now', 'nothing-to-do': 'nothing to change' } as const
+
+function dryJson(action: QueueAction, { ids, expected, bytes, recipients }: Found): string {
+  const would = Object.fromEntries(expected)
+  return `${JSON.stringify({ action: action.kind, changed: false, messages: ids.length, bytes, recipients, would })}\n`
+}
