@@ -1,6 +1,6 @@
 /**
  * Reads `message-settled` from the relay's log lines: the relay's own word, after the commit, that a delivery is
- * settled (docs/log-events.md). Pure.
+ * settled (docs/log-events.md), and at least one recipient with it delivered. Pure.
  */
 import type { Settle } from './ledger.ts'
 
@@ -10,7 +10,10 @@ const LANE = /^mx:(.+):\d+$/
 export function parseSettled(line: string): Settle | undefined {
   if (!line.includes('"message-settled"')) return undefined
   const fields = parsedObject(line)
-  const { event, time, id, lane } = fields
+  const { event, time, id, lane, summary } = fields
+  // A deferral says nothing of the mail; a line without the counts is believed to tell of a delivery.
+  if (typeof summary === 'object' && summary !== null && 'delivered' in summary && summary.delivered === 0)
+    return undefined
   if (event !== 'message-settled' || typeof time !== 'string' || typeof id !== 'string') return undefined
   const [, domain] = LANE.exec(String(lane)) ?? []
   return domain === undefined ? undefined : { id, domain, at: Date.parse(time) }
