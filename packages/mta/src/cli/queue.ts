@@ -232,6 +232,7 @@ async function show(order: Order, { queue: spool, history, waits }: OpenedQueue,
     }
     const paper = { now: terminal.now(), width: terminal.columns }
     const past = await pastAttempts(id, history)
+    const waiting = (await waits?.(entry.deliveries.map(({ lane }) => lane))) ?? {}
     if (order.json)
       terminal.out(
         `${JSON.stringify({ ...entry, ...(past.kind === 'known' && { history: past.message }), ...(Object.keys(waiting).length > 0 && { waiting }) })}\n`,
