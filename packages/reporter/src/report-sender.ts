@@ -3,7 +3,7 @@
  * run does is in `run.ts`.
  */
 import { ResultStoreUnavailable } from './ports/result-store.ts'
-import { forgetOldDays, type RunOptions, type RunRequest, type RunSummary, runReports } from './run.ts'
+import { type RunOptions, type RunRequest, type RunSummary, runReports } from './run.ts'
 
 export interface ReportSender {
   /** The first run begins at once. */
@@ -49,7 +49,6 @@ class Sender implements ReportSender {
   async #tick(): Promise<void> {
     try {
       await this.run({})
-      await forgetOldDays(this.#options)
     } catch (error) {
       this.#tellFailed(error)
     }

@@ -39,6 +39,7 @@ describe('one sender', () => {
     let mono = 0
     const store = {
       storeId: () => bed.store.storeId(),
+      days: () => bed.store.days(),
       openDays: (before: typeof DAY) => bed.store.openDays(before),
       closeDay: (...args: Parameters<typeof bed.store.closeDay>) => bed.store.closeDay(...args),
       claimReport: (...args: Parameters<typeof bed.store.claimReport>) => bed.store.claimReport(...args),
@@ -106,6 +107,7 @@ describe('trouble', () => {
     const broken = { claimReport: () => Promise.reject(new ResultStoreUnavailable('gone')) }
     const store = Object.assign(Object.create(bed.store), broken)
     store.storeId = () => bed.store.storeId()
+    store.days = () => bed.store.days()
     store.openDays = (before: typeof DAY) => bed.store.openDays(before)
     store.closeDay = (...args: Parameters<typeof bed.store.closeDay>) => bed.store.closeDay(...args)
     await assert.rejects(bed.run({}, { store }), ResultStoreUnavailable)

@@ -5,8 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { covers } from '../../../test/conformance/covers.ts'
 import { DAY, day, type SUBMITTER } from './report.fixture.ts'
 import { ALL_DUE, RunBed } from './run.fixture.ts'
-import { forgetOldDays } from './run.ts'
-import { dayClosesAt, dayEndsAt, dayStartsAt } from './utc-day.ts'
+import { dayClosesAt, dayEndsAt } from './utc-day.ts'
 
 const A = 'a.example'
 const HOUR_MS = 3_600_000
@@ -321,16 +320,28 @@ describe('days', () => {
     assert.equal((await bed.run({ urgent: true })).submitted, 1)
   })
 
-  test('two days after a day nothing of it is left', async () => {
+  test('RPT-103: two days after a day nothing of it is left, and nothing is sent any more, after however long a pause', async () => {
+    covers('RPT-103', { observe: 'store' })
+    bed.publish(A, `v=TLSRPTv1; rua=${bed.https()}`)
+    bed.endpoint.answer = () => ({ status: 503 })
     await bed.seen(A)
+    await bed.run()
     bed.now = dayEndsAt(DAY) + 48 * HOUR_MS - 1
-    await forgetOldDays(bed.options())
-    assert.equal(bed.events.length, 0)
+    await bed.run()
+    assert.deepEqual(await bed.store.days(), [DAY])
+    await bed.seen(A, day('2026-11-22'))
+    bed.events.length = 0
     bed.now += 1
-    await forgetOldDays(bed.options())
+    await bed.run({ urgent: true })
     const before = day('2026-11-22')
-    assert.deepEqual(bed.events, [{ event: 'tlsrpt-days-forgotten', before, unfinished: 1 }])
-    assert.deepEqual(await bed.store.days(), [])
-    assert.ok(dayStartsAt(before) > 0)
+    assert.deepEqual(bed.events[0], { event: 'tlsrpt-days-forgotten', before, unfinished: 0 })
+    assert.deepEqual(await bed.store.days(), [before])
+
+    await bed.seen(A, day('2026-11-24'))
+    const posted = bed.endpoint.posted.length
+    bed.now += 7 * 24 * HOUR_MS
+    await bed.run()
+    assert.deepEqual(bed.told().slice(-1), ['tlsrpt-days-forgotten'])
+    assert.equal(bed.endpoint.posted.length, posted)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Runs of the daily reports: days that are over are closed, reports that are due are worked on a few at a time, days that
- * are too old are forgotten. Any number of nodes may run at once; the store gives each report to one of them.
+ * Runs of the daily reports: days that are too old are forgotten, days that are over are closed, reports that are due are
+ * worked on a few at a time. Any number of nodes may run at once; the store gives each report to one of them.
  *
  * Whatever goes wrong with one report is told and never stops the others.
  */
@@ -44,6 +44,8 @@ const DEFECT_PAUSE_MS = 60 * 60_000
 /** Rejects with `ResultStoreUnavailable`. */
 export async function runReports(options: RunOptions, request: RunRequest): Promise<RunSummary> {
   const storeId = await options.store.storeId()
+  // First: who was away for days does not begin with reports about the week before.
+  await forgetOldDays(options)
   await closeDays(options, request, storeId)
   const ends: WorkEnd[] = []
   const work = { ...options, storeId }
@@ -91,7 +93,7 @@ async function contained(
 }
 
 /** RPT-103. Rejects with `ResultStoreUnavailable`. */
-export async function forgetOldDays({ store, now, emit }: Pick<RunOptions, 'store' | 'now' | 'emit'>): Promise<void> {
+async function forgetOldDays({ store, now, emit }: Pick<RunOptions, 'store' | 'now' | 'emit'>): Promise<void> {
   const before = utcDayOf(now() - KEPT_FOR_MS)
   const [oldest] = await store.days()
   if (oldest === undefined || oldest >= before) return
