@@ -109,6 +109,11 @@ test('only what the operator demands of a domain keeps a report mail back, as al
   assert.equal(day.mx('demanded.test').connections.length, 0)
 })
 
+test('a day that was ended by order is shown as closed', async () => {
+  assert.match((await day.hermetic('show', 'both.test', 'today')).out, /^both\.test on \S+ \(UTC\), closed$/m)
+  assert.equal(JSON.parse((await day.hermetic('show', 'both.test', 'today', '--json')).out).closed, true)
+})
+
 test('RPT-68: the mails that carried the reports were counted nowhere, and nobody else was told', async () => {
   covers('RPT-68', { observe: 'smtp' })
   assert.equal(day.relay.eventsOf('tlsrpt-results-late').length, 0)

@@ -1,6 +1,7 @@
 /** `hermetic tlsrpt show`: what was counted of one domain on one day, as its report would tell it. */
 import { type DomainName, parseDomainName } from '@hermetic/policy'
 import { isClosed, type PolicyEntry, parseUtcDay, type ReadPolicy, type UtcDay, utcDayOf } from '@hermetic/reporter'
+import type { ReportAdmin } from '../reporting/report-admin.ts'
 import { readArguments } from './arguments.ts'
 import { openReports, sourceText } from './open-reports.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
@@ -13,6 +14,10 @@ const DAY_MS = 86_400_000
 interface Asked {
   readonly domain: DomainName
   readonly day: UtcDay
+}
+
+interface Shown extends Asked {
+  readonly closed: boolean
 }
 
 export async function tlsrptShow(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -28,7 +33,8 @@ export async function tlsrptShow(args: readonly string[], terminal: Terminal): P
   try {
     terminal.err(sourceText(opened.by))
     const sums = await opened.reports.sums(asked.domain, asked.day)
-    return values.json ? tellJson(asked, sums, terminal) : tell(asked, sums, terminal)
+    const shown = { ...asked, closed: await isShut(asked.day, opened.reports, terminal.now()) }
+    return values.json ? tellJson(shown, sums, terminal) : tell(shown, sums, terminal)
   } finally {
     opened.close()
   }
@@ -43,18 +49,28 @@ function readAsked([domainText = '', dayText = '']: readonly string[], now: numb
   return { domain: domain.value, day }
 }
 
-function tellJson({ domain, day }: Asked, policies: readonly PolicyEntry[] = [], terminal: Terminal): number {
-  const closed = isClosed(day, terminal.now())
+/** By its time, or before it by an operator's order: then its reports have one. */
+async function isShut(day: UtcDay, reports: Pick<ReportAdmin, 'reports'>, now: number): Promise<boolean> {
+  if (isClosed(day, now)) return true
+  const [first] = await reports.reports(day, { limit: 1 })
+  return first !== undefined && (first.done || first.dueAt !== undefined)
+}
+
+function tellJson({ domain, day, closed }: Shown, policies: readonly PolicyEntry[] = [], terminal: Terminal): number {
   terminal.out(`${JSON.stringify({ domain, day, closed, policies })}\n`)
   return policies.length === 0 ? EXIT.failed : EXIT.done
 }
 
-function tell({ domain, day }: Asked, policies: readonly PolicyEntry[] | undefined, terminal: Terminal): number {
+function tell(
+  { domain, day, closed }: Shown,
+  policies: readonly PolicyEntry[] | undefined,
+  terminal: Terminal,
+): number {
   if (policies === undefined) {
     terminal.err(`${domain}: nothing is kept of ${day}. ${NOTHING}\n`)
     return EXIT.failed
   }
-  const state = isClosed(day, terminal.now()) ? 'closed' : 'still counting'
+  const state = closed ? 'closed' : 'still counting'
   terminal.out(`${domain} on ${day} (UTC), ${state}\n${policyTables(policies.map(asRead), terminal.columns)}`)
   return EXIT.done
 }
