@@ -11,7 +11,7 @@ import type { RelayWorld, WorldOptions } from '../lab/relay-world.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const MX = 'mx.example.test'
-const BUSY: MxScript = { RCPT: '451 4.7.1 greylisted' }
+const BUSY: MxScript = { RCPT: '451 4.3.0 busy' }
 
 /** The clock of the relay, in front of that of the machine; the queue's own stays, and runs what is overdue. */
 interface Clock {
@@ -50,8 +50,8 @@ test('DSN-06, DSN-14: a host that is busy for five hours: one notice of the dela
   assert.ok(dsn !== undefined)
   assert.equal(dsn.message.reversePath, '')
   const [bob] = dsn.perRecipient
-  assert.deepEqual([bob?.get('Action'), bob?.get('Status')], ['delayed', '4.7.1'])
-  assert.equal(bob?.get('Diagnostic-Code'), 'smtp; 451 4.7.1 greylisted')
+  assert.deepEqual([bob?.get('Action'), bob?.get('Status')], ['delayed', '4.3.0'])
+  assert.equal(bob?.get('Diagnostic-Code'), 'smtp; 451 4.3.0 busy')
   const until = Date.parse(bob?.get('Will-Retry-Until') ?? '')
   assert.equal(Math.floor((receivedAt + 5 * DAY) / 1000) * 1000, until)
   assert.match(dsn.header.get('Subject') ?? '', /is delayed on its way to bob@example\.test/)

@@ -23,7 +23,14 @@ type Section = keyof Config
 const LIVE_LISTS: ReadonlySet<Section> = new Set(['credential', 'network_quota', 'route', 'policy_override', 'dkim'])
 
 const LIVE_SETTINGS: Readonly<Partial<Record<Section, ReadonlySet<string>>>> = {
-  delivery: new Set(['retry_quick', 'retry_interval', 'retry_interval_max', 'max_age', 'max_age_dsn']),
+  delivery: new Set([
+    'retry_quick',
+    'retry_greylisted',
+    'retry_interval',
+    'retry_interval_max',
+    'max_age',
+    'max_age_dsn',
+  ]),
   submission: new Set([
     'max_message_size',
     'max_recipients',

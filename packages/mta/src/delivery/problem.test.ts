@@ -94,6 +94,10 @@ describe('how soon to try again', () => {
     ['no DNS answer', { kind: 'dns-failure', lookup: 'mx', name: 'x', detail: 'timeout' }, 'quick'],
     ['421', { kind: 'reply', phase: 'mail', reply: reply(421) }, 'quick'],
     ['a greeting of 450', { kind: 'reply', phase: 'greeting', reply: reply(450) }, 'quick'],
+    ['450 4.2.0 to a recipient', { kind: 'reply', phase: 'rcpt', reply: reply(450, '4.2.0') }, 'greylisted'],
+    ['451 4.7.1 to a message', { kind: 'reply', phase: 'final-dot', reply: reply(451, '4.7.1') }, 'greylisted'],
+    ['452 4.7.1', { kind: 'reply', phase: 'rcpt', reply: reply(452, '4.7.1') }, 'steady'],
+    ['451 4.3.0', { kind: 'reply', phase: 'rcpt', reply: reply(451, '4.3.0') }, 'steady'],
     ['a mailbox that is full', { kind: 'reply', phase: 'rcpt', reply: reply(452) }, 'steady'],
   ] as const) {
     test(`${what}: ${pace}`, () => assert.equal(retryPace(problemOf(cause, SEEN)), pace))

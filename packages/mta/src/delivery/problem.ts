@@ -180,9 +180,20 @@ function expiredJudgement(last: DeliveryCause | undefined): Judgement {
 /** How soon another attempt makes sense: troubles of the network and of a session often pass quickly. */
 export function retryPace(problem: DeliveryProblem): RetryPace {
   const { cause, scope } = problem
-  if (cause.kind === 'reply') return scope === 'host' ? 'quick' : 'steady'
+  if (cause.kind === 'reply' && scope === 'host') return 'quick'
+  if (cause.kind === 'reply') return isGreylisting(cause) ? 'greylisted' : 'steady'
   return cause.kind === 'content-unreadable' ? 'steady' : 'quick'
 }
+
+/**
+ * By codes alone, because no word of a peer decides: "not yet" about a recipient or a message, for a reason of policy, or in
+ * the form of the oldest of those programs. Whoever means something else by it sees two attempts that come early.
+ */
+function isGreylisting({ reply }: Extract<DeliveryCause, { kind: 'reply' }>): boolean {
+  return (reply.code === 450 || reply.code === 451) && GREYLISTING.has(reply.enhancedStatus ?? '')
+}
+
+const GREYLISTING: ReadonlySet<string> = new Set(['4.2.0', '4.7.0', '4.7.1'])
 
 /** A session's problem as the cause of a delivery problem; `phase` is the step in which it came. */
 export function causeOfSession(problem: SessionProblem, phase: SmtpPhase): DeliveryCause {

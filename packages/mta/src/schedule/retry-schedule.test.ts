@@ -39,6 +39,14 @@ describe('RFC 5321 §4.5.4.1: when to try again', () => {
     )
   })
 
+  test('greylisting is tried sooner twice, then steadily', () => {
+    const delays = [1, 2, 3, 4].map((attempts) => nextAttempt({ ...first, attempts, pace: 'greylisted' }))
+    assert.deepEqual(
+      delays.map((next) => (next.kind === 'retry' ? next.dueAt / MINUTE : undefined)),
+      [6, 15, 30, 39],
+    )
+  })
+
   test('SMTP-53: with a clock that runs through the schedule a message is tried for five days and then given up', () => {
     covers('SMTP-53', { observe: 'pure' })
     let now = 0

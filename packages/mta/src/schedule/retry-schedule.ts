@@ -2,13 +2,15 @@
  * When a message is tried again and when it is given up (RFC 5321 §4.5.4.1). Pure: time and chance are arguments.
  *
  * The steady interval is at least half an hour; where the cause is of a kind that often passes quickly (no
- * connection, no DNS answer) the first retries come sooner. What counts as such a cause is said by
+ * connection, no DNS answer, greylisting) the first retries come sooner. What counts as such a cause is said by
  * `delivery/outcome.ts`.
  */
 
 export interface RetryOptions {
   /** Before the 2nd, 3rd … attempt after a problem of the network; after these the steady interval. */
   readonly quickMs: readonly number[]
+  /** The same after an answer as those give who take mail from strangers at the second attempt (RFC 6647 §2). */
+  readonly greylistedMs: readonly number[]
   /** RFC 5321 §4.5.4.1: the interval should be at least 30 minutes. */
   readonly intervalMs: number
   /** The interval grows by this factor with every further attempt, up to `intervalMaxMs`. */
@@ -32,6 +34,8 @@ const DAY_MS = 24 * HOUR_MS
 
 export const defaultRetryOptions: RetryOptions = {
   quickMs: [5 * MINUTE_MS, 10 * MINUTE_MS, 20 * MINUTE_MS],
+  // Most want to wait for five minutes (RFC 6647 §5: one minute and more), and clocks differ.
+  greylistedMs: [6 * MINUTE_MS, 15 * MINUTE_MS],
   intervalMs: 30 * MINUTE_MS,
   intervalGrowth: 1.3,
   intervalMaxMs: 3 * HOUR_MS,
@@ -43,7 +47,7 @@ export const defaultRetryOptions: RetryOptions = {
 }
 
 /** How soon trying again makes sense. */
-export type RetryPace = 'quick' | 'steady'
+export type RetryPace = 'quick' | 'greylisted' | 'steady'
 
 export interface AttemptSoFar {
   /** UTC milliseconds. */
@@ -67,11 +71,22 @@ export function nextAttempt(soFar: AttemptSoFar, options: RetryOptions = default
 }
 
 function delayMs({ attempts, pace }: AttemptSoFar, options: RetryOptions): number {
-  const quick = options.quickMs.length
-  const quickMs = pace === 'quick' ? options.quickMs[Math.max(attempts, 1) - 1] : undefined
-  if (quickMs !== undefined) return quickMs
-  const steps = Math.max(0, attempts - 1 - (pace === 'quick' ? quick : 0))
+  const soon = soonerMs(pace, options)
+  const first = soon[Math.max(attempts, 1) - 1]
+  if (first !== undefined) return first
+  const steps = Math.max(0, attempts - 1 - soon.length)
   return Math.min(options.intervalMs * options.intervalGrowth ** steps, options.intervalMaxMs)
+}
+
+function soonerMs(pace: RetryPace, { quickMs, greylistedMs }: RetryOptions): readonly number[] {
+  switch (pace) {
+    case 'quick':
+      return quickMs
+    case 'greylisted':
+      return greylistedMs
+    case 'steady':
+      return []
+  }
 }
 
 export type AfterAmbiguous = { readonly kind: 'retry'; readonly dueAt: number } | { readonly kind: 'hold' }

@@ -13,6 +13,7 @@ export function retryOptions({ delivery }: Config): RetryOptions {
   return {
     ...defaultRetryOptions,
     quickMs: delivery.retry_quick,
+    greylistedMs: delivery.retry_greylisted,
     intervalMs: delivery.retry_interval,
     intervalMaxMs: delivery.retry_interval_max,
     maxAgeMs: delivery.max_age,

@@ -62,6 +62,12 @@ export const delivery = table(
         'Waiting times after the first failures of a kind that often passes quickly (no connection, no DNS answer); then the interval counts.',
       source: 'RFC 5321 §4.5.4.1',
     }),
+    retry_greylisted: listOf(duration({ min: SECOND, max: DAY }), ['6m', '15m'], {
+      maxItems: RETRIES_MAX,
+      sentence:
+        'Waiting times after the first answers as greylisting gives them (450 or 451 with 4.7.0, 4.7.1 or 4.2.0); then the interval counts.',
+      source: 'RFC 6647 §2',
+    }),
     retry_interval: defaulted(duration({ min: SECOND, max: 7 * DAY }), '30m', {
       sentence: 'Waiting time after other failures; it grows by the factor 1.3 with every attempt.',
       source: 'RFC 5321 §4.5.4.1',
