@@ -93,6 +93,7 @@ async function openedOnSpool(
   const nodes = await joinNodes(config, { shared: engine.value.shared, version: parts.version, telling })
   if (!nodes.ok) return nodes
   opening.closesWith(() => nodes.value.service.close())
+  await engine.value.takeBack?.()
   history = openHistorySide(config, { spool: engine.value.spool, telling })
   const suppression = openSuppressionSide(config, { engine: engine.value, telling })
   if (!suppression.ok) return suppression
@@ -152,7 +153,6 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   delivery.value.setListeners(own)
   const reports = openReportSide(config, { ...parts, scheduler, resolver, listeners: own, emit })
   if (!reports.ok) return reports
-
   const socketmap = await openSocketmap(config, { ...delivery.value.sources, opening, emit })
   if (!socketmap.ok) return socketmap
 

@@ -13,6 +13,16 @@ export interface NodeName {
 export type NodeEvent =
   /** `before`: the process that had this id, and is dead. */
   | ({ readonly event: 'node-joined'; readonly before?: number } & NodeName)
+  /** What a former process of this node held in Redis: all of it is free again. */
+  | {
+      readonly event: 'former-life-ended'
+      readonly nodeId: string
+      readonly permits: number
+      readonly deliveries: number
+      readonly lanes: number
+    }
+  /** Redis could not be asked what a former process held; it is free when its leases end. */
+  | { readonly event: 'former-life-unknown'; readonly nodeId: string; readonly detail: string }
   /** Takes no lanes and no sessions any more. */
   | { readonly event: 'node-draining'; readonly nodeId: NodeId; readonly because: DrainCause }
   /** Nothing is under way here any more. */

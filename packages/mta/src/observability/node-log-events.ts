@@ -7,6 +7,18 @@ export const NODE_LOG_EVENTS = {
     sentence: 'This relay is known to the others of its queue; before is the process that had its id and is dead.',
     fields: { ...name, before: 'number' },
   },
+  'former-life-ended': {
+    level: 'info',
+    sentence:
+      'This relay was killed: the permits, deliveries and lanes that its former process held in Redis are free again.',
+    fields: { nodeId: 'word', permits: 'number', deliveries: 'number', lanes: 'number' },
+  },
+  'former-life-unknown': {
+    level: 'warn',
+    sentence:
+      'Redis could not be asked what a former process of this relay held; what there is comes back when its leases end.',
+    fields: { nodeId: 'word', detail: 'peer' },
+  },
   'node-draining': {
     level: 'warn',
     sentence:

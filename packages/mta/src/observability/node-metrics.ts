@@ -27,6 +27,8 @@ const alarm = (kind: Alarm) => () => [
 
 export const NODE_UPDATES = {
   'node-joined': nothing,
+  'former-life-ended': nothing,
+  'former-life-unknown': nothing,
   'node-draining': nothing,
   'node-drained': nothing,
   'node-resumed': nothing,

@@ -37,6 +37,8 @@ export interface QueueKeys {
   readonly laneJobsWaiting: string
   /** Of the permits: `…:held`, `…:waiting`, `…:called` and `…:state` of one site. */
   permits(site: SiteId): string
+  /** Sorted set of the permits, `…:held` of each site where this node may hold some → until when (ms). */
+  permitSites(node: string): string
   /** Channel on which the permits of one node are called. */
   permitCalls(node: string): string
   /** Hash, node → what it says of itself. */
@@ -69,6 +71,7 @@ export function queueKeys(queue: string): QueueKeys {
     takes: `${tag}:lanes-takes`,
     laneJobsWaiting: `${tag}:${LANE_JOBS}:wait`,
     permits: (site) => `${tag}:permits:${site}`,
+    permitSites: (node) => `${tag}:permit-sites:${node}`,
     permitCalls: (node) => `${tag}:permit-calls:${node}`,
     nodes: `${tag}:nodes`,
     nodeBeats: `${tag}:nodes-beats`,

@@ -5,6 +5,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
+/** Of the text that goes before a script which tells former processes of a node from the one that asks. */
+export const FORMER_LIFE_LUA = new URL('./former-life.lua', import.meta.url)
+
 /** What a script needs of a client. */
 export interface ScriptClient {
   evalsha(sha: string, keyCount: number, ...args: (string | number | Buffer)[]): Promise<unknown>

@@ -61,6 +61,8 @@ export interface StoredSpoolParts {
   /** How long an accept may take, when it is not the constant. */
   readonly acceptMs: number | undefined
   readonly onClose: () => Promise<void>
+  /** Absent: nobody else could have claimed anything. */
+  readonly takeBack?: () => Promise<number>
 }
 
 export class StoredSpool implements Spool {
@@ -155,6 +157,15 @@ export class StoredSpool implements Spool {
   async release(tokens: readonly ClaimToken[]): Promise<void> {
     for (const token of tokens) this.#parts.leases.delete(token)
     await this.#parts.link.ask('release', { tokens })
+  }
+
+  /**
+   * What a former process of this node had claimed is free again; how many deliveries. Once it is certain that the
+   * other is dead. Nothing while its outcomes wait in the journal: they come first, then the leases end by themselves.
+   */
+  async takeBack(): Promise<number> {
+    if (this.health().claims === 'stopped') return 0
+    return (await this.#parts.takeBack?.()) ?? 0
   }
 
   async dueLanes(options: { readonly before: number; readonly limit: number }): Promise<readonly DueLane[]> {

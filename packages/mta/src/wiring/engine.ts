@@ -23,6 +23,11 @@ export interface Engine {
   state(): EngineState
   /** What relays share, for whatever else they want to share: one connection and the names of keys; absent: there is one relay. */
   readonly shared?: RedisGround
+  /**
+   * What a former process of this node held of what relays share is free again. Once it is certain that it is dead, and
+   * before the scheduler runs; absent: nothing outlives a process.
+   */
+  takeBack?(): Promise<void>
   /** After the scheduler has stopped and nobody uses its parts any more. */
   close(): Promise<void>
 }

@@ -10,7 +10,9 @@ import { openRedisPermits, type RedisPermits } from '../limits/adapters/redis-pe
 import { openNodeId } from '../nodes/node-id.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { connected } from '../redis/adapters/redis-connection.ts'
-import { createBullmqScheduler } from '../schedule/adapters/bullmq-scheduler.ts'
+import { beginLife, type Life } from '../redis/life.ts'
+import { redisTrouble } from '../redis/redis-trouble.ts'
+import { type BullmqScheduler, createBullmqScheduler } from '../schedule/adapters/bullmq-scheduler.ts'
 import { openRedisSpool, type RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
 import { type DirectoryLockError, lockDirectory } from '../spool/adapters/sqlite-directory-lock.ts'
 import { errorCode } from '../spool/durable-file.ts'
@@ -45,13 +47,19 @@ async function opened(
   const durability = new DurabilityNews(queue.durability, emit)
   const embedded = join(config.data_dir, EMBEDDED_QUEUE)
   if (existsSync(embedded)) emit({ event: 'spool-left-behind', path: embedded })
-  const spool = await openRedisQueue(config, { ...parts, queue, opening, emit, durability })
+  let life = beginLife()
+  const beginOwnLife = async (): Promise<Life> => {
+    life = await lifeOf(config)
+    return life
+  }
+  const spool = await openRedisQueue(config, { ...parts, queue, opening, emit, durability, beginLife: beginOwnLife })
   if (!spool.ok) return err({ kind: 'redis-spool', error: spool.error })
   const ground = await openRedisGround(queue)
   opening.closesWith(() => ground.close())
-  const scheduler = await openScheduler(ground, emit)
+  const scheduler = await openScheduler(ground, { life, emit })
   // Long stopped, unless the start ended before anybody ran it.
   opening.closesWith(() => scheduler.stop(0))
+  const limits = configuredLimits(config)
   const permits = await openRedisPermits({
     ...{ client: ground.connect(), listener: ground.connect(), keys: ground.keys, life, emit },
     limitsOf: (site) => limits.limitsOf(site),
@@ -59,21 +67,53 @@ async function opened(
   })
   opening.closesWith(() => permits.close())
   const policies = ground.sharedPolicies(emit)
-  const limits = configuredLimits(config)
   return ok({
     ...{ spool: spool.value, scheduler, permits, shared: ground },
     openPolicies: () => ok(sharedPolicyStore(policies)),
     openDnssecMemory: () => openSharedDnssecMemory(policies.daneEnabled, emit),
     state: () => ({ engine: 'redis', scheduling: scheduler.trouble(), weakness: durability.weakness }),
+    takeBack: () => takeBack({ life, spool: spool.value, scheduler, permits, emit }),
     close: () => opening.close(),
   })
 }
 
-async function openScheduler(ground: RedisGround, emit: (event: LogEvent) => void) {
+/** Whoever joins the nodes tells what is wrong with the id. */
+async function lifeOf({ data_dir: dataDir }: Pick<Config, 'data_dir'>): Promise<Life> {
+  return beginLife(await openNodeId(dataDir).catch(() => undefined))
+}
+
+interface HeldByLives {
+  readonly life: Life
+  readonly spool: Pick<StoredSpool, 'takeBack'>
+  readonly scheduler: Pick<BullmqScheduler, 'takeBack'>
+  readonly permits: Pick<RedisPermits, 'takeBack'>
+  readonly emit: (event: LogEvent) => void
+}
+
+/** Turns last: whoever is then given one of their lanes finds its deliveries, and permits. */
+async function takeBack({ life, spool, permits, scheduler, emit }: HeldByLives): Promise<void> {
+  try {
+    const held = {
+      permits: await permits.takeBack(),
+      deliveries: await spool.takeBack(),
+      lanes: await scheduler.takeBack(),
+    }
+    if (Object.values(held).every((count) => count === 0)) return
+    emit({ event: 'former-life-ended', nodeId: life.node, ...held })
+  } catch (error) {
+    // All of it has leases, which end by themselves.
+    emit({ event: 'former-life-unknown', nodeId: life.node, detail: redisTrouble(error) })
+  }
+}
+
+async function openScheduler(
+  ground: RedisGround,
+  { life, emit }: { readonly life: Life; readonly emit: (event: LogEvent) => void },
+): Promise<BullmqScheduler> {
   const client = ground.connect()
   await connected(client, CONNECT_MS)
   return createBullmqScheduler({
-    ...{ client, keys: ground.keys, emit },
+    ...{ client, keys: ground.keys, life, emit },
     connectForJobs: () => ground.connectForBullmq(),
     now: Date.now,
     monotonic: () => performance.now(),
@@ -86,13 +126,15 @@ export interface RedisQueueParts {
   readonly emit: (event: SpoolEvent) => void
   readonly durability: DurabilityNews
   readonly setAsideAfterDeaths?: number
+  /** Told once the data_dir is ours; absent: this process has no former one. */
+  readonly beginLife?: () => Promise<Life>
   readonly hooks?: EngineParts['hooks']
 }
 
 /** The queue alone, with its data_dir locked; closed with `opening`. */
 export async function openRedisQueue(
   { data_dir: dataDir }: Pick<Config, 'data_dir'>,
-  { queue, opening, emit, durability, setAsideAfterDeaths, hooks }: RedisQueueParts,
+  { queue, opening, emit, durability, setAsideAfterDeaths, hooks, ...parts }: RedisQueueParts,
 ): Promise<Result<StoredSpool, RedisSpoolOpenError | DirectoryLockError>> {
   try {
     mkdirSync(dataDir, { recursive: true, mode: DIRECTORY_MODE })
@@ -102,8 +144,9 @@ export async function openRedisQueue(
   const lock = lockDirectory(dataDir)
   if (!lock.ok) return lock
   opening.closesWith(() => lock.value.release())
+  const life = (await parts.beginLife?.()) ?? beginLife()
   const spool = await openRedisSpool({
-    ...{ dataDir, emit },
+    ...{ dataDir, life, emit },
     url: queue.redis_url.reveal(),
     queue: QUEUE_NAME,
     durability: queue.durability,

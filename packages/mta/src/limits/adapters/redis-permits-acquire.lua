@@ -2,6 +2,7 @@
 -- ARGV  6 permit, made by the caller  7 waiter, or empty  8 waiters at most
 -- Answers {1, round} or {0, look again after ms}.
 local permit, waiter, waiters_max = ARGV[6], ARGV[7], tonumber(ARGV[8])
+note_site()
 
 if redis.call('ZSCORE', held, permit) or redis.call('ZCARD', held) < allowed() then
   redis.call('ZADD', held, whole(now + lease_ms), permit)

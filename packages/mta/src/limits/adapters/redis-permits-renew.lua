@@ -2,6 +2,7 @@
 -- ARGV  6... permits
 -- Answers 1 (held) or 0 (lost) for each.
 local answers = {}
+note_site()
 for at = 6, #ARGV do
   local ours = redis.call('ZSCORE', held, ARGV[at]) or redis.call('ZCARD', held) < allowed()
   if ours then redis.call('ZADD', held, whole(now + lease_ms), ARGV[at]) end

@@ -6,6 +6,7 @@
 --       3 called   sorted set, waiter that was called -> until when the call counts (ms)
 --       4 state    hash: limit (thousandths) and round of the adaptive limit, arrival (us) of the rate, places given
 --       5 due      of the lane scheduler
+--       6 sites    sorted set, of the node that asks: held -> until when it may hold something there (ms)
 -- ARGV  1 concurrency  2 initial concurrency, 0 when the limit is fixed  3 lease (ms)  4 how long a call counts (ms)
 --       5 prefix of the channels on which nodes are called
 -- Waiters are named '<node>/<number> <lane>', with nothing behind the blank when no lane waits.
@@ -38,7 +39,6 @@ local function allowed()
   return math.min(ceiling, math.floor(limit_milli() / 1000))
 end
 
-local function remember()
 -- `adaptive.ts` inside Redis. What is as at the beginning is not written down.
 local function learn(feedback, round)
   if initial == 0 then return end
@@ -55,10 +55,18 @@ local function learn(feedback, round)
   redis.call('HSET', state, 'limit', whole(milli))
 end
 
+local function remember()
   redis.call('PEXPIRE', held, lease_ms * 2)
   redis.call('PEXPIRE', called, lease_ms * 2)
   redis.call('PEXPIRE', waiting, REMEMBERED_MS)
   redis.call('PEXPIRE', state, REMEMBERED_MS)
+end
+
+-- A node that is killed and starts again finds by this what its former process held.
+local function note_site()
+  redis.call('ZADD', KEYS[6], 'GT', whole(now + lease_ms), held)
+  redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now)
+  redis.call('PEXPIRE', KEYS[6], lease_ms * 2)
 end
 
 -- Hands out free permits, as calls: first asked, first called. The node that waits is told; and the lane is due, so

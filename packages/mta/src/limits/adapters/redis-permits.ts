@@ -4,12 +4,12 @@
  * over a channel of its node and makes its lane due for all nodes, so nobody polls. A process that was stopped longer than its lease has lost its permits
  * and learns it from its own clock. Without Redis there are no permits.
  */
-import { randomUUID } from 'node:crypto'
 import type { LaneId } from '../../delivery/lane.ts'
 import { COMMAND_TIMEOUT_MS, connected, type RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
+import { beginLife, type Life } from '../../redis/life.ts'
 import { redisTrouble } from '../../redis/redis-trouble.ts'
-import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
+import { FORMER_LIFE_LUA, loadScript, runScript, type Script } from '../../redis/scripts.ts'
 import type { LimitsEvent } from '../events.ts'
 import type { Permit, PermitFeedback, Permits, SiteId, SiteLimits } from '../permits.ts'
 import { intervalUs, NO_WAIT, type Pace, type PaceAsk } from '../rate.ts'
@@ -27,9 +27,16 @@ export interface RedisPermitsOptions {
   readonly monotonic: () => number
   readonly emit: (event: LimitsEvent) => void
   readonly leaseMs?: number
+  /** Of this process; absent: it has no former one. */
+  readonly life?: Life
 }
 
 export interface RedisPermits extends Permits {
+  /**
+   * What a former process of this node held is free again; how many permits. Once it is certain that it is dead: who was
+   * only stopped would go on with transactions that nobody counts. Rejects while Redis is away.
+   */
+  takeBack(): Promise<number>
   /** Gives back what is held, leaves all lines, and closes both connections. */
   close(): Promise<void>
 }
@@ -41,6 +48,8 @@ const RENEWALS_PER_LEASE = 3
 const CALL_MS = 1_000
 /** Lanes in the line of one site; those beyond it come back when the scheduler runs them again. */
 const WAITERS_MAX = 10_000
+/** The end of a key. */
+const HELD = ':held'
 /** Permits whose return Redis has not heard of; beyond this their leases end by themselves. */
 const OWED_MAX = 1_000
 
@@ -49,18 +58,19 @@ const SCRIPTS = {
   release: siteScript('./redis-permits-release.lua'),
   renew: siteScript('./redis-permits-renew.lua'),
   call: siteScript('./redis-permits-call.lua'),
+  takeBack: siteScript(FORMER_LIFE_LUA.href, './redis-permits-take-back.lua'),
   pace: siteScript('./redis-permits-pace.lua'),
+  answered: siteScript('./redis-permits-answered.lua'),
 }
 
-function siteScript(file: string): Script {
-  return loadScript(import.meta.url, './redis-permits-site.lua', file)
+function siteScript(...files: readonly string[]): Script {
+  return loadScript(import.meta.url, './redis-permits-site.lua', ...files)
 }
 
 /** Waits for the first connection a while; without one it starts all the same, and has no permits yet. */
 export async function openRedisPermits(options: RedisPermitsOptions): Promise<RedisPermits> {
   const permits = new SharedPermits(options)
   await permits.open()
-  answered: siteScript('./redis-permits-answered.lua'),
   return permits
 }
 
@@ -76,7 +86,9 @@ interface Lease {
 class SharedPermits implements RedisPermits {
   readonly #options: RedisPermitsOptions
   readonly #leaseMs: number
-  readonly #node = randomUUID()
+  readonly #life: Life
+  /** What its names in Redis begin with. */
+  readonly #node: string
   readonly #lines: PermitLines
   readonly #leases = new Map<SiteId, Map<string, Lease>>()
   /** Permits of unknown fate: given back as soon as Redis is there again. */
@@ -87,6 +99,8 @@ class SharedPermits implements RedisPermits {
 
   constructor(options: RedisPermitsOptions) {
     this.#options = options
+    this.#life = options.life ?? beginLife()
+    this.#node = this.#life.name
     this.#leaseMs = options.leaseMs ?? PERMIT_LEASE_MS
     this.#lines = new PermitLines({
       node: this.#node,
@@ -139,6 +153,16 @@ class SharedPermits implements RedisPermits {
     return this.#permit({ token, site, round: number, untilMono: askedAt + this.#leaseMs, gone: false })
   }
 
+  async takeBack(): Promise<number> {
+    const { client, keys } = this.#options
+    const { node, name } = this.#life
+    const [first, last] = [keys.permits('' as SiteId).length, -HELD.length]
+    const held = await client.zrangebyscore(keys.permitSites(node), '-inf', '+inf')
+    const sites = held.map((key) => key.slice(first, last) as SiteId)
+    const cameBack = await Promise.all(sites.map((site) => this.#run(SCRIPTS.takeBack, site, [node, name])))
+    return cameBack.reduce<number>((sum, count) => sum + Number(count), 0)
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#renewing)
     const { client, listener } = this.#options
@@ -158,6 +182,7 @@ class SharedPermits implements RedisPermits {
       site: lease.site,
       isHeld: () => !lease.gone && this.#options.monotonic() < lease.untilMono,
       pace: (ask) => this.#pace(lease.site, ask),
+      answered: () => void this.#answered(lease),
       release: (feedback) => void this.#giveBack(lease, feedback),
     }
   }
@@ -174,6 +199,17 @@ class SharedPermits implements RedisPermits {
     }
   }
 
+  /** Only a site that was halved, or that began below its limit, has anything to learn from it. */
+  async #answered({ site, round, gone }: Lease): Promise<void> {
+    const { concurrency, initialConcurrency = concurrency } = this.#options.limitsOf(site)
+    if (gone || (round === 0 && initialConcurrency === concurrency)) return
+    try {
+      this.#lines.lookAgainIn(site, Number(await this.#run(SCRIPTS.answered, site, [])))
+    } catch (error) {
+      this.#unavailable(error)
+    }
+  }
+
   #forget(lease: Lease): void {
     lease.gone = true
     const ofSite = this.#leases.get(lease.site)
@@ -182,7 +218,6 @@ class SharedPermits implements RedisPermits {
   }
 
   async #pace(site: SiteId, ask: PaceAsk): Promise<Pace> {
-      answered: () => void this.#answered(lease),
     const { rate } = this.#options.limitsOf(site)
     if (rate === undefined) return NO_WAIT
     try {
@@ -199,17 +234,6 @@ class SharedPermits implements RedisPermits {
     // A connection that only listens does not notice that its peer has gone.
     this.#options.listener.ping().catch(() => undefined)
     await Promise.all([...this.#leases].map(([site, leases]) => this.#renew(site, [...leases.values()])))
-  /** Only a site that was halved, or that began below its limit, has anything to learn from it. */
-  async #answered({ site, round, gone }: Lease): Promise<void> {
-    const { concurrency, initialConcurrency = concurrency } = this.#options.limitsOf(site)
-    if (gone || (round === 0 && initialConcurrency === concurrency)) return
-    try {
-      this.#lines.lookAgainIn(site, Number(await this.#run(SCRIPTS.answered, site, [])))
-    } catch (error) {
-      this.#unavailable(error)
-    }
-  }
-
   }
 
   async #renew(site: SiteId, leases: readonly Lease[]): Promise<void> {
@@ -276,7 +300,14 @@ class SharedPermits implements RedisPermits {
     const base = keys.permits(site)
     const { concurrency, initialConcurrency = 0 } = limitsOf(site)
     return runScript(client, script, {
-      keys: [`${base}:held`, `${base}:waiting`, `${base}:called`, `${base}:state`, keys.due],
+      keys: [
+        `${base}${HELD}`,
+        `${base}:waiting`,
+        `${base}:called`,
+        `${base}:state`,
+        keys.due,
+        keys.permitSites(this.#life.node),
+      ],
       args: [concurrency, initialConcurrency, this.#leaseMs, CALL_MS, keys.permitCalls(''), ...args],
     })
   }

@@ -3,13 +3,14 @@
  * kept for a repetition, a turn begins and ends by its token.
  */
 import type { LaneId } from '../../delivery/lane.ts'
-import type { QueueKeys } from '../../redis/keys.ts'
-import { loadScript, runScript, type Script, type ScriptClient } from '../../redis/scripts.ts'
+import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
+import type { Life } from '../../redis/life.ts'
+import { FORMER_LIFE_LUA, loadScript, runScript, type Script, type ScriptClient } from '../../redis/scripts.ts'
 
 export interface DueLanesOptions {
   readonly client: ScriptClient
   readonly keys: QueueKeys
-  readonly node: string
+  readonly life: Life
   /** How long a taken lane stays out of the way. */
   readonly leaseMs: number
 }
@@ -62,10 +63,11 @@ const SCRIPTS = {
   end: dueScript('./bullmq-due-end.lua'),
   renew: dueScript('./bullmq-due-renew.lua'),
   leave: dueScript('./bullmq-due-leave.lua'),
+  takeBack: dueScript(FORMER_LIFE_LUA.href, './bullmq-due-take-back.lua'),
 }
 
-function dueScript(file: string): Script {
-  return loadScript(import.meta.url, './bullmq-due.lua', file)
+function dueScript(...files: readonly string[]): Script {
+  return loadScript(import.meta.url, './bullmq-due.lua', ...files)
 }
 
 export class DueLanes {
@@ -77,7 +79,7 @@ export class DueLanes {
 
   async take({ id, slots, wakes }: TakeAsk): Promise<Taken> {
     const woken = wakes.flatMap(({ lane, inMs, byOperator }) => [lane, inMs, byOperator ? 'operator' : ''])
-    const args = [id, this.#options.node, slots, NODE_MS, LANES_MAX, ...woken]
+    const args = [id, this.#options.life.name, slots, NODE_MS, LANES_MAX, ...woken]
     const [waiting, held, next, ...lanes] = list(await this.#run(SCRIPTS.take, args))
     return {
       lanes: lanes.map((lane) => String(lane) as LaneId),
@@ -106,7 +108,13 @@ export class DueLanes {
   }
 
   async leave(slots: number): Promise<void> {
-    await this.#run(SCRIPTS.leave, [this.#options.node, slots])
+    await this.#run(SCRIPTS.leave, [this.#options.life.name, slots])
+  }
+
+  /** What a former process of this node had taken is due again; how many lanes. */
+  async takeBack(): Promise<number> {
+    const { life, keys } = this.#options
+    return Number(await this.#run(SCRIPTS.takeBack, [life.node, life.name, `${keys.tag}:${LANE_JOBS}:`]))
   }
 
   #run(script: Script, args: readonly (string | number)[], more: readonly string[] = []): Promise<unknown> {

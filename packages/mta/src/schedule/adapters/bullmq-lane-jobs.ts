@@ -19,6 +19,8 @@ export interface LaneJobsOptions {
   /** A new connection for a worker, which closes it. */
   readonly connect: () => RedisClient
   readonly keys: QueueKeys
+  /** Of the worker; BullMQ writes it to every job that it begins. */
+  readonly name: string
   /** Without renewal a worker counts as dead after this time. */
   readonly lockMs: number
   /** Must not throw. */
@@ -70,6 +72,7 @@ export class LaneJobs {
     const jobs = new Worker<LaneJob>(LANE_JOBS, async ({ data }) => this.#options.work(data), {
       connection: client,
       prefix: this.#options.keys.tag,
+      name: this.#options.name,
       concurrency: slots,
       lockDuration: this.#options.lockMs,
       stalledInterval: this.#options.lockMs,

@@ -3,10 +3,10 @@
  * come, each at most half a second late, and gives them to BullMQ as lane jobs, which any node's worker runs. Only the
  * end of a turn sets or removes a lane's entry, so that a wake cannot be lost and a dead worker's lanes come back.
  */
-import { randomUUID } from 'node:crypto'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
+import { beginLife, type Life } from '../../redis/life.ts'
 import type { LaneWorkerEvent, ScheduleEvent } from '../events.ts'
 import type { LaneScheduler, Turn } from '../lane-scheduler.ts'
 import { DueLanes, type EndOfTurn, type TurnName } from './bullmq-due.ts'
@@ -27,6 +27,8 @@ export interface BullmqSchedulerOptions {
   readonly monotonic: () => number
   readonly emit: (event: ScheduleEvent | LaneWorkerEvent) => void
   readonly limits?: Partial<BullmqSchedulerLimits>
+  /** Of this process; absent: it has no former one. */
+  readonly life?: Life
 }
 
 export interface BullmqSchedulerLimits {
@@ -51,6 +53,11 @@ export const BULLMQ_SCHEDULER_LIMITS: BullmqSchedulerLimits = {
 export interface BullmqScheduler extends LaneScheduler {
   /** Why this node gives no turns though it should, if so; for readiness. */
   trouble(): string | undefined
+  /**
+   * Lanes that a former process of this node had taken are due again; how many. Before this one runs, and once it is
+   * certain that the other is dead. Rejects while Redis is away; then they are due when their leases end.
+   */
+  takeBack(): Promise<number>
 }
 
 export function createBullmqScheduler(options: BullmqSchedulerOptions): BullmqScheduler {
@@ -68,7 +75,7 @@ const SLOTS_PER_LANE = 64
 class SharedScheduler implements BullmqScheduler {
   readonly #options: BullmqSchedulerOptions
   readonly #limits: BullmqSchedulerLimits
-  readonly #node = randomUUID()
+  readonly #node: string
   readonly #due: DueLanes
   readonly #jobs: LaneJobs
   readonly #taker: LaneTaker
@@ -87,11 +94,13 @@ class SharedScheduler implements BullmqScheduler {
   constructor(options: BullmqSchedulerOptions) {
     this.#options = options
     this.#limits = { ...BULLMQ_SCHEDULER_LIMITS, ...options.limits }
-    const { client, keys, emit, monotonic } = options
-    this.#due = new DueLanes({ client, keys, node: this.#node, leaseMs: this.#limits.leaseMs })
+    const { client, keys, emit, monotonic, life = beginLife() } = options
+    this.#node = life.name
+    this.#due = new DueLanes({ client, keys, life, leaseMs: this.#limits.leaseMs })
     this.#turns = new RunningTurns(monotonic)
     this.#jobs = new LaneJobs({
       ...{ client, keys, connect: options.connectForJobs },
+      name: this.#node,
       lockMs: this.#limits.lockMs,
       work: (job) => this.#work(job),
       onTrouble: (error) => this.#taker.unavailable(error),
@@ -170,6 +179,10 @@ class SharedScheduler implements BullmqScheduler {
 
   trouble(): string | undefined {
     return this.#taker.trouble()
+  }
+
+  takeBack(): Promise<number> {
+    return this.#due.takeBack()
   }
 
   /** Never throws: a failed job would say nothing that the lane's entry does not say. */

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { FOUND_LUA } from '../../redis/found.ts'
-import type { Script } from '../../redis/scripts.ts'
+import { FORMER_LIFE_LUA, type Script } from '../../redis/scripts.ts'
 
 const NAMES = [
   'accept',
@@ -29,6 +29,7 @@ const NAMES = [
   'renew',
   'settle',
   'show',
+  'take-back',
   'take-out',
   'totals',
   'void',
@@ -45,6 +46,7 @@ function readScripts(): ReadonlyMap<RedisScriptName, Script> {
     ['list', match],
     ['list-these', match],
     ['mend', readFileSync(FOUND_LUA, 'utf8')],
+    ['take-back', readFileSync(FORMER_LIFE_LUA, 'utf8')],
   ])
   return new Map(
     NAMES.map((name) => {

@@ -3,8 +3,8 @@
  * journals and no watch, which are of a relay and its data_dir, so it may be open while relays run, on the same host too.
  * It claims nothing, and whatever it changes is one transaction each.
  */
-import { randomBytes } from 'node:crypto'
 import type { Result } from '@hermetic/policy'
+import { beginLife } from '../../redis/life.ts'
 import type { MendReport } from '../mend-report.ts'
 import type { SpoolAdmin } from '../spool.ts'
 import type { SpoolMoves } from '../spool-moves.ts'
@@ -40,7 +40,7 @@ async function build(ground: RedisSpoolGround): Promise<RedisSideDoor> {
   const store = new RedisStore({
     ...{ connection, mono, keys: ground.keys },
     journal: { began: () => undefined, ended: () => undefined, flush: () => undefined },
-    epoch: randomBytes(6).toString('hex'),
+    life: beginLife(),
     time: options.hooks?.time,
     onUsage: (usedBytes) => condition.space({ usedBytes }),
     onCommit: () => undefined,

@@ -5,10 +5,10 @@
  * Of one process alone are the journals, in its data_dir; all processes of a queue share the server and the directory
  * of contents.
  */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { type QueueKeys, queueKeys } from '../../redis/keys.ts'
+import { beginLife, type Life } from '../../redis/life.ts'
 import { reserveBytes } from '../capacity.ts'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { ContentStore } from '../content-store.ts'
@@ -63,6 +63,8 @@ export interface RedisSpoolOptions {
   readonly onDurability?: (verdict: DurabilityVerdict) => void
   /** Keep suspects with so many deaths in a row out of `claim` (`crash-suspects.ts`); absent: never. */
   readonly setAsideAfterDeaths?: number
+  /** Of this process; absent: it has no former one. */
+  readonly life?: Life
   /** Tests only. */
   readonly hooks?: SpoolHooks & { readonly time?: () => number; readonly durabilityMs?: number }
 }
@@ -217,7 +219,7 @@ async function build(ground: RedisSpoolGround, mark: string): Promise<StoredSpoo
     connection,
     keys: ground.keys,
     journal: claimsJournal,
-    epoch: randomBytes(6).toString('hex'),
+    life: options.life ?? beginLife(),
     mono,
     time: options.hooks?.time,
     onUsage: (usedBytes) => condition.space({ usedBytes }),
@@ -228,7 +230,15 @@ async function build(ground: RedisSpoolGround, mark: string): Promise<StoredSpoo
   if (suspects.length > 0) emit({ event: 'spool-suspects-found', ids: suspects.map(({ id }) => id) })
 
   const watch = new Watch()
-  const parts = { ...ground, emit, link, contents, suspects, acceptMs: hooks.acceptMs }
+  const parts = {
+    ...ground,
+    emit,
+    link,
+    contents,
+    suspects,
+    acceptMs: hooks.acceptMs,
+    takeBack: () => store.takeBack(),
+  }
   const spool: StoredSpool = new StoredSpool({
     ...parts,
     onClose: async () => {

@@ -6,6 +6,7 @@
 import { invariant } from '@hermetic/policy'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
+import type { Life } from '../../redis/life.ts'
 import type { Envelope } from '../../smtp/envelope.ts'
 import { formatReversePath } from '../../smtp/mail-address.ts'
 import type { ClaimsJournal } from '../claims-journal.ts'
@@ -56,7 +57,7 @@ export interface RedisStoreParts {
   readonly keys: QueueKeys
   readonly journal: Pick<ClaimsJournal, 'began' | 'ended' | 'flush'>
   /** Part of every token, so that those of another process never look like ours. */
-  readonly epoch: string
+  readonly life: Life
   readonly mono: () => number
   /** Tests only: the time in place of the server's. */
   readonly time: (() => number) | undefined
@@ -140,6 +141,19 @@ export class RedisStore implements SpoolStore {
     this.#used(parts(await this.#run('lapse')))
   }
 
+  /** Claims of a former process of this node are free again; how many. */
+  async takeBack(): Promise<number> {
+    const { node, name } = this.#parts.life
+    let freed = 0
+    let cursor = '0'
+    do {
+      const [next = '0', count] = texts(await this.#run('take-back', cursor, node, name))
+      cursor = next
+      freed += Number(count)
+    } while (cursor !== '0')
+    return freed
+  }
+
   readonly #run: Run = (name, ...args) => {
     const time = this.#parts.time === undefined ? '' : String(this.#parts.time())
     return this.#parts.connection.script(name, [time, ...args])
@@ -160,7 +174,7 @@ export class RedisStore implements SpoolStore {
 
   #holder(): string {
     this.#serial += 1
-    return `${this.#parts.epoch}.${this.#serial.toString(36)}`
+    return `${this.#parts.life.name}.${this.#serial.toString(36)}`
   }
 
   async #accept({ message }: StoreAsk<'accept'>): Promise<StoreAnswer<'accept'>> {
