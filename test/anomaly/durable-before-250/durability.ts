@@ -6,6 +6,8 @@
  * it), a sync of that file begins after both have ended and ends before the 250 begins. File content: written,
  * synced, renamed, directory synced (and its parent when it was made just now), and only then the envelope, with
  * commit frame and sync as above.
+ *
+ * The log is that of SQLite, or the append-only file of Redis, in which a transaction is whole where its EXEC is.
  */
 import { dirname } from 'node:path'
 import type { Span, TracedCall } from './strace-log.ts'
@@ -35,7 +37,7 @@ export interface Finding {
 type Write = Extract<TracedCall, { kind: 'write' }>
 type Rename = Extract<TracedCall, { kind: 'rename' }>
 
-/** `logName` is how the store's write-ahead log is called: `spool.db-wal`. */
+/** `logName` is how the store's log is called: `spool.db-wal`, `appendonly.aof.1.incr.aof`. */
 export function durabilityFindings(
   calls: readonly TracedCall[],
   submitted: readonly Submitted[],
@@ -60,7 +62,7 @@ class Trace {
     this.#writes = calls.filter((call): call is Write => call.kind === 'write')
     this.#logWrites = this.#writes.filter(({ target }) => target.endsWith(`/${logName}`))
     this.#fileWrites = this.#writes.filter(({ target }) => target.includes('/content/'))
-    this.#commitFrames = this.#logWrites.filter(isCommitFrame)
+    this.#commitFrames = this.#logWrites.filter(logName.endsWith('.aof') ? endsTransaction : isCommitFrame)
   }
 
   problemOf(message: Submitted): Finding['problem'] | undefined {
@@ -107,10 +109,7 @@ class Trace {
 
   #commitsBefore(holder: Write, sync: Span): boolean {
     return this.#commitFrames.some(
-      (write) =>
-        write.target === holder.target &&
-        (write.offset ?? 0) >= (holder.offset ?? 0) - FRAME_HEADER_BYTES &&
-        write.span.end < sync.start,
+      (write) => write.target === holder.target && isNotBefore(write, holder) && write.span.end < sync.start,
     )
   }
 
@@ -161,6 +160,19 @@ const COMMIT_SIZE_AT = 4
 function isCommitFrame({ bytes, offset }: Write): boolean {
   return offset !== undefined && bytes.length === FRAME_HEADER_BYTES && bytes.readUInt32BE(COMMIT_SIZE_AT) > 0
 }
+
+/** A log that is only appended to is written in order, without offsets. */
+function isNotBefore(write: Write, holder: Write): boolean {
+  if (write.offset === undefined) return write.span.start >= holder.span.start
+  return write.offset >= (holder.offset ?? 0) - FRAME_HEADER_BYTES
+}
+
+/** What Redis writes at once may end within a transaction; the rest of it comes with the next write. */
+function endsTransaction({ bytes }: Write): boolean {
+  return bytes.subarray(-EXEC.length).equals(EXEC)
+}
+
+const EXEC = Buffer.from('\r\nEXEC\r\n')
 
 function holds(bytes: Buffer, pair: readonly [string, string]): boolean {
   return pair.some((mark) => bytes.includes(mark, 0, 'latin1'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseStraceLog } from './strace-log.ts'
+import { parseStraceLog, parseTimedStraceLog } from './strace-log.ts'
 
 describe('strace log', () => {
   it('reads writes with their file, offset and unescaped bytes', () => {
@@ -64,6 +64,26 @@ describe('strace log', () => {
         { kind: 'rename', from: '/d/content/incoming/a', to: '/d/content/0f/a' },
         { kind: 'rename', from: '/d/b', to: '/d/c' },
         { kind: 'mkdir', path: '/d/content/0f' },
+      ],
+    )
+  })
+
+  it('reads when calls began and ended, on one line or on two, from a log with times', () => {
+    const calls = parseTimedStraceLog(
+      [
+        String.raw`71 1700000000.250000 write(5</d/a.aof>, "x", 1) = 1 <0.500000>`,
+        '71 1700000001.000000 fdatasync(5</d/a.aof> <unfinished ...>',
+        String.raw`72 1700000001.125000 write(6</d/b>, "y", 1) = 1 <0.000000>`,
+        '71 1700000003.500000 <... fdatasync resumed>) = 0 <2.500000>',
+        '71 1700000004.000000 +++ exited with 0 +++',
+      ].join('\n'),
+    )
+    assert.deepEqual(
+      calls.map(({ kind, span }) => [kind, span.start - 1_700_000_000, span.end - 1_700_000_000]),
+      [
+        ['write', 0.25, 0.75],
+        ['write', 1.125, 1.125],
+        ['sync', 1, 3.5],
       ],
     )
   })

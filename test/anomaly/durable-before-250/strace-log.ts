@@ -19,7 +19,7 @@ export type TracedCall =
   | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly span: Span }
   | { readonly kind: 'mkdir'; readonly path: string; readonly span: Span }
 
-/** Line numbers of the beginning and the end of a call. */
+/** Line numbers of the beginning and the end of a call; or when they were, of a timed log. */
 export interface Span {
   readonly start: number
   readonly end: number
@@ -49,6 +49,35 @@ export function parseStraceLog(text: string): readonly TracedCall[] {
   }
   return calls
 }
+
+/** Asked for besides, so that the traces of several programs can be put in one order. */
+export const STRACE_TIMES: readonly string[] = ['-ttt', '-T']
+
+/**
+ * With `STRACE_TIMES`: spans are seconds of the machine's clock. A call cannot end before its thread stopped, nor be
+ * done before it went on; so a call whose end was seen before another's beginning was done before that one was, also
+ * when two tracers saw them.
+ */
+export function parseTimedStraceLog(text: string): readonly TracedCall[] {
+  const times: { readonly at: number; readonly took: number }[] = []
+  const lines = text.split('\n').map((line) => {
+    const [, thread = '', at = '0', rest = ''] = TIMED.exec(line) ?? []
+    const [, took = '0'] = TOOK.exec(rest) ?? []
+    times.push({ at: Number(at), took: Number(took) })
+    return `${thread} ${rest}`
+  })
+  return parseStraceLog(lines.join('\n')).map((call) => ({ ...call, span: timed(call.span, times) }))
+}
+
+/** Of a call on two lines the second has the time of its end. */
+function timed({ start, end }: Span, times: readonly { readonly at: number; readonly took: number }[]): Span {
+  const [first, last] = [times[start - 1], times[end - 1]]
+  const began = first?.at ?? 0
+  return { start: began, end: start === end ? began + (first?.took ?? 0) : (last?.at ?? 0) }
+}
+
+const TIMED = /^(\d+) +(\d+\.\d+) (.*)$/s
+const TOOK = /<(\d+\.\d+)>$/
 
 const UNFINISHED = ' <unfinished ...>'
 const THREAD = /^(\d+) +(.*)$/s
