@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import { type DayTally, openSqliteResultStore, RedisResultStore } from '@hermetic/reporter'
 import { createLocalPermits } from '../../packages/mta/src/limits/adapters/local-permits.ts'
 import { openRedisPermits } from '../../packages/mta/src/limits/adapters/redis-permits.ts'
 import type { LimitsEvent } from '../../packages/mta/src/limits/events.ts'
@@ -24,6 +25,7 @@ import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spoo
 import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
 import type { SpoolEvent } from '../../packages/mta/src/spool/events.ts'
 import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
+import { QUEUE_NAME } from '../../packages/mta/src/wiring/redis-ground.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 export type TestEngine = 'embedded' | 'redis'
@@ -86,6 +88,22 @@ export async function onEngineOfTest(settings: string, directory: string): Promi
   const choice = `engine = "redis"\nredis_url = "${(await redisOf(dataDir)).socket}"\ncontent_dir = "${dataDir}/content"`
   if (/^\[queue\]$/m.test(settings)) return settings.replace(/^\[queue\]$/m, `[queue]\n${choice}`)
   return `${settings}\n[queue]\n${choice}\n`
+}
+
+/** The results for reports that a whole relay on this data_dir will find. */
+export async function seedResults(dataDir: string, tallies: readonly DayTally[]): Promise<void> {
+  const now = Date.now
+  if (testEngine() === 'redis') {
+    const client = connectRedis({ url: (await redisOf(dataDir)).socket })
+    await connected(client, CONNECT_MS)
+    await new RedisResultStore({ client, name: QUEUE_NAME, now }).addBatch('seed', tallies)
+    client.disconnect()
+    return
+  }
+  const store = openSqliteResultStore({ dataDir, now })
+  assert.ok(store.ok, JSON.stringify(store))
+  await store.value.addBatch('seed', tallies)
+  store.value.close()
 }
 
 async function openEmbedded({ dataDir, permitsPerSite, emit }: EngineOfTestOptions): Promise<EngineOfTest> {

@@ -12,11 +12,11 @@ import { generateKeyPem } from '../../packages/mta/src/signing/generate-key.ts'
 import { keyFilePath, writeKeyFile } from '../../packages/mta/src/signing/key-files.ts'
 import { keyRecordName, reportKeyRecordText } from '../../packages/mta/src/signing/key-record.ts'
 import { parseSigningKey } from '../../packages/mta/src/signing/signing-key.ts'
-import { openSqliteResultStore } from '../../packages/reporter/src/adapters/sqlite-result-store.ts'
 import { sessionTally } from '../../packages/reporter/src/tally.ts'
 import { type UtcDay, utcDayOf } from '../../packages/reporter/src/utc-day.ts'
 import { type Printed, runHermetic } from './command-lab.ts'
 import type { NameRecords } from './dns-server.ts'
+import { seedResults } from './engine-of-test.ts'
 import { certificateFor } from './policy-certificates.ts'
 import { domainName } from './policy-host-world.ts'
 import { ReportEndpoint } from './report-endpoint.ts'
@@ -194,15 +194,12 @@ async function makeKey(dataDir: string): Promise<string> {
 }
 
 async function seed(dataDir: string, domains: readonly string[]): Promise<void> {
-  const store = openSqliteResultStore({ dataDir, now: Date.now })
-  if (!store.ok) throw new Error(store.error.kind)
   const tallies = domains.map((text) => {
     const policyDomain = domainName(text)
     const policy = { policyType: 'no-policy-found', policyDomain, policyString: [], mxHost: [] } as const
     return { day: today(), policyDomain, tally: sessionTally({ policy, failures: [] }) }
   })
-  await store.value.addBatch('seed', tallies)
-  store.value.close()
+  await seedResults(dataDir, tallies)
 }
 
 /** A string of a TXT record holds 255 octets. */
