@@ -82,12 +82,19 @@ export async function openSpoolOfTest({
 }
 
 /** Settings of a whole relay, with those that choose the engine. */
-export async function onEngineOfTest(settings: string, directory: string): Promise<string> {
+export async function onEngineOfTest(written: string, directory: string): Promise<string> {
+  const settings = withThreadsOfTest(written)
   if (testEngine() === 'embedded' || /^engine *=/m.test(settings)) return settings
   const [, dataDir = directory] = /^data_dir *= *"(.*)"$/m.exec(settings) ?? []
   const choice = `engine = "redis"\nredis_url = "${(await redisOf(dataDir)).socket}"\ncontent_dir = "${dataDir}/content"`
   if (/^\[queue\]$/m.test(settings)) return settings.replace(/^\[queue\]$/m, `[queue]\n${choice}`)
   return `${settings}\n[queue]\n${choice}\n`
+}
+
+/** With `THREADS_OF_TEST=2` whole relays do their work in threads: their scenarios must not notice. */
+function withThreadsOfTest(settings: string): string {
+  const threads = process.env['THREADS_OF_TEST']
+  return threads === undefined || /^threads *=/m.test(settings) ? settings : `threads = ${threads}\n${settings}`
 }
 
 /** The results for reports that a whole relay on this data_dir will find. */

@@ -30,6 +30,7 @@ export interface WholeRelayOptions {
   readonly files?: (directory: string) => Promise<void>
   /** Tests of faults only. */
   readonly spoolHooks?: SpoolHooks
+  readonly onThread?: RelayOptions['onThread']
 }
 
 const WAIT_MS = 10_000
@@ -45,7 +46,7 @@ export class WholeRelay implements AsyncDisposable {
   readonly #directory: string
 
   static async start(options: WholeRelayOptions): Promise<WholeRelay> {
-    const { settings, records, spoolHooks, dnssec } = options
+    const { settings, records, spoolHooks, onThread, dnssec } = options
     const dns = await startDnsServer({ zones: [zone(records)] })
     const directory = await mkdtemp(join(tmpdir(), 'whole-relay-'))
     const file = join(directory, 'hermetic.toml')
@@ -64,6 +65,7 @@ export class WholeRelay implements AsyncDisposable {
       onEvent: (event) => void events.push(event),
       ...(spoolHooks === undefined ? {} : { spoolHooks }),
       ...(dnssec === undefined ? {} : { dnssec }),
+      ...(onThread === undefined ? {} : { onThread }),
     })
     assert.ok(relay.ok)
     return new WholeRelay(relay.value, { events, lines, dns, directory, file })

@@ -12,6 +12,7 @@ import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import type { BeginSignature } from './signing/dkim.ts'
 import { formatDomain } from './smtp/mail-address.ts'
+import type { ThreadReading } from './threads/thread-reading.ts'
 import { type AdminServices, openAdmin } from './wiring/admin-services.ts'
 import {
   type DeliveryParts,
@@ -26,15 +27,17 @@ import type { OpenListener } from './wiring/listeners.ts'
 import { joinNodes, type NodeSide } from './wiring/node-side.ts'
 import { openEngine } from './wiring/open-engine.ts'
 import { type Opening, wholeOrNothing } from './wiring/opening.ts'
+import { quotasOn } from './wiring/quotas.ts'
 import type { RelayOptions } from './wiring/relay-options.ts'
-import { openReloader, type Reloader } from './wiring/reload.ts'
+import { openReloader, type Reloadable, type Reloader } from './wiring/reload.ts'
 import { openReportSide } from './wiring/report-side.ts'
 import { openResultStore } from './wiring/result-store.ts'
 import { openSocketmap } from './wiring/socketmap-side.ts'
 import type { StartProblem } from './wiring/start-problem.ts'
-import { openSubmissionSide } from './wiring/submission-side.ts'
+import { openSubmissionSide, type SubmissionParts, type SubmissionSide } from './wiring/submission-side.ts'
 import { openSuppressionSide, type SuppressionSide } from './wiring/suppression-side.ts'
 import { type Telling, tell } from './wiring/telling.ts'
+import { ThreadSide, type ThreadSideParts } from './wiring/thread-side.ts'
 
 export type { RelayOptions } from './wiring/relay-options.ts'
 export type { StartProblem } from './wiring/start-problem.ts'
@@ -128,13 +131,15 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const metrics = telling.count({
     ...{ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now },
     ...{ policies: async () => seen.policies.count?.(), nodes: () => nodes.service.reading() },
-    waiting: () => seen.waiting(),
+    ...{ waiting: () => seen.waiting(), threads: () => threads?.reading() },
   })
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
   opening.closesWith(async () => (admin?.ok ? admin.value.metrics.close() : undefined))
   const counted: DeliveryParts['counted'] = (turn) => nodes.work.counted(turn)
-  const delivery = await startDeliverySide(config, { ...parts, counted, emit })
+  const quotas = quotasOn(engine)
+  const threads = openThreads(config, { ...parts, quotas })
+  const delivery = await startDeliverySide(config, { ...parts, counted, emit, openDelivery: threads?.openDelivery })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   seen = delivery.value
@@ -145,7 +150,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     await Promise.all([delivery.value.stop(config.delivery.stop_grace + SETTLE_GRACE_MS), ...listening])
   })
 
-  const submission = await openSubmissionSide(config, { ...parts, scheduler, resolver, emit })
+  const submission = await openIntake(config, { ...parts, threads, scheduler, resolver, quotas, emit })
   if (!submission.ok) return submission
   listeners = submission.value.listeners
   opening.closesWith(() => submission.value.stop())
@@ -156,13 +161,9 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const socketmap = await openSocketmap(config, { ...delivery.value.sources, opening, emit })
   if (!socketmap.ok) return socketmap
 
-  const { suppression } = parts
-  const reloader = openReloader(config, {
-    ...{ load: parts.loadConfig, emit },
-    parts: [parts.keys, submission.value, delivery.value.reload, ...(suppression === undefined ? [] : [suppression])],
-  })
+  const reloader = reloaderOf(config, parts, [submission.value, delivery.value.reload])
   admin = await openAdmin(config, {
-    ...adminParts(parts, delivery.value),
+    ...{ ...adminParts(parts, delivery.value), threads: () => upOf(threads?.reading()) },
     ...{ listeners, metrics, reloader, reports: reports.value, certificates: submission.value.certificates },
   })
   if (!admin.ok) return admin
@@ -196,6 +197,38 @@ function adminParts(
     ...{ nodes: nodes.service, history: history.search, suppression: suppression?.list },
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state(), engine: () => engine.state() },
   }
+}
+
+/** Sessions here, or in all threads. */
+function openIntake(
+  config: Config,
+  { threads, ...parts }: SubmissionParts & { readonly threads: ThreadSide | undefined },
+): Promise<Result<SubmissionSide, StartProblem>> {
+  return threads === undefined ? openSubmissionSide(config, parts) : threads.openSubmission()
+}
+
+/** With `threads = 1` there is nothing of them: all is done here. */
+function openThreads(
+  config: Config,
+  { opening, ...parts }: Omit<ThreadSideParts, 'aloneAfterDeaths'> & Pick<OpenedParts, 'opening'>,
+): ThreadSide | undefined {
+  if (config.threads === 1) return undefined
+  const threads = new ThreadSide(config, { ...parts, aloneAfterDeaths: SET_ASIDE_AFTER_DEATHS })
+  opening.closesWith(() => threads.close())
+  return threads
+}
+
+function upOf(reading: ThreadReading | undefined): { readonly wanted: number; readonly up: number } | undefined {
+  return reading === undefined ? undefined : { wanted: reading.wanted, up: reading.threads.length }
+}
+
+function reloaderOf(
+  config: Config,
+  { loadConfig: load, keys, suppression, telling: { emit } }: OpenedParts,
+  running: readonly Reloadable[],
+): Reloader {
+  const parts = [keys, ...running, ...(suppression === undefined ? [] : [suppression])]
+  return openReloader(config, { load, parts, emit })
 }
 
 function stopOnce(stop: Relay['stop']): Relay['stop'] {

@@ -16,6 +16,8 @@ export interface ReadinessFacts {
   readonly clockSkewMs?: number | undefined
   readonly store: Pick<SpoolHealth, 'intake' | 'claims' | 'detail'>
   readonly listeners: { readonly wanted: number; readonly up: number }
+  /** Absent: there is one, and it answers this. */
+  readonly threads?: { readonly wanted: number; readonly up: number } | undefined
   /** `silent`: questions were asked, and the last ones got no answer from any server. */
   readonly resolver: 'answers' | 'silent' | 'not-asked-yet'
   /** Undefined when no name servers are asked. */
@@ -48,11 +50,13 @@ export function readiness(facts: ReadinessFacts): Readiness {
     ...(store.claims === 'open' ? [] : [`no mail is delivered: claims are stopped${detail}`]),
     ...(engine?.scheduling === undefined ? [] : [`no deliveries begin: ${engine.scheduling}`]),
     ...(listeners.up >= listeners.wanted ? [] : [`${listeners.up} of ${listeners.wanted} listeners are up`]),
+    ...(facts.threads?.up === 0 ? [`none of ${facts.threads.wanted} threads is up`] : []),
     ...(resolver === 'silent' ? ['no name server answers'] : []),
     ...(dnssec?.kind === 'lost' ? [dnssecText(dnssec)] : []),
   ]
   const notes = [
     ...(isWorthANote(dnssec) ? [dnssecText(dnssec)] : []),
+    ...threadsNote(facts),
     ...clockNote(clockSkewMs),
     ...(engine?.weakness === undefined ? [] : [weaknessText(engine.weakness)]),
     ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
@@ -66,6 +70,12 @@ function certificateNotes({ certificates = [] }: ReadinessFacts): readonly strin
   return certificates.map(({ listener, endsAt }) => {
     return `the certificate of ${listener} ends on ${new Date(endsAt).toISOString().slice(0, 10)}`
   })
+}
+
+/** Sessions go to the others meanwhile, and it is replaced. */
+function threadsNote({ threads }: ReadinessFacts): readonly string[] {
+  if (threads === undefined || threads.up === 0 || threads.up >= threads.wanted) return []
+  return [`${threads.up} of ${threads.wanted} threads are up`]
 }
 
 function waitingNote({ waitingForRestart: waiting = [] }: ReadinessFacts): readonly string[] {

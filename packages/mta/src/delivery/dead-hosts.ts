@@ -15,6 +15,14 @@ export interface DeadHostsOptions {
   readonly longestMs?: number
   /** How long the one who dials again may take. */
   readonly probeMs: number
+  /** Others who dial in other threads hear of it; absent: there are none. */
+  readonly tell?: ((news: HostNews) => void) | undefined
+}
+
+/** `death` absent: it answers again. */
+export interface HostNews {
+  readonly place: string
+  readonly death?: Death
 }
 
 export interface Death {
@@ -34,12 +42,14 @@ const DEAD_HOST_MS_MAX = 300_000
 const REMEMBERED_MAX = 10_000
 
 export class DeadHosts {
-  readonly #options: Required<DeadHostsOptions>
+  readonly #options: Required<Omit<DeadHostsOptions, 'tell'>>
+  readonly #tell: (news: HostNews) => void
   /** In order of the last silence: the oldest is forgotten first. */
   readonly #known = new Map<string, Remembered>()
 
   constructor(options: DeadHostsOptions) {
-    const { forMs = DEAD_HOST_MS } = options
+    const { forMs = DEAD_HOST_MS, tell = () => undefined } = options
+    this.#tell = tell
     this.#options = { forMs, longestMs: Math.max(DEAD_HOST_MS_MAX, forMs), ...options }
   }
 
@@ -65,6 +75,21 @@ export class DeadHosts {
   }
 
   died(place: string, death: Death): void {
+    this.#remember(place, death)
+    this.#tell({ place, death })
+  }
+
+  answered(place: string): void {
+    if (this.#known.delete(place)) this.#tell({ place })
+  }
+
+  /** What another thread has found. */
+  heard({ place, death }: HostNews): void {
+    if (death === undefined) this.#known.delete(place)
+    else this.#remember(place, death)
+  }
+
+  #remember(place: string, death: Death): void {
     const { monotonic, forMs, longestMs } = this.#options
     if (forMs === 0) return
     const silences = (this.#known.get(place)?.silences ?? 0) + 1
@@ -72,10 +97,6 @@ export class DeadHosts {
     if (this.#known.size >= REMEMBERED_MAX) this.#forgetOldest()
     const until = monotonic() + Math.min(forMs * 2 ** Math.min(silences - 1, DOUBLINGS_MAX), longestMs)
     this.#known.set(place, { death, silences, until })
-  }
-
-  answered(place: string): void {
-    this.#known.delete(place)
   }
 
   clear(): void {

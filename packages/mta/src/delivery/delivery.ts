@@ -25,7 +25,7 @@ import type { Spool, SpoolAdmin } from '../spool/spool.ts'
 import { channelRecord } from './channel-record.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { daneRecord } from './dane-record.ts'
-import { DeadHosts } from './dead-hosts.ts'
+import { DeadHosts, type HostNews } from './dead-hosts.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
 import { FactsSource, type SiteFor } from './facts.ts'
@@ -38,7 +38,7 @@ import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
 import { laneFor, type RouteTable } from './route.ts'
 import { defaultPool, SourceAddresses, type SourcePool } from './source-address.ts'
 import { runTurn, type TurnWorld } from './turn.ts'
-import { WaitingLanes } from './waiting-lanes.ts'
+import { WaitingLanes, type WaitNews } from './waiting-lanes.ts'
 
 export interface DeliveryOptions extends PolicySettings {
   readonly spool: Pick<Spool, 'claim' | 'renew' | 'settle' | 'release' | 'open'> & {
@@ -93,6 +93,9 @@ export interface DeliveryOptions extends PolicySettings {
   readonly connectionAttemptDelayMs?: number
   /** How long a host that did not answer is passed by at first; zero: never. */
   readonly deadHostMs?: number
+  /** Other threads deliver too, and hear which hosts are silent. */
+  readonly tellOfHost?: (news: HostNews) => void
+  readonly tellOfWait?: (news: WaitNews) => void
   /** BDAT where it is offered; true when absent. */
   readonly chunking?: boolean
   /** Sites that an operator's limits make; absent: hosts are the site. */
@@ -124,6 +127,8 @@ export interface Delivery {
   readonly waiting: Pick<WaitingLanes, 'waitOf' | 'counts'>
   /** An operator orders an attempt: hosts that were silent are dialled again. */
   forgetDeadHosts(): void
+  /** Another thread has found a host silent, or not silent any more. */
+  heardOfHost(news: HostNews): void
   /** After the scheduler has stopped: idle connections get their QUIT. */
   close(): Promise<void>
 }
@@ -143,7 +148,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const pool = new ConnectionPool({ monotonic, ...(options.reuse === undefined ? {} : { reuse: options.reuse }) })
   const facts = factsSource(options)
   const dead = deadHosts(options)
-  const waiting = new WaitingLanes({ permits, monotonic, wake: (lane) => scheduler.wake(lane) })
+  const waiting = new WaitingLanes({
+    ...{ permits, monotonic, tell: options.tellOfWait },
+    wake: (lane) => scheduler.wake(lane),
+  })
   const settler = settlerOptions(options, leases)
   const world: TurnWorld = {
     ...turnLimits(options),
@@ -178,6 +186,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     inFlight: () => leases.size,
     waiting,
     forgetDeadHosts: () => dead.clear(),
+    heardOfHost: (news) => dead.heard(news),
     close: async () => {
       leases.close()
       await Promise.all([pool.close(), facts.close()])
@@ -225,9 +234,14 @@ function notifierOptions(options: DeliveryOptions): NotifierOptions {
   }
 }
 
-function deadHosts({ monotonic, timeouts = DEFAULT_TIMEOUTS, deadHostMs }: DeliveryOptions): DeadHosts {
+function deadHosts({ monotonic, timeouts = DEFAULT_TIMEOUTS, deadHostMs, tellOfHost }: DeliveryOptions): DeadHosts {
   const probeMs = timeouts.connectMs
-  return new DeadHosts({ monotonic, probeMs, ...(deadHostMs === undefined ? {} : { forMs: deadHostMs }) })
+  return new DeadHosts({
+    monotonic,
+    probeMs,
+    tell: tellOfHost,
+    ...(deadHostMs === undefined ? {} : { forMs: deadHostMs }),
+  })
 }
 
 interface AttemptParts {

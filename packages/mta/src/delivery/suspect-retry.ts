@@ -26,19 +26,22 @@ import type {
 } from './suspect-protocol.ts'
 import { travellingRoutes } from './suspect-routes.ts'
 
-export interface SuspectRetryOptions {
-  readonly suspects: CrashSuspects
+export interface LoneDeliveryOptions {
   readonly spool: Pick<Spool, 'renew' | 'settle' | 'release' | 'open' | 'admin'>
   /** The same that `createDelivery` got. */
   readonly delivery: DeliveryOptions
-  /** As the spool was told: suspects with fewer deaths are delivered as usual. */
-  readonly setAsideAfterDeaths: number
   /** Ends the running child in good manner; its claims go back. */
   readonly signal: AbortSignal
-  /** After each child; a quarantine is told by the spool as well. */
-  readonly onTried?: (tried: SuspectTried) => void
   /** Tests only. */
   readonly childFile?: URL
+}
+
+export interface SuspectRetryOptions extends LoneDeliveryOptions {
+  readonly suspects: CrashSuspects
+  /** As the spool was told: suspects with fewer deaths are delivered as usual. */
+  readonly setAsideAfterDeaths: number
+  /** After each child; a quarantine is told by the spool as well. */
+  readonly onTried?: (tried: SuspectTried) => void
 }
 
 export interface SuspectTried {
@@ -93,7 +96,8 @@ async function retrySuspect(id: QueueId, options: SuspectRetryOptions): Promise<
   return true
 }
 
-function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<ChildEnd> {
+/** What it answers and settles goes to the spool; its claim is ours until it ends. */
+export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Promise<ChildEnd> {
   const { signal, childFile = CHILD_FILE } = options
   if (signal.aborted) return Promise.resolve({ kind: 'inconclusive' })
   const child = fork(childFile, [], { serialization: 'advanced', execArgv: [] })
@@ -131,7 +135,7 @@ function deliverInChild(claim: Claim, options: SuspectRetryOptions): Promise<Chi
   })
 }
 
-function taskFor(claim: Claim, { delivery }: SuspectRetryOptions): SuspectTask {
+function taskFor(claim: Claim, { delivery }: Pick<LoneDeliveryOptions, 'delivery'>): SuspectTask {
   const { leaseUntilMono, ...rest } = claim
   const leaseLeftMs = leaseUntilMono - delivery.monotonic()
   const has = { sts: delivery.sts !== undefined, dane: delivery.dane !== undefined }
@@ -176,7 +180,7 @@ function ownPolicies({
 
 function guardOf(
   id: LaneId,
-  { guard, smarthostGuard = guard }: SuspectRetryOptions['delivery'],
+  { guard, smarthostGuard = guard }: LoneDeliveryOptions['delivery'],
 ): (address: string) => AddressJudgement {
   const { kind, port } = laneOf(id)
   return (address) => (kind === 'route' ? smarthostGuard : guard)(address, port)
@@ -196,7 +200,7 @@ function settingsOf(delivery: DeliveryOptions): ChildSettings {
 
 type Asked = FromChild & { readonly kind: 'question' }
 
-async function answer(child: ChildProcess, { seq, question }: Asked, options: SuspectRetryOptions): Promise<void> {
+async function answer(child: ChildProcess, { seq, question }: Asked, options: LoneDeliveryOptions): Promise<void> {
   try {
     send(child, { kind: 'answer', seq, answer: await answerTo(question, options) })
   } catch (error) {
@@ -205,7 +209,7 @@ async function answer(child: ChildProcess, { seq, question }: Asked, options: Su
   }
 }
 
-async function answerTo({ name, ask }: Question, { spool, delivery }: SuspectRetryOptions): Promise<unknown> {
+async function answerTo({ name, ask }: Question, { spool, delivery }: LoneDeliveryOptions): Promise<unknown> {
   switch (name) {
     case 'renew':
       return spool.renew(ask.tokens, ask.leaseMs)

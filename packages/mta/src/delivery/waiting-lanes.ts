@@ -11,6 +11,14 @@ export interface WaitingLanesOptions {
   readonly wake: (lane: LaneId) => void
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
+  /** Who tells operators of all threads hears of each; absent: nobody else does. */
+  readonly tell?: ((news: WaitNews) => void) | undefined
+}
+
+/** `wait` absent: the lane waits no more. */
+export interface WaitNews {
+  readonly lane: LaneId
+  readonly wait?: LaneWait & { readonly ms: number }
 }
 
 /** Which limit of its site a lane waits for. */
@@ -79,7 +87,7 @@ export class WaitingLanes {
     const onFree = this.#waiting.get(lane)?.onFree ?? (() => this.#called(lane))
     const permit = await permits.acquire(site, onFree, lane)
     if (permit !== undefined) {
-      this.#waiting.delete(lane)
+      this.#waitsNoMore(lane)
       return permit
     }
     this.#wait(lane, { site, limit: 'connections', ms: PARKED_MS, onFree })
@@ -90,6 +98,12 @@ export class WaitingLanes {
   pause(lane: LaneId, site: SiteId, ms: number): void {
     const onFree = this.#waiting.get(lane)?.onFree ?? (() => this.#called(lane))
     this.#wait(lane, { site, limit: 'rate', ms, onFree })
+  }
+
+  /** In another thread. */
+  heard({ lane, wait }: WaitNews): void {
+    if (wait === undefined) this.#waiting.delete(lane)
+    else this.#wait(lane, { ...wait, onFree: () => undefined })
   }
 
   /** Is it worth asking for one more worker? Not right after one was refused. */
@@ -112,6 +126,12 @@ export class WaitingLanes {
     this.#forgetOld()
     this.#waiting.delete(lane)
     this.#waiting.set(lane, { ...waiting, until: this.#options.monotonic() + ms })
+    const { site, limit } = waiting
+    this.#options.tell?.({ lane, wait: { site, limit, ms } })
+  }
+
+  #waitsNoMore(lane: LaneId): void {
+    if (this.#waiting.delete(lane)) this.#options.tell?.({ lane })
   }
 
   /** From the front, so that each lane costs once; long waits only delay it. */
@@ -129,7 +149,7 @@ export class WaitingLanes {
   }
 
   #called(lane: LaneId): void {
-    this.#waiting.delete(lane)
+    this.#waitsNoMore(lane)
     this.#options.wake(lane)
   }
 }

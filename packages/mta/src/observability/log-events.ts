@@ -18,6 +18,7 @@ import type { SigningEvent } from '../signing/events.ts'
 import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import type { SuppressionEvent } from '../suppression/events.ts'
+import type { ThreadEvent } from '../threads/events.ts'
 import { BOUNCE_LOG_EVENTS } from './bounce-log-events.ts'
 import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
@@ -32,6 +33,7 @@ import { SIGNING_LOG_EVENTS } from './signing-log-events.ts'
 import { SPOOL_LOG_EVENTS } from './spool-log-events.ts'
 import { SUBMISSION_LOG_EVENTS } from './submission-log-events.ts'
 import { SUPPRESSION_LOG_EVENTS } from './suppression-log-events.ts'
+import { THREAD_LOG_EVENTS } from './thread-log-events.ts'
 
 export type LogEvent =
   | RelayEvent
@@ -51,6 +53,7 @@ export type LogEvent =
   | ReportSendingEvent
   | ReportKeyEvent
   | NodeEvent
+  | ThreadEvent
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -270,6 +273,8 @@ const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
 
 const nodes = NODE_LOG_EVENTS satisfies { readonly [N in NodeEvent['event']]: LogEventEntry<N> }
 
+const threads = THREAD_LOG_EVENTS satisfies { readonly [N in ThreadEvent['event']]: LogEventEntry<N> }
+
 const countingSessions = REPORT_COUNTING_LOG_EVENTS satisfies {
   readonly [N in ReportCountingEvent['event']]: LogEventEntry<N>
 }
@@ -282,7 +287,7 @@ const sendingReports = REPORT_SENDING_LOG_EVENTS satisfies {
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
-  ...{ delivery, bounce, suppression, history, nodes },
+  ...{ delivery, bounce, suppression, history, nodes, threads },
   'counting sessions': countingSessions,
   'sending reports': sendingReports,
 } as const
@@ -301,6 +306,7 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...suppression,
   ...history,
   ...nodes,
+  ...threads,
   ...countingSessions,
   ...sendingReports,
 }

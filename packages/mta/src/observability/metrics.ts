@@ -19,6 +19,7 @@ import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 import { SPOOL_METRICS, SPOOL_UPDATES } from './spool-metrics.ts'
 import { SUBMISSION_METRICS, SUBMISSION_UPDATES } from './submission-metrics.ts'
 import { SUPPRESSION_METRICS, SUPPRESSION_UPDATES } from './suppression-metrics.ts'
+import { THREAD_METRICS, THREAD_UPDATES } from './thread-metrics.ts'
 
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -171,6 +172,7 @@ export const METRICS = {
 
   ...ENGINE_METRICS,
   ...NODE_METRICS,
+  ...THREAD_METRICS,
   ...HISTORY_METRICS,
 
   hermetic_queue_readable: { type: 'gauge', help: '1 when the numbers of the queue below could be read.' },
@@ -356,6 +358,7 @@ const UPDATES: Rooms = {
   ...SOCKETMAP_UPDATES,
   ...ENGINE_UPDATES,
   ...NODE_UPDATES,
+  ...THREAD_UPDATES,
 
   'history-written': historyKept,
   'history-failing': ({ reason }) => [count('hermetic_history_failures_total', { reason })],

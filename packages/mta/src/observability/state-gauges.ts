@@ -3,6 +3,7 @@ import type { PolicyCount, StsMode } from '@hermetic/policy'
 import type { NodeReading } from '../nodes/node-service.ts'
 import { countByStanding } from '../nodes/standing.ts'
 import type { QueueSummary, SpoolHealth } from '../spool/spool.ts'
+import type { ThreadReading } from '../threads/thread-reading.ts'
 import type { MetricLabels, MetricName } from './metrics.ts'
 
 export interface QueueSource {
@@ -12,6 +13,8 @@ export interface QueueSource {
   policies(): Promise<readonly PolicyCount[] | undefined>
   /** This relay among the others of its queue. */
   nodes?(): NodeReading
+  /** Undefined: all work is done in one thread. */
+  threads?(): ThreadReading | undefined
   /** Lanes of this relay that wait, by the limit of their site. */
   waiting?(): Readonly<Record<string, number>>
   /** UTC milliseconds. */
@@ -84,6 +87,20 @@ export function setNodes({ set, forget }: StateGauges, { nodes, draining, beatAg
   set('hermetic_node_draining', draining ? 1 : 0)
   set('hermetic_node_beat_age_seconds', (beatAgeMs ?? Number.NaN) / 1_000)
   set('hermetic_node_clock_skew_seconds', (skewMs ?? Number.NaN) / 1_000)
+}
+
+/** A thread that is gone has no numbers. */
+export function setThreads({ set, forget }: StateGauges, { wanted, threads }: ThreadReading): void {
+  set('hermetic_threads', wanted, { state: 'wanted' })
+  set('hermetic_threads', threads.length, { state: 'up' })
+  forget('hermetic_thread_lag_seconds')
+  forget('hermetic_thread_utilization')
+  for (const { thread, lagP99Ms, lagMaxMs, utilization } of threads) {
+    const label = String(thread)
+    set('hermetic_thread_lag_seconds', lagP99Ms / 1_000, { thread: label, quantile: '0.99' })
+    set('hermetic_thread_lag_seconds', lagMaxMs / 1_000, { thread: label, quantile: '1' })
+    set('hermetic_thread_utilization', utilization, { thread: label })
+  }
 }
 
 const POLICY_GAUGES = [

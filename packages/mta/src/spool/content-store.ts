@@ -29,6 +29,11 @@ export interface ContentPlace {
   readonly inlineBytesMax: number
 }
 
+export interface Staging {
+  readonly place: ContentPlace
+  readonly onTrouble: (error: unknown) => void
+}
+
 export interface ContentFile {
   readonly id: QueueId
   readonly path: string
@@ -62,6 +67,12 @@ export class ContentStore {
       onTrouble: this.#onTrouble,
     }
     return new StagedContent(place)
+  }
+
+  /** Where contents arrive, for whoever stages them in another thread, and the ear for trouble there. */
+  get staging(): Staging {
+    const place = { root: this.#root, inlineBytesMax: this.#inlineBytesMax }
+    return { place, onTrouble: this.#onTrouble }
   }
 
   /** Puts the content under its final, durable name, or leaves it in memory when it goes into the store itself. */
@@ -102,6 +113,12 @@ export class ContentStore {
     if (size !== expected.size || !sha256.equals(expected.sha256)) {
       throw new ContentUnreadable(`${id}: the content file does not match its hash`)
     }
+    return this.openRead(id, size)
+  }
+
+  /** A file that was read against its hash already. */
+  openRead(id: QueueId, size: number): Content {
+    const path = this.#final(id)
     return { kind: 'file', size, open: () => createReadStream(path, { highWaterMark: READ_CHUNK_BYTES }) }
   }
 

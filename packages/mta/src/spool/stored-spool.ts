@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks'
 import type { LaneId } from '../delivery/lane.ts'
 import { ContentCache } from './content-cache.ts'
-import type { ContentStore } from './content-store.ts'
+import type { ContentStore, Staging } from './content-store.ts'
 import type { CrashSuspects, Suspect } from './crash-suspects.ts'
 import { errorCode, isErrno } from './durable-file.ts'
 import type { SpoolEvent } from './events.ts'
@@ -99,6 +99,10 @@ export class StoredSpool implements Spool {
   /** The way back from failures is built on this spool's own steps, so it joins after the construction. */
   recoverWith(recovery: StoreRecovery): void {
     this.#recovery = recovery
+  }
+
+  get staging(): Staging {
+    return this.#parts.contents.staging
   }
 
   stage(id: QueueId): ContentSink {

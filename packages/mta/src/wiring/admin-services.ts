@@ -58,6 +58,7 @@ export interface AdminParts {
   resolver(): ReadinessFacts['resolver']
   dnssec(): ReadinessFacts['dnssec']
   engine(): EngineState
+  threads(): ReadinessFacts['threads']
   waitOf: DeliverySide['waitOf']
   policyTrouble(): ReadinessFacts['policyCache']
 }
@@ -79,6 +80,7 @@ async function openServices(
       clockSkewMs: parts.nodes.reading().skewMs,
       store: parts.spool.health(),
       listeners: { wanted: config.listener.length, up: parts.listeners.length },
+      threads: parts.threads(),
       resolver: parts.resolver(),
       dnssec: parts.dnssec(),
       engine: parts.engine(),

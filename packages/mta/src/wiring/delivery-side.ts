@@ -84,6 +84,8 @@ export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   readonly suppression?: Pick<SuppressionSide, 'find'> | undefined
   /** Where sessions are counted for reports; absent: nowhere. */
   readonly results?: ResultStore | undefined
+  /** Where turns run; absent: here. */
+  readonly openDelivery?: ((options: DeliveryOptions) => Delivery | Promise<Delivery>) | undefined
   /** Counts the turns that run. */
   readonly counted: (turn: Turn) => Turn
   readonly emit: (event: LogEvent) => void
@@ -134,7 +136,7 @@ async function startParts(
     ...{ spool, scheduler, permits, retry, ...noticeOptions(config, beginSignature) },
     ...{ suppressed: suppression?.find, reports },
   })
-  const delivery = createDelivery(options)
+  const delivery = await (parts.openDelivery ?? createDelivery)(options)
   opening.closesWith(() => delivery.close())
   opening.closesWith(() => local.value.stop())
   local.value.start()
@@ -187,7 +189,7 @@ function telling(
 }
 
 /** What was opened, and what the configuration says to it. */
-function deliveryOptions(
+export function deliveryOptions(
   config: Config,
   opened: Omit<DeliveryOptions, 'postmaster' | 'reuse' | 'stopGraceMs'>,
 ): DeliveryOptions {
@@ -209,7 +211,7 @@ interface LiveParts {
   readonly retry: RetryOptions
 }
 
-function reloadable({ local, destinations, retry }: LiveParts): Reloadable {
+export function reloadable({ local, destinations, retry }: LiveParts): Reloadable {
   return {
     prepare: async (next) => {
       const policies = await local.prepare(next)

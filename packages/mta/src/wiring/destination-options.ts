@@ -26,11 +26,11 @@ import type { LocalPolicySettings } from './local-policies.ts'
 import type { StartProblem } from './start-problem.ts'
 
 export interface DestinationParts {
-  readonly resolver: DnsResolver
+  readonly resolver: Pick<DnsResolver, 'mx' | 'address'>
   /** PEM roots beside Node's own. */
   readonly ca: readonly string[]
   /** Absent: MTA-STS is off. */
-  readonly sts: StsSource | undefined
+  readonly sts: Pick<StsSource, 'policyFor' | 'refetch'> | undefined
   /** Absent: DANE is off. */
   readonly dane: DaneSource | undefined
   /** What the operator says of single domains. */

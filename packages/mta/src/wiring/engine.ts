@@ -7,6 +7,7 @@ import type { RecordedSpool } from '../history/recorded-spool.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
+import type { Staging } from '../spool/content-store.ts'
 import type { SpoolHooks } from '../spool/faults.ts'
 import type { DnssecMemory } from './dnssec-memory.ts'
 import type { OpenPolicyStore } from './policy-store.ts'
@@ -14,6 +15,8 @@ import type { RedisGround } from './redis-ground.ts'
 
 export interface Engine {
   readonly spool: RecordedSpool
+  /** Where contents arrive, for threads that stage them by themselves. */
+  readonly staging: Staging
   /** Gives turns once it is run; stopped by whoever runs it. */
   readonly scheduler: LaneScheduler
   readonly permits: Permits

@@ -31,6 +31,13 @@ export interface CertificateSources {
   /** For listeners on loopback without certificate files. */
   readonly selfSigned: () => Promise<CertificatePem>
   readonly certificates: Pick<CertificateWatch, 'shown'>
+  /** Other threads listen on the same ports; absent: nobody does. */
+  readonly shared?: SharedPorts
+}
+
+export interface SharedPorts {
+  /** Those that another thread was given, in order of the configuration; absent: it is the first. */
+  readonly ports: readonly number[] | undefined
 }
 
 export function openListeners(
@@ -40,9 +47,10 @@ export function openListeners(
 ): Promise<Result<readonly OpenListener[], StartProblem>> {
   return wholeOrNothing(async (opening) => {
     const opened: OpenListener[] = []
-    for (const config of wanted) {
+    for (const [at, config] of wanted.entries()) {
       const name = `${config.kind}:${config.port}`
-      const started = await open(name, config, { world, sources })
+      const port = sources.shared?.ports?.[at] ?? config.port
+      const started = await open(name, { ...config, port }, { world, sources })
       if (!started.ok) return started
       opening.closesWith(() => started.value.close(0))
       opened.push({ name, config, listener: started.value })
@@ -69,12 +77,30 @@ async function open(
     return err({ kind: 'certificate', path: certificatePath(config), error })
   }
   try {
-    const started = await startListener({ ...world, listener: listenerOptions(name, config, pem) })
+    const started = await startListener({
+      ...world,
+      listener: { ...listenerOptions(name, config, pem), reusePort: sources.shared !== undefined },
+    })
     if (pem !== undefined) sources.certificates.shown(name, pem.cert)
     return ok(started)
   } catch (error) {
     return err({ kind: 'listener', name, address, port, error })
   }
+}
+
+/** For whoever has listeners elsewhere: every certificate can be read and used. Makes the self-signed one. */
+export async function tryCertificates(
+  { listener: wanted }: Pick<Config, 'listener'>,
+  selfSigned: CertificateSources['selfSigned'],
+): Promise<Result<void, Extract<StartProblem, { readonly kind: 'certificate' }>>> {
+  for (const config of wanted) {
+    try {
+      await certificateOf(config, { selfSigned })
+    } catch (error) {
+      return err({ kind: 'certificate', path: certificatePath(config), error })
+    }
+  }
+  return ok(undefined)
 }
 
 /** Certificates are read and tried; the answer lets all listeners go on with them and with the rules of `world`. */

@@ -33,6 +33,7 @@ async function openEmbeddedEngine(
   const limits = configuredLimits(config)
   return ok({
     spool,
+    staging: spool.staging,
     scheduler: createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit }),
     permits: createLocalPermits({ limitsOf: (site) => limits.limitsOf(site) }),
     openPolicies: () => openFilePolicies(dataDir),

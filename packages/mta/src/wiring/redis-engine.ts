@@ -68,7 +68,7 @@ async function opened(
   opening.closesWith(() => permits.close())
   const policies = ground.sharedPolicies(emit)
   return ok({
-    ...{ spool: spool.value, scheduler, permits, shared: ground },
+    ...{ spool: spool.value, staging: spool.value.staging, scheduler, permits, shared: ground },
     openPolicies: () => ok(sharedPolicyStore(policies)),
     openDnssecMemory: () => openSharedDnssecMemory(policies.daneEnabled, emit),
     state: () => ({ engine: 'redis', scheduling: scheduler.trouble(), weakness: durability.weakness }),

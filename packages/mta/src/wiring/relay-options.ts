@@ -6,6 +6,7 @@ import type { DnsResolver } from '@hermetic/policy'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { SpoolHooks } from '../spool/faults.ts'
 import type { CredentialRecord } from '../submission/credential-file.ts'
+import type { KillableThread } from '../threads/thread.ts'
 import type { DnssecSurroundings } from './dnssec-side.ts'
 import type { LoadConfig } from './reload.ts'
 
@@ -25,6 +26,8 @@ export interface RelayOptions {
   readonly dnssec?: DnssecSurroundings
   /** Tests only. */
   readonly spoolHooks?: SpoolHooks
+  /** Tests only: sees each thread that starts, and may end it as a defect would. */
+  readonly onThread?: (thread: KillableThread) => void
 }
 
 /** `data_dir/credentials.json`, written by `hermetic credential add`. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type DnsResolver, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { laneFor } from '../delivery/route.ts'
+import type { Quotas } from '../limits/quotas.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
@@ -20,26 +21,35 @@ import { tlsOptionalRules } from '../submission/tls-optional-rule.ts'
 import { CertificateWatch } from './certificate-watch.ts'
 import { configuredCredentials, configuredNetworkQuotas } from './configured-credentials.ts'
 import { configuredRouting } from './configured-sources.ts'
-import { type ListenerWorld, type OpenListener, openListeners, prepareListeners } from './listeners.ts'
+import {
+  type ListenerWorld,
+  type OpenListener,
+  openListeners,
+  prepareListeners,
+  type SharedPorts,
+} from './listeners.ts'
 import { nullMxLookup } from './null-mx.ts'
 import type { Waking } from './ordered-attempts.ts'
 import { postmasterOf } from './postmaster.ts'
-import { type QuotaGround, quotasOn } from './quotas.ts'
 import { CREDENTIALS_NAME } from './relay-options.ts'
 import type { Reloadable } from './reload.ts'
 import type { StartProblem } from './start-problem.ts'
 import type { SuppressionSide } from './suppression-side.ts'
 
 export interface SubmissionParts {
-  readonly spool: Spool
+  readonly spool: Pick<Spool, 'stage' | 'accept' | 'health'>
   readonly scheduler: Waking
   /** Asked for null MX records. */
   readonly resolver: Pick<DnsResolver, 'mx'>
-  readonly engine: QuotaGround
+  readonly quotas: Quotas
   readonly credentials?: readonly CredentialRecord[]
   readonly beginSignature: BeginSignature | undefined
   /** Absent: no address is suppressed. */
   readonly suppression?: Pick<SuppressionSide, 'find'> | undefined
+  /** Counted with those of others; absent: here alone. */
+  readonly authFailures?: AuthFailures
+  /** Other threads listen on the same ports. */
+  readonly shared?: SharedPorts
   readonly emit: (event: LogEvent) => void
 }
 
@@ -53,7 +63,7 @@ export async function openSubmissionSide(
   config: Config,
   parts: SubmissionParts,
 ): Promise<Result<SubmissionSide, StartProblem>> {
-  const { engine, credentials: ofProcess = [], emit } = parts
+  const { quotas, credentials: ofProcess = [], authFailures = new AuthFailures(), shared, emit } = parts
   const hostname = formatDomain(config.hostname)
   const fixedOf = (one: Config): readonly CredentialRecord[] => [...configuredCredentials(one), ...ofProcess]
   const credentials = await openCredentials({
@@ -61,11 +71,12 @@ export async function openSubmissionSide(
     fixed: fixedOf(config),
     emit,
   })
-  const lasting = { credentials, authFailures: new AuthFailures(), quotas: quotasOn(engine) }
+  const lasting = { credentials, authFailures, quotas }
   const certificates = new CertificateWatch({ emit, now: Date.now })
   const sources = {
     selfSigned: () => selfSignedCertificate({ directory: config.data_dir, hostname }),
     certificates,
+    ...(shared === undefined ? {} : { shared }),
   }
   const opened = await openListeners(config, listenerWorld(config, { ...parts, ...lasting }), sources)
   if (!opened.ok) return opened

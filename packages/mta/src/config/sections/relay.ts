@@ -1,8 +1,9 @@
 /**
  * The settings above the first table, and `[queue]`, `[metrics]` and `[log]`: the relay itself. Pure.
  */
+import { availableParallelism } from 'node:os'
 import { defaulted, optional, table } from '../setting.ts'
-import { choice, endpoint, mailbox, ownName, path, secret, size } from '../value-types.ts'
+import { choice, endpoint, integer, mailbox, ownName, path, secret, size } from '../value-types.ts'
 
 export const hostname = optional(ownName, {
   sentence:
@@ -16,6 +17,16 @@ export const dataDir = defaulted(path, './data', {
   sentence:
     'Where the queue, generated certificates and credentials are kept; relative paths start at the configuration file.',
   source: 'architecture §3',
+})
+
+/** More of them than this only take the processor from each other. */
+const THREADS_PER_CORE_MAX = 2
+const THREADS_MAX = availableParallelism() * THREADS_PER_CORE_MAX
+
+export const threads = defaulted(integer({ min: 1, max: Math.max(2, THREADS_MAX) }), 1, {
+  sentence:
+    'How many threads take sessions and deliver; at most two for each processor. With 1 all of it is done in the main thread.',
+  source: 'docs/operating/threads.md',
 })
 
 export const postmaster = optional(mailbox, {

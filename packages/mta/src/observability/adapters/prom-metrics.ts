@@ -5,7 +5,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogEvent } from '../log-events.ts'
 import { METRICS, type MetricEntry, type MetricUpdate, metricUpdates } from '../metrics.ts'
-import { type QueueSource, readState, type StateGauges, setHealth, setNodes, setWaiting } from '../state-gauges.ts'
+import {
+  type QueueSource,
+  readState,
+  type StateGauges,
+  setHealth,
+  setNodes,
+  setThreads,
+  setWaiting,
+} from '../state-gauges.ts'
 
 export interface RelayMetrics {
   emit(event: LogEvent): void
@@ -61,6 +69,8 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
       setHealth(gaugesOfState, queue.health())
       if (queue.waiting !== undefined) setWaiting(gaugesOfState, queue.waiting())
       if (queue.nodes !== undefined) setNodes(gaugesOfState, queue.nodes())
+      const threads = queue.threads?.()
+      if (threads !== undefined) setThreads(gaugesOfState, threads)
       if (performance.now() - readAt > SUMMARY_KEPT_MS) {
         reading ??= readState(gaugesOfState, queue).finally(() => {
           readAt = performance.now()
