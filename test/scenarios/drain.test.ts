@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runHermetic } from '../lab/command-lab.ts'
+import { testEngine } from '../lab/engine-of-test.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { WholeRelay } from '../lab/whole-relay.ts'
 
@@ -29,7 +30,9 @@ allow_networks = ["127.0.0.0/8"]
   assert.equal(nodes.code, 0)
   assert.match(nodes.out, /^[0-9a-f]{12} \* .* running .*relay 127\.0\.0\.1:\d+$/m)
   const [json = ''] = (await runHermetic(file, 'nodes', '--json')).out.split('\n')
-  assert.deepEqual([JSON.parse(json).accepted, JSON.parse(json).clock_skew_ms], [1, null])
+  const { accepted, clock_skew_ms: skew } = JSON.parse(json)
+  // Redis has a clock of its own to compare with; an embedded queue has none.
+  assert.deepEqual([accepted, typeof skew], [1, testEngine() === 'redis' ? 'number' : 'object'])
 
   const waiting = await relay.greeted()
   const drained = await runHermetic(file, 'drain')

@@ -71,9 +71,9 @@ describe('strace log', () => {
   it('reads when calls began and ended, on one line or on two, from a log with times', () => {
     const calls = parseTimedStraceLog(
       [
-        String.raw`71 1700000000.250000 write(5</d/a.aof>, "x", 1) = 1 <0.500000>`,
+        '71 1700000000.250000 write(5</d/a.aof>, "x", 1) = 1 <0.500000>',
         '71 1700000001.000000 fdatasync(5</d/a.aof> <unfinished ...>',
-        String.raw`72 1700000001.125000 write(6</d/b>, "y", 1) = 1 <0.000000>`,
+        '72 1700000001.125000 write(6</d/b>, "y", 1) = 1 <0.000000>',
         '71 1700000003.500000 <... fdatasync resumed>) = 0 <2.500000>',
         '71 1700000004.000000 +++ exited with 0 +++',
       ].join('\n'),
