@@ -1,5 +1,5 @@
 /**
- * Messages that an index leads to when a filter of the queue names what few have: a lane, a domain, a state. With more
+ * Messages that an index leads to when a filter of the queue names what few have: a lane, a domain, a state, a sender. With more
  * of them the walk over the queue soon meets a page of matches; with few it would look at everything for one.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
@@ -14,6 +14,7 @@ export class FewMessages {
   readonly #ofState: StatementSync
   readonly #lanesOfDomain: StatementSync
   readonly #inLane: StatementSync
+  readonly #ofSender: StatementSync
 
   constructor(db: DatabaseSync) {
     const stopped = 'SELECT row FROM delivery INDEXED BY delivery_stopped WHERE state IN (1, 2)'
@@ -26,10 +27,20 @@ export class FewMessages {
     this.#inLane = db.prepare(
       `SELECT row FROM delivery INDEXED BY delivery_due WHERE state = ${QUEUED} AND lane = ? LIMIT ?`,
     )
+    this.#ofSender = db.prepare(`SELECT seq FROM message INDEXED BY message_sender WHERE sender = ? LIMIT ${FEW + 1}`)
   }
 
   /** Numbers of all messages that may match, or undefined: too many. */
-  of({ state, lane, domain }: QueueFilter): readonly number[] | undefined {
+  of(filter: QueueFilter): readonly number[] | undefined {
+    return (filter.sender === undefined ? undefined : this.#from(filter.sender)) ?? this.#byDelivery(filter)
+  }
+
+  #from(sender: string): readonly number[] | undefined {
+    const rows = this.#ofSender.all(sender) as unknown as readonly { seq: number }[]
+    return rows.length > FEW ? undefined : rows.map(({ seq }) => seq)
+  }
+
+  #byDelivery({ state, lane, domain }: QueueFilter): readonly number[] | undefined {
     if (state === 'held' || state === 'quarantined') return messagesOf(this.#ofState.all(stateCode(state)))
     if (lane === undefined && domain === undefined) return undefined
     const rows = state === 'queued' ? [] : this.#stopped.all()

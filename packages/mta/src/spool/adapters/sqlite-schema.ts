@@ -11,7 +11,7 @@ import { sqliteCode } from './sqlite-failure.ts'
 
 /** "Hmtc", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7463
-const SCHEMA_VERSION = 3
+const SCHEMA_VERSION = 4
 export const PAGE_BYTES = 4096
 const CACHE_KIB = 32 * 1024 // constant, whatever the queue's length
 /** The worker runs checkpoints after it has answered; this is only the backstop. */
@@ -88,8 +88,13 @@ const SCHEMA_3 = `
   CREATE TABLE entered (file TEXT NOT NULL PRIMARY KEY, up_to INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
+/** Mail of one sender is found in a long queue without looking at all of it. */
+const SCHEMA_4 = `
+  CREATE INDEX message_sender ON message (sender);
+`
+
 /** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3]
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4]
 
 export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
   try {
