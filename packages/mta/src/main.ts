@@ -194,6 +194,7 @@ function adminParts(
   return {
     ...{ spool, scheduler, explain, localPolicies, waitOf, version, emit: telling.emit },
     ...{ policies: policies.admin, policyTrouble: () => policies.trouble?.() },
+    suspendedRoutes: () => delivery.suspendedRoutes(),
     ...{ nodes: nodes.service, history: history.search, suppression: suppression?.list },
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state(), engine: () => engine.state() },
   }

@@ -28,6 +28,8 @@ export interface ReadinessFacts {
   readonly policyCache?: string | undefined
   /** Settings of the file that this process does not go by. */
   readonly waitingForRestart?: readonly string[]
+  /** Routes whose smarthost refuses our login; `until`: UTC milliseconds. */
+  readonly suspendedRoutes?: readonly { readonly route: string; readonly said: string; readonly until: number }[]
   /** Those whose end is near, or behind. */
   readonly certificates?: readonly { readonly listener: string; readonly endsAt: number }[]
 }
@@ -61,6 +63,7 @@ export function readiness(facts: ReadinessFacts): Readiness {
     ...(engine?.weakness === undefined ? [] : [weaknessText(engine.weakness)]),
     ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
     ...certificateNotes(facts),
+    ...routeNotes(facts),
     ...waitingNote(facts),
   ]
   return { ready: reasons.length === 0, reasons, notes }
@@ -76,6 +79,12 @@ function certificateNotes({ certificates = [] }: ReadinessFacts): readonly strin
 function threadsNote({ threads }: ReadinessFacts): readonly string[] {
   if (threads === undefined || threads.up === 0 || threads.up >= threads.wanted) return []
   return [`${threads.up} of ${threads.wanted} threads are up`]
+}
+
+function routeNotes({ suspendedRoutes = [] }: ReadinessFacts): readonly string[] {
+  return suspendedRoutes.map(({ route, said, until }) => {
+    return `${route} is suspended: the login is refused (${said}), tried again at ${new Date(until).toISOString()}`
+  })
 }
 
 function waitingNote({ waitingForRestart: waiting = [] }: ReadinessFacts): readonly string[] {

@@ -72,6 +72,12 @@ function delayMark(claim: NoticedClaim, { delayAfterMs }: NoticeSettings): numbe
   return markAt < claim.expiresAt && notifiedSender(claim.envelope) !== undefined ? markAt : undefined
 }
 
+/** The time has come, and nobody was told: what waits on is told of with the settlement that says so. */
+export function isDelayToTell(claim: NoticedClaim, { now, settings }: Moment): boolean {
+  const markAt = delayMark(claim, settings)
+  return markAt !== undefined && markAt <= now
+}
+
 /** Of those that are certain to wait beyond the time at which a delay is worth a word. */
 function delayNotice(claim: NoticedClaim, { reported, decided }: Decided, moment: Moment): NoticeToCome | undefined {
   const { now, settings } = moment

@@ -33,6 +33,7 @@ import type { PolicySettings } from './host-policy.ts'
 import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { LoginBreaker, type LoginNews, type Logins, loginsToldElsewhere, type SuspendedLogin } from './login-breaker.ts'
 import { failedFetch, judgedSession, type TlsReports } from './report-mapping.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
 import { laneFor, type RouteTable } from './route.ts'
@@ -98,6 +99,8 @@ export interface DeliveryOptions extends PolicySettings {
   readonly tellOfWait?: (news: WaitNews) => void
   /** BDAT where it is offered; true when absent. */
   readonly chunking?: boolean
+  /** Where turns begin elsewhere, what comes of logins is told there. */
+  readonly tellOfLogin?: (news: LoginNews) => void
   /** Sites that an operator's limits make; absent: hosts are the site. */
   readonly siteFor?: SiteFor
 }
@@ -125,6 +128,10 @@ export interface Delivery {
   inFlight(): number
   /** Lanes that wait for a limit of their site. */
   readonly waiting: Pick<WaitingLanes, 'waitOf' | 'counts'>
+  /** Routes whose smarthost refuses our login. */
+  suspendedLogins(): readonly SuspendedLogin[]
+  /** Their logins may be right now. */
+  reopenRoutes(): void
   /** An operator orders an attempt: hosts that were silent are dialled again. */
   forgetDeadHosts(): void
   /** Another thread has found a host silent, or not silent any more. */
@@ -153,15 +160,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     wake: (lane) => scheduler.wake(lane),
   })
   const settler = settlerOptions(options, leases)
+  const logins = loginsOf(options)
   const world: TurnWorld = {
     ...turnLimits(options),
     spool,
     facts,
     waiting,
     health: new LaneHealth(),
+    logins,
     leases,
     settler,
-    attempt: attemptOptions(options, { pool, dead }),
+    attempt: attemptOptions(options, { pool, dead, logins }),
     transactions: {
       spool,
       leases,
@@ -182,9 +191,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     wake: (lane) => scheduler.wake(lane),
   }
   return {
-    turn: (lane, context) => (lane === NOTICE_LANE ? runNoticeTurn(context, notices) : runTurn(lane, context, world)),
+    turn: (lane, context) =>
+      lane === NOTICE_LANE ? runNoticeTurn(context, notices) : logins.guard(lane, () => runTurn(lane, context, world)),
     inFlight: () => leases.size,
     waiting,
+    suspendedLogins: () => logins.suspended(),
+    reopenRoutes: () => logins.reopenAll(),
     forgetDeadHosts: () => dead.clear(),
     heardOfHost: (news) => dead.heard(news),
     close: async () => {
@@ -192,6 +204,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await Promise.all([pool.close(), facts.close()])
     },
   }
+}
+
+function loginsOf(options: DeliveryOptions): Logins {
+  const { tellOfLogin, now, random } = options
+  return tellOfLogin === undefined ? loginBreaker(options) : loginsToldElsewhere(tellOfLogin, { now, random })
+}
+
+export function loginBreaker({
+  now,
+  random,
+  emit,
+  scheduler,
+}: Pick<DeliveryOptions, 'now' | 'random' | 'emit' | 'scheduler'>): LoginBreaker {
+  // The back-off of the lane was of a trouble that is over.
+  return new LoginBreaker({ now, random, emit, wake: (lane) => scheduler.wake(lane, undefined, 'operator') })
 }
 
 function turnLimits({ batch = BATCH, stopGraceMs = STOP_GRACE_MS }: DeliveryOptions) {
@@ -247,9 +274,10 @@ function deadHosts({ monotonic, timeouts = DEFAULT_TIMEOUTS, deadHostMs, tellOfH
 interface AttemptParts {
   readonly pool: ConnectionPool
   readonly dead: DeadHosts
+  readonly logins: Pick<Logins, 'accepted'>
 }
 
-function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts): TurnWorld['attempt'] {
+function attemptOptions(options: DeliveryOptions, { pool, dead, logins }: AttemptParts): TurnWorld['attempt'] {
   const { hostname, emit, reports, now, monotonic, ca = [], timeouts = DEFAULT_TIMEOUTS } = options
   const sources = new SourceAddresses({ pools: options.sources, monotonic })
   return {
@@ -263,6 +291,7 @@ function attemptOptions(options: DeliveryOptions, { pool, dead }: AttemptParts):
       ...{ hostname, timeouts, ca, now, chunking: options.chunking },
       onFallback: ({ lane, policyDomain, remote }, failure, to) =>
         emit({ event: 'tls-fallback', lane, nextHop: policyDomain, remote, failure, to }),
+      onLoggedIn: ({ lane }) => logins.accepted(lane),
       onLoginFailed: ({ lane, remote }, { username }, problem) =>
         emit({ event: 'smarthost-login-failed', lane, remote, username, reason: problem.kind, said: saidOf(problem) }),
       onJudged: (target, results, { channel, verdict, seen }) => {

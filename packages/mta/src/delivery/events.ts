@@ -93,6 +93,26 @@ export type DeliveryEvent =
       /** The reply, or the mechanisms that the peer offers in place of PLAIN. */
       readonly said: string
     }
+  /** Nobody logs in there until then; one attempt at a time follows. `suspended`: how many routes are, now. */
+  | {
+      readonly event: 'route-suspended'
+      /** The lane of the login, without a source pool. */
+      readonly route: LaneId
+      /** In a row. */
+      readonly refusals: number
+      /** UTC milliseconds. */
+      readonly until: number
+      readonly said: string
+      readonly suspended: number
+    }
+  | {
+      readonly event: 'route-reopened'
+      readonly route: LaneId
+      /** The login was taken; or it is to be tried because of an order or another configuration. */
+      readonly by: 'login' | 'order'
+      readonly afterMs: number
+      readonly suspended: number
+    }
   /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
   | {
       readonly event: 'tls-fallback'

@@ -38,10 +38,10 @@ import {
   preferenceLevels,
 } from './candidates.ts'
 import { daneSeconds, hostRequirement, isObserved, localMs, type PolicySettings, withDane } from './host-policy.ts'
-import { type Lane, laneId, type RouteLane } from './lane.ts'
+import { type Lane, type LaneId, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { failedLookup } from './report-mapping.ts'
-import { NO_ROUTES, type RouteAccess, type RouteTable, routeDemand } from './route.ts'
+import { type RouteAccess, type RouteTable, routeDemand } from './route.ts'
 import { siteOf } from './site.ts'
 
 export interface FactsOptions extends PolicySettings {
@@ -147,7 +147,8 @@ export class FactsSource {
   get(lane: Lane): Promise<Destination> | Destination {
     const key = laneId(lane)
     const known = this.#known.get(key)
-    if (known?.fresh()) return { kind: 'facts', facts: known }
+    // Another configuration may have another password for the same lane.
+    if (known?.fresh() && known.access === this.#accessOf(key)) return { kind: 'facts', facts: known }
     const asking = this.#asking.get(key)
     if (asking !== undefined) return asking
     const answer = this.#ask(lane, { afresh: false }).finally(() => this.#asking.delete(key))
@@ -233,10 +234,14 @@ export class FactsSource {
     return { guard, local: demandFor(nextHop) }
   }
 
+  #accessOf(lane: LaneId): RouteAccess | undefined {
+    return this.#options.routes?.access.get(lane)
+  }
+
   /** Undefined: no route leads here any more. */
   #reachOfRoute(lane: RouteLane): Reach | undefined {
-    const { guard, smarthostGuard = guard, routes = NO_ROUTES, demandFor } = this.#options
-    const access = routes.access.get(laneId(lane))
+    const { guard, smarthostGuard = guard, demandFor } = this.#options
+    const access = this.#accessOf(laneId(lane))
     if (access === undefined) return undefined
     const demanded = routeDemand(access)
     return { guard: smarthostGuard, local: demanded === 'nothing' ? demandFor(lane.nextHop) : demanded, access }

@@ -6,7 +6,7 @@
  */
 import { assertNever, type Mechanism } from '@hermetic/policy'
 import type { RetryPace } from '../schedule/retry-schedule.ts'
-import type { LoginProblem } from '../smtp/auth.ts'
+import { type LoginProblem, saidOf } from '../smtp/auth.ts'
 import type { EnhancedStatus } from '../smtp/enhanced-status.ts'
 import type { SmtpPhase } from '../smtp/phase.ts'
 import { replyClass, type SmtpReply } from '../smtp/reply.ts'
@@ -154,6 +154,11 @@ function loginJudgement(problem: LoginProblem): Judgement {
 /** No smarthost of ours will take this login for now: asking the next address would only be one more failure. */
 export function isRefusedLogin({ cause, scope }: DeliveryProblem): boolean {
   return cause.kind === 'login-failed' && scope === 'next-hop'
+}
+
+/** What the smarthost said of our login; empty when that is not what is wrong. */
+export function loginAnswer({ cause }: DeliveryProblem): string {
+  return cause.kind === 'login-failed' ? saidOf(cause.problem) : ''
 }
 
 /**

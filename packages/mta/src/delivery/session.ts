@@ -73,6 +73,7 @@ export interface SessionOptions {
   readonly onFallback: (target: SessionTarget, failure: string, to: 'classic-groups' | 'clear') => void
   /** Each session once, when it is known what its channel proves. */
   readonly onJudged: (target: SessionTarget, results: readonly SessionResult[], judged: JudgedChannel) => void
+  readonly onLoggedIn?: (target: SessionTarget) => void
   readonly onLoginFailed: (target: SessionTarget, credentials: Credentials, problem: LoginProblem) => void
 }
 
@@ -266,6 +267,7 @@ async function logIn(
   const outcome = await connection.logIn(credentials)
   switch (outcome.kind) {
     case 'accepted':
+      options.onLoggedIn?.(target)
       return undefined
     case 'not-offered':
     case 'refused':

@@ -16,12 +16,14 @@ import type { PooledSession } from './connection-pool.ts'
 import type { DeliveryEvent } from './events.ts'
 import type { Destination, FactsSource, NextHopFacts } from './facts.ts'
 import { type Batch, batchOf, type Done, giveBack, release } from './give-back.ts'
+import { type KeepingTurn, keepBack } from './keep-back.ts'
 import { type Lane, type LaneId, laneOf } from './lane.ts'
 import type { LaneHealth } from './lane-health.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
+import type { Logins } from './login-breaker.ts'
 import { destinationFor, requireTlsLeft, wishGroups } from './message-wish.ts'
 import { type DeliveryProblem, isOurTroubleWithDns } from './outcome.ts'
-import { isPolicyFailure, problemOf } from './problem.ts'
+import { isPolicyFailure, isRefusedLogin, loginAnswer, problemOf } from './problem.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
 import { refuseSuppressed, type SuppressedOptions } from './suppressed-recipients.ts'
@@ -33,6 +35,7 @@ export interface TurnWorld {
   readonly facts: FactsSource
   readonly waiting: WaitingLanes
   readonly health: LaneHealth
+  readonly logins: Pick<Logins, 'refused'>
   readonly leases: LeaseKeeper
   readonly settler: SettlerOptions
   readonly attempt: Pick<AttemptOptions, 'pool' | 'session' | 'dial' | 'reports' | 'connectionsMax'>
@@ -223,8 +226,9 @@ async function traverse(pending: Set<ClaimProgress>, done: Done, state: TurnStat
     const { facts } = destination
     const end = await attempt(batch, facts, attemptOptions(state, round.message, done))
     const again = end.kind === 'interrupted' ? end.left : onceMore(end, { facts, round, state })
-    if (again.length === 0 && end.kind === 'finished' && !end.answered && end.problem !== undefined) {
-      return nextHopFailed(pending, done, { state, problem: end.problem })
+    if (again.length === 0 && end.kind === 'finished' && end.problem !== undefined) {
+      if (!end.answered || isRefusedLogin(end.problem))
+        return nextHopFailed(pending, done, { state, problem: end.problem })
     }
     batch = [...again]
   }
@@ -321,8 +325,12 @@ async function nextHopFailed(
   done: Done,
   { state, problem }: Trouble,
 ): Promise<TurnEnd | undefined> {
-  if (isOurTroubleWithDns(problem.cause)) return dnsOutOfReach(pending, done, { state, problem })
   const { world, id } = state
+  if (isOurTroubleWithDns(problem.cause)) return dnsOutOfReach(pending, done, { state, problem })
+  if (isRefusedLogin(problem)) {
+    const until = world.logins.refused(id, loginAnswer(problem))
+    return keepBack({ pending, done }, keeping(state), { problem, until })
+  }
   const messages = pending.size
   for (const progress of [...pending]) {
     progress.conclude(problem)
@@ -345,21 +353,17 @@ async function nextHopFailed(
   return { kind: 'backoff', until: backoffUntil }
 }
 
-/**
- * While nobody answers us, or validates, no message is charged with an attempt: what is not over its age stays due, so
- * that all of it flows within a minute when DNS is back, lane by lane, and not when its retry schedule comes round.
- */
-async function dnsOutOfReach(pending: Set<ClaimProgress>, done: Done, { state, problem }: Trouble): Promise<TurnEnd> {
-  const { world, id } = state
-  const messages = pending.size
-  for (const progress of [...pending].filter(({ claim }) => isOver(claim, world))) {
-    progress.conclude(problem)
-    done(progress)
-  }
-  await giveBack(pending, done, state)
-  const backoffUntil = world.now() + laneBackoffMs({ failures: 1, chance: world.random() })
-  world.emit({ event: 'next-hop-failed', lane: id, nextHop: nextHopName(state), problem, messages, backoffUntil })
-  return { kind: 'backoff', until: backoffUntil }
+/** While nobody answers us, or validates; a minute later, and lane by lane, it is asked again. */
+function dnsOutOfReach(pending: Set<ClaimProgress>, done: Done, { state, problem }: Trouble): Promise<TurnEnd> {
+  const { world } = state
+  const until = world.now() + laneBackoffMs({ failures: 1, chance: world.random() })
+  return keepBack({ pending, done }, keeping(state), { problem, until })
+}
+
+function keeping(state: TurnState): KeepingTurn {
+  const { id, settler, world } = state
+  const { now, emit } = world
+  return { id, settler, nextHop: nextHopName(state), notices: world.settler.notices, now: now(), emit }
 }
 
 function nextHopName({ lane: { nextHop } }: TurnState): string {

@@ -203,6 +203,16 @@ const delivery = {
     sentence: 'A smarthost does not take the credentials of its route: everything for it waits until they are mended.',
     fields: { lane: 'word', remote: 'facts', username: 'peer', reason: 'word', said: 'peer' },
   },
+  'route-suspended': {
+    level: 'error',
+    sentence: 'The login of a route is refused: it is not shown again until then, and the mail of the route waits.',
+    fields: { route: 'word', refusals: 'number', until: 'time', said: 'peer', suspended: 'number' },
+  },
+  'route-reopened': {
+    level: 'warn',
+    sentence: 'The login of a route was taken again, or is to be tried again: its mail flows.',
+    fields: { route: 'word', by: 'word', afterMs: 'number', suspended: 'number' },
+  },
   'tls-fallback': {
     level: 'info',
     sentence: 'TLS broke and nothing demanded it: the same address is tried again.',

@@ -127,6 +127,7 @@ export const METRICS = {
     help: 'Logins that a smarthost refused, or offered no way for.',
     labels: ['lane', 'reason'],
   },
+  hermetic_routes_suspended: { type: 'gauge', help: 'Routes whose smarthost refuses the login, and whose mail waits.' },
   hermetic_tls_fallbacks_total: { type: 'counter', help: 'Second tries after broken TLS.', labels: ['to'] },
   hermetic_next_hop_failures_total: {
     type: 'counter',
@@ -327,6 +328,8 @@ const UPDATES: Rooms = {
   'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'would-have-refused': nothing,
   'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
+  'route-suspended': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
+  'route-reopened': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
   'message-settled': ({ summary, ageMs, hold }) => [

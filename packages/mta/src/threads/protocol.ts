@@ -17,6 +17,7 @@ import type {
 import type { PolicyFailureSeen, SessionSeen } from '@hermetic/reporter'
 import type { HostNews } from '../delivery/dead-hosts.ts'
 import type { LaneId } from '../delivery/lane.ts'
+import type { LoginNews } from '../delivery/login-breaker.ts'
 import type { WaitNews } from '../delivery/waiting-lanes.ts'
 import type { PermitFeedback, SiteId } from '../limits/permits.ts'
 import type { QuotaAnswer, QuotaAsk } from '../limits/quotas.ts'
@@ -134,6 +135,8 @@ export interface ThreadNotes {
   readonly 'permit-answered': { readonly permit: number }
   readonly wait: WaitNews
   readonly progressed: { readonly turn: number }
+  /** What a smarthost made of our login. */
+  readonly login: LoginNews
   readonly 'wake-another': { readonly turn: number }
   readonly session: SessionSeen
   readonly 'failed-fetch': PolicyFailureSeen

@@ -4,6 +4,7 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { LaneId } from '../delivery/lane.ts'
+import type { LoginNews } from '../delivery/login-breaker.ts'
 import type { WaitNews } from '../delivery/waiting-lanes.ts'
 import type { TurnContext, TurnEnd } from '../schedule/lane-scheduler.ts'
 import type { Claim } from '../spool/spool.ts'
@@ -20,6 +21,7 @@ export interface ThreadOptions {
   readonly file: URL
   readonly done: (claims: readonly Claim[]) => void
   readonly waits: (news: WaitNews) => void
+  readonly logins: (news: LoginNews) => void
   /** For the other threads. */
   readonly forOthers: <N extends 'auth-failed' | 'host-news'>(name: N, note: OwnerNotes[N]) => void
   /** The store took no mail: everybody should know it now. */
@@ -163,6 +165,7 @@ export class Thread {
       'release-permit': ({ permit, feedback }) => this.#books.returned(permit)?.release(feedback),
       'permit-answered': ({ permit }) => this.#books.permit(permit)?.answered(),
       wait: (news) => this.#options.waits(news),
+      login: (news) => this.#options.logins(news),
       progressed: ({ turn }) => this.#books.turn(turn)?.progressed(),
       'wake-another': ({ turn }) => this.#books.turn(turn)?.wakeAnother(),
       session: (seen) => reports?.session(seen),

@@ -60,6 +60,7 @@ export interface AdminParts {
   engine(): EngineState
   threads(): ReadinessFacts['threads']
   waitOf: DeliverySide['waitOf']
+  suspendedRoutes(): NonNullable<ReadinessFacts['suspendedRoutes']>
   policyTrouble(): ReadinessFacts['policyCache']
 }
 
@@ -87,6 +88,7 @@ async function openServices(
       policyCache: parts.policyTrouble(),
       waitingForRestart: parts.reloader.waiting(),
       certificates: parts.certificates.troubles(),
+      suspendedRoutes: parts.suspendedRoutes(),
     })
   let metrics: HttpService
   try {

@@ -6,6 +6,7 @@ import type { ResultStore } from '@hermetic/reporter'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import type { LaneId } from '../delivery/lane.ts'
+import type { SuspendedLogin } from '../delivery/login-breaker.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
 import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
@@ -72,6 +73,8 @@ export interface DeliverySide {
   waitOf(lane: LaneId): LimitReport | undefined
   /** Lanes that wait, by limit. */
   waiting(): ReturnType<WaitingLanes['counts']>
+  /** Routes whose smarthost refuses our login. */
+  suspendedRoutes(): readonly SuspendedLogin[]
   stop(graceMs: number): Promise<void>
 }
 
@@ -150,12 +153,12 @@ async function startParts(
     await trySuspects(options, { spool, emit, signal: stopping.signal })
   })()
   return ok({
-    scheduler: forgettingOnOrder(scheduler, () => delivery.forgetDeadHosts()),
+    scheduler: forgettingOnOrder(scheduler, () => forgetTrouble(delivery)),
     ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
     sources: { resolver, sts: policies.value.source, dane, local: local.value.settings },
     ...telling(config, { delivery, destinations, policies: policies.value }),
-    reload: reloadable({ local: local.value, destinations, retry }),
+    reload: reloadable({ local: local.value, destinations, delivery, retry }),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
     },
@@ -177,14 +180,16 @@ interface Told {
 /** What operators are told when they ask. */
 function telling(
   config: Config,
-  { delivery: { waiting }, destinations, policies }: Told,
-): Pick<DeliverySide, 'explain' | 'waitOf' | 'waiting'> {
+  { delivery, destinations, policies }: Told,
+): Pick<DeliverySide, 'explain' | 'waitOf' | 'waiting' | 'suspendedRoutes'> {
+  const { waiting } = delivery
   const limits = configuredLimits(config)
   const told = { policies: policies.lookups, limitsOf: limitsTold(limits, waiting) }
   return {
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', ...told })),
     waitOf: waitsTold(limits, waiting),
     waiting: () => waiting.counts(),
+    suspendedRoutes: () => delivery.suspendedLogins(),
   }
 }
 
@@ -201,6 +206,11 @@ export function deliveryOptions(
   }
 }
 
+function forgetTrouble(delivery: Pick<Delivery, 'forgetDeadHosts' | 'reopenRoutes'>): void {
+  delivery.forgetDeadHosts()
+  delivery.reopenRoutes()
+}
+
 async function closeInOrder(parts: readonly { close(): void | Promise<void> }[]): Promise<void> {
   for (const part of parts) await part.close()
 }
@@ -208,10 +218,11 @@ async function closeInOrder(parts: readonly { close(): void | Promise<void> }[])
 interface LiveParts {
   readonly local: Reloadable
   readonly destinations: Pick<Destinations, 'useRoutes'>
+  readonly delivery: Pick<Delivery, 'reopenRoutes'>
   readonly retry: RetryOptions
 }
 
-export function reloadable({ local, destinations, retry }: LiveParts): Reloadable {
+export function reloadable({ local, destinations, delivery, retry }: LiveParts): Reloadable {
   return {
     prepare: async (next) => {
       const policies = await local.prepare(next)
@@ -219,6 +230,7 @@ export function reloadable({ local, destinations, retry }: LiveParts): Reloadabl
       return ok(() => {
         policies.value()
         destinations.useRoutes(next)
+        delivery.reopenRoutes()
         Object.assign(retry, retryOptions(next))
       })
     },

@@ -5,7 +5,8 @@
 import { createServer } from 'node:net'
 import { err, type Listener, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
-import { type Delivery, type DeliveryOptions, LEASE_MS } from '../delivery/delivery.ts'
+import { type Delivery, type DeliveryOptions, LEASE_MS, loginBreaker } from '../delivery/delivery.ts'
+import type { LoginBreaker } from '../delivery/login-breaker.ts'
 import { deliverInChild } from '../delivery/suspect-retry.ts'
 import { WaitingLanes } from '../delivery/waiting-lanes.ts'
 import type { Quotas } from '../limits/quotas.ts'
@@ -53,6 +54,7 @@ export class ThreadSide {
   #delivery: DeliveryOptions | undefined
   #lone: LoneMail | undefined
   #waiting: WaitingLanes | undefined
+  #logins: LoginBreaker | undefined
   #beats: NodeJS.Timeout | undefined
   #bound: readonly BoundListener[] | undefined
   /** Never dialled. */
@@ -97,10 +99,14 @@ export class ThreadSide {
     // Of all threads; who waits is called where it waits.
     const waiting = new WaitingLanes({ permits: options.permits, monotonic: options.monotonic, wake: () => undefined })
     this.#waiting = waiting
+    const logins = loginBreaker(options)
+    this.#logins = logins
     await this.#pool.start()
     this.#beats = setInterval(() => this.#beatAll(), BEAT_MS)
     return {
-      turn: this.#pool.turn,
+      turn: (lane, context) => logins.guard(lane, () => this.#pool.turn(lane, context)),
+      suspendedLogins: () => logins.suspended(),
+      reopenRoutes: () => logins.reopenAll(),
       inFlight: () => this.#pool.up.reduce((sum, { messages }) => sum + messages, this.#lone?.messages ?? 0),
       forgetDeadHosts: () => this.#tellAll('forget-dead-hosts'),
       heardOfHost: () => undefined,
@@ -177,6 +183,10 @@ export class ThreadSide {
         for (const other of this.#pool.up) if (other !== thread) other.tell(name, note)
       },
       waits: (news) => this.#waiting?.heard(news),
+      logins: ({ lane, said }) => {
+        if (said === undefined) this.#logins?.accepted(lane)
+        else this.#logins?.refused(lane, said)
+      },
       troubled: () => this.#beatAll(),
       contentTrouble: (code) => engine.staging.onTrouble(Object.assign(new Error(code), { code })),
     })

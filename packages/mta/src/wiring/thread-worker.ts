@@ -95,7 +95,7 @@ class ThreadProgram {
     })
     const retry = retryOptions(config)
     this.#delivery = createDelivery(this.#deliveryOptions(retry))
-    this.#reloadables = [keys, reloadable({ local, destinations: this.#destinations, retry })]
+    this.#reloadables = [keys, reloadable({ local, destinations: this.#destinations, delivery: this.#delivery, retry })]
   }
 
   run(): void {
@@ -124,6 +124,7 @@ class ThreadProgram {
       ...this.#destinations.options,
       tellOfHost: (news) => this.#room.tell('host-news', news),
       tellOfWait: (news) => this.#room.tell('wait', news),
+      tellOfLogin: (news) => this.#room.tell('login', news),
       ...{ spool: this.#spool, permits: this.#permits, retry, ...noticeOptions(config, this.#beginSignature) },
       scheduler: { wake: (lane, dueAt) => this.#room.tell('wake', { lane, dueAt }) },
       suppressed: start.suppression ? (addresses) => this.#room.ask('suppressed', { addresses }) : undefined,
