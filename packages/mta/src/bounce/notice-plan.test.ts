@@ -4,7 +4,7 @@ import type { RecipientOutcome } from '../delivery/outcome.ts'
 import { nullReversePath } from '../smtp/mail-address.ts'
 import { delayed, envelope, failed, recipient, relayed, SAMPLE_TIME } from './dsn.fixture.ts'
 import { NOTICE_LANE } from './notice-lane.ts'
-import { defaultNoticeSettings, type NoticedClaim, planNotices } from './notice-plan.ts'
+import { defaultNoticeSettings, isDelayToTell, type NoticedClaim, planNotices } from './notice-plan.ts'
 
 const MINUTE = 60_000
 const HOUR = 3_600_000
@@ -118,4 +118,14 @@ describe('RFC 3461 §5.2.5 when a delay is told', () => {
     assert.deepEqual(plan(late, [{ ...waiting(0, MINUTE), lane: NOTICE_LANE }]).later, [])
     assert.deepEqual(plan({ ...late, expiresAt: SAMPLE_TIME - 1 }, [waiting(0, MINUTE)]).later, [])
   })
+})
+
+test('a delay is to be told once its time has come, once, and to somebody', () => {
+  const isToTell = (of: NoticedClaim): boolean =>
+    isDelayToTell(of, { now: SAMPLE_TIME, settings: defaultNoticeSettings })
+  const late = claim({ ageMs: 4 * HOUR })
+  assert.equal(isToTell(claim({ ageMs: 4 * HOUR - 1 })), false)
+  assert.equal(isToTell(late), true)
+  assert.equal(isToTell({ ...late, marks: { delayNoticeAt: SAMPLE_TIME } }), false)
+  assert.equal(isToTell({ ...late, envelope: envelope({ reversePath: nullReversePath }) }), false)
 })
