@@ -1,7 +1,8 @@
 /**
  * Runs `test/interop`: the tests that need other programs (a real Postfix, swaks, strace, Python). Installs what
  * is missing from Debian when it may (root and apt-get), never starting what it installs; otherwise it names
- * what is missing and fails. Arguments are passed on to the test runner.
+ * what is missing and fails. Arguments are passed on to the test runner. Then a part of
+ * `test/scenarios` again, on a real redis-server.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
@@ -28,6 +29,17 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
 const POLICY_SCRIPT = '/usr/sbin/policy-rc.d'
+/** Scenarios in which the queue, its lanes or its permits decide something. */
+const ON_BOTH_ENGINES: readonly string[] = [
+  'delivery-*',
+  'dnssec-held',
+  'drain',
+  'dsn-{delayed,end-to-end,international,policy-text,relayed,requiretls,signed,vectors}',
+  'misbehaving-host',
+  'no-backscatter',
+  'requiretls-whole-relay',
+  'suppression',
+]
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
 const missing = missingPrograms()
@@ -41,14 +53,22 @@ if (stillMissing.length > 0) {
 }
 
 const root = new URL('../', import.meta.url)
-const tests = ['--test', '--test-concurrency=1', ...process.argv.slice(2), 'test/interop/**/*.test.ts']
 const path = [process.env['PATH'], ...SYSTEM_FOLDERS].join(':')
-const run = spawnSync(process.execPath, tests, {
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'inherit'],
-  env: { ...process.env, PATH: path },
-})
-process.exit(run.status ?? 1)
+const status = run(['--test-concurrency=1', ...process.argv.slice(2), 'test/interop/**/*.test.ts'])
+// The worlds of these scenarios choose their engine by it (`test/lab/engine-of-test.ts`).
+console.log('interop: the same scenarios as with the embedded engine, on Redis')
+const scenarios = ON_BOTH_ENGINES.map((name) => `test/scenarios/${name}.test.ts`)
+const onRedis = run(['--test-concurrency=2', '--test-timeout=60000', ...scenarios], { HERMETIC_TEST_ENGINE: 'redis' })
+process.exit(status || onRedis)
+
+function run(words: readonly string[], environment: Readonly<Record<string, string>> = {}): number {
+  const { status: code } = spawnSync(process.execPath, ['--test', ...words], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...environment, PATH: path },
+  })
+  return code ?? 1
+}
 
 function missingPrograms(): typeof NEEDED {
   return NEEDED.filter(([, , isThere]) => !isThere())
