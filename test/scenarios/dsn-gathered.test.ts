@@ -68,7 +68,7 @@ test('twenty domains that do not answer: one notice of the delay', async () => {
 })
 
 test('lanes that wait beyond the time for a notice all have the same one', async () => {
-  await using world = await start(manyDomains(3, { script: { RCPT: '451 4.7.1 greylisted' } }))
+  await using world = await start(manyDomains(3, { script: { RCPT: '451 4.3.0 busy' } }))
   const receivedAt = Date.now() - 3.8 * HOUR
   const id = await world.submit({ to: everybody(3), receivedAt })
   await world.settled(id, 3)

@@ -19,6 +19,13 @@ export function parseSettled(line: string): Settle | undefined {
   return domain === undefined ? undefined : { id, domain, at: Date.parse(time) }
 }
 
+/** The message whose outcome the store could not take. */
+export function parseJournalled(line: string): string | undefined {
+  if (!line.includes('"spool-settle-journalled"')) return undefined
+  const { event, id } = parsedObject(line)
+  return event === 'spool-settle-journalled' && typeof id === 'string' ? id : undefined
+}
+
 function parsedObject(line: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(line)

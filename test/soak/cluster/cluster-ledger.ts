@@ -50,7 +50,7 @@ export class ClusterLedger {
   readonly #promised = new Map<string, string>()
   readonly #arrivals = new Map<string, Arrival[]>()
   readonly #bounces = new Map<string, Arrival[]>()
-  readonly #settles = new Map<string, number[]>()
+  readonly #settles = new Map<string, Arrival[]>()
 
   constructor(disturbances: Disturbances) {
     this.#disturbances = disturbances
@@ -68,8 +68,8 @@ export class ClusterLedger {
     for (const address of addresses) append(this.#bounces, address, { at, node })
   }
 
-  settle({ id, domain, at }: Settle): void {
-    append(this.#settles, `${id} ${domain}`, at)
+  settle({ id, domain, at }: Settle, node: string): void {
+    append(this.#settles, `${id} ${domain}`, { at, node })
   }
 
   get promised(): number {
@@ -110,7 +110,7 @@ export class ClusterLedger {
   }
 
   #duplicate(of: Pick<ClusterDuplicate, 'address' | 'kind'>, earlier: Arrival, later: Arrival): ClusterDuplicate {
-    const settles = this.#settlesBetween(of, earlier.at, later.at)
+    const settles = this.#settlesOf(of, earlier, later.at)
     const until = settles[0] ?? later.at
     const kept = this.#disturbances.keptFromSettling(earlier.node, { from: earlier.at, until })
     return {
@@ -136,16 +136,22 @@ export class ClusterLedger {
     return kept !== undefined && later.at - settledAt < TRANSACTION_MS_MAX ? 'settled-late' : 'settled-before'
   }
 
-  /** Of a notification we know the time, but not its own queue id. */
-  #settlesBetween(
+  /**
+   * When the life that delivered it said that it is settled: another one settles what it delivered itself. Of a
+   * notification we know the time, but not its own queue id.
+   */
+  #settlesOf(
     { address, kind }: Pick<ClusterDuplicate, 'address' | 'kind'>,
-    from: number,
+    earlier: Arrival,
     until: number,
   ): readonly number[] {
     if (kind === 'bounce') return []
     const domain = address.slice(address.lastIndexOf('@') + 1)
     const settles = this.#settles.get(`${this.#promised.get(address) ?? ''} ${domain}`) ?? []
-    return settles.filter((at) => at > from && at < until)
+    return settles
+      .filter(({ at, node }) => at > earlier.at && at < until && node === earlier.node)
+      .filter(({ at, node }) => !this.#disturbances.diedBetween(node, earlier.at, at))
+      .map(({ at }) => at)
   }
 }
 

@@ -34,6 +34,10 @@ export class Disturbances {
     if (outage !== undefined) outage.until = at
   }
 
+  diedBetween(node: string, from: number, until: number): boolean {
+    return (this.#deaths.get(node) ?? []).some((at) => at >= from && at <= until)
+  }
+
   /** The first thing that may have kept the node from settling between the two moments. */
   keptFromSettling(
     node: string,

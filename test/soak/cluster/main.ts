@@ -19,7 +19,7 @@ import { wallClock } from '../ledger.ts'
 import { DOMAINS, planMessages } from '../message-plan.ts'
 import { SeededRandom } from '../random.ts'
 import { ReceivingMx } from '../receiving-mx.ts'
-import { parseSettled } from '../settle-log.ts'
+import { parseJournalled, parseSettled } from '../settle-log.ts'
 import { readSoakOptions, type SoakOptions } from '../soak-options.ts'
 import { Submitter } from '../submitter.ts'
 import { ClusterLedger } from './cluster-ledger.ts'
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'hermetic-cluster-'))
   const disturbances = new Disturbances()
   const ledger = new ClusterLedger(disturbances)
-  const site = new OpenTransactions(SITE_LIMIT, disturbances)
+  const site = new OpenTransactions({ limit: SITE_LIMIT, spare: NODES }, disturbances)
   const mxPort = await freePort()
   const mx = await ReceivingMx.start(
     {
@@ -234,12 +234,17 @@ interface NodeSettings {
 
 async function clusterNode(index: number, of: NodeSettings): Promise<ClusterNode> {
   const readyPort = await freePort()
+  const name = `node-${index + 1}.soak.test`
+  const journalled = new Set<string>()
   const onLine = (line: string): void => {
+    const id = parseJournalled(line)
+    if (id !== undefined) journalled.add(id)
     const settle = parseSettled(line)
-    if (settle !== undefined) of.ledger.settle(settle)
+    // In the journal of this node it is safe from a crash, but no commit: the others do not know of it.
+    if (settle !== undefined && !journalled.delete(settle.id)) of.ledger.settle(settle, name)
   }
   const options = { dir: join(of.dir, `node-${index + 1}`), settings: relaySettings(readyPort, of), readyPort, onLine }
-  return new ClusterNode(`node-${index + 1}.soak.test`, options, of.disturbances)
+  return new ClusterNode(name, options, of.disturbances)
 }
 
 function relaySettings(listen: number, { dir, redis, dns, mx }: NodeSettings): string {
