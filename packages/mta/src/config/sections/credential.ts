@@ -100,11 +100,12 @@ export const credentials = tableList(
       example: '"example.com"',
     }),
     priority: defaulted(level, 0, {
-      sentence: 'The priority of mail that comes without MT-PRIORITY; higher goes first.',
+      sentence:
+        'The priority that is kept with the mail of this login; the order of deliveries does not follow it yet.',
       source: 'RFC 6710 §3',
     }),
     max_priority: optional(level, {
-      sentence: 'The highest priority that this login may ask for with MT-PRIORITY; what asks for more gets this.',
+      sentence: 'The highest priority that this login may ask for, once MT-PRIORITY is offered; it is not yet.',
       source: 'RFC 6710 §4.1',
       whenAbsent: 'its own priority',
       example: '4',
