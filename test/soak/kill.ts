@@ -12,17 +12,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, hermetic, RelayInstance, type RelayOptions } from '../interop/relay-instance.ts'
+import { freePort, RelayInstance, type RelayOptions } from '../interop/relay-instance.ts'
 import { selfSigned } from '../lab/ca.ts'
-import { startDnsServer, zone } from '../lab/dns-server.ts'
+import { startDnsServer } from '../lab/dns-server.ts'
 import { startRedis } from '../lab/redis-server.ts'
 import { type KillSoakResult, killSoakReport, verdictOf } from './kill-report.ts'
 import { Ledger, wallClock } from './ledger.ts'
-import { DOMAINS, planMessages } from './message-plan.ts'
+import { planMessages } from './message-plan.ts'
 import { SeededRandom } from './random.ts'
 import { ReceivingMx } from './receiving-mx.ts'
 import { parseSettled } from './settle-log.ts'
 import { readSoakOptions, type SoakOptions } from './soak-options.ts'
+import { type QueueState, queueState, soakZone } from './soak-world.ts'
 import { Submitter } from './submitter.ts'
 
 const FULL = { messages: 5_000, kills: 50 }
@@ -140,18 +141,6 @@ async function drained({ ledger, relay }: Soak): Promise<void> {
   }
 }
 
-interface QueueState {
-  readonly messages: number
-  readonly quarantined: number
-}
-
-async function queueState(dir: string): Promise<QueueState> {
-  const summary: unknown = JSON.parse(await hermetic(dir, 'queue', 'summary', '--json'))
-  if (typeof summary !== 'object' || summary === null) throw new Error('queue summary is no object')
-  const counts = new Map<string, unknown>(Object.entries(summary))
-  return { messages: Number(counts.get('messages')), quarantined: Number(counts.get('quarantined')) }
-}
-
 function result(
   { options, size, ledger, mx, submitter }: Soak,
   end: { readonly queue: QueueState; readonly seconds: number },
@@ -185,12 +174,6 @@ async function present(options: SoakOptions, result: KillSoakResult): Promise<nu
     )
   }
   return verdictOf(result).length === 0 ? 0 : 1
-}
-
-function soakZone() {
-  const names = [...DOMAINS, 'origin.soak.test']
-  const records = names.map((name) => [name, { MX: [[10, 'mx.soak.test']] as const }] as const)
-  return zone({ ...Object.fromEntries(records), 'mx.soak.test': { A: ['127.0.0.1'] } })
 }
 
 interface Surroundings {

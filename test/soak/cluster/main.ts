@@ -11,16 +11,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, hermetic } from '../../interop/relay-instance.ts'
+import { freePort } from '../../interop/relay-instance.ts'
 import { selfSigned } from '../../lab/ca.ts'
-import { startDnsServer, zone } from '../../lab/dns-server.ts'
+import { startDnsServer } from '../../lab/dns-server.ts'
 import { type RedisServer, startRedis } from '../../lab/redis-server.ts'
 import { wallClock } from '../ledger.ts'
-import { DOMAINS, planMessages } from '../message-plan.ts'
+import { planMessages } from '../message-plan.ts'
 import { SeededRandom } from '../random.ts'
 import { ReceivingMx } from '../receiving-mx.ts'
 import { parseJournalled, parseSettled } from '../settle-log.ts'
 import { readSoakOptions, type SoakOptions } from '../soak-options.ts'
+import { type QueueState, queueState, soakZone } from '../soak-world.ts'
 import { Submitter } from '../submitter.ts'
 import { ClusterLedger } from './cluster-ledger.ts'
 import { ClusterNode } from './cluster-node.ts'
@@ -171,11 +172,6 @@ function awake({ nodes }: Soak, which: number): ClusterNode {
   return node
 }
 
-interface QueueState {
-  readonly messages: number
-  readonly quarantined: number
-}
-
 async function drained({ ledger, nodes }: Soak): Promise<QueueState> {
   const until = performance.now() + DRAIN_TIMEOUT_MS
   let state: QueueState = { messages: Number.NaN, quarantined: Number.NaN }
@@ -184,13 +180,6 @@ async function drained({ ledger, nodes }: Soak): Promise<QueueState> {
     if (ledger.open().length === 0) state = await queueState(nodes[0]?.options.dir ?? '')
   } while (performance.now() < until && (ledger.open().length > 0 || state.messages > 0))
   return Number.isNaN(state.messages) ? queueState(nodes[0]?.options.dir ?? '') : state
-}
-
-async function queueState(dir: string): Promise<QueueState> {
-  const summary: unknown = JSON.parse(await hermetic(dir, 'queue', 'summary', '--json'))
-  if (typeof summary !== 'object' || summary === null) throw new Error('queue summary is no object')
-  const counts = new Map<string, unknown>(Object.entries(summary))
-  return { messages: Number(counts.get('messages')), quarantined: Number(counts.get('quarantined')) }
 }
 
 function result(
@@ -215,12 +204,6 @@ async function present(options: SoakOptions, result: ClusterSoakResult): Promise
     await writeFile(new URL(`../../../docs/measurements/soak-cluster-${date}.md`, import.meta.url), report)
   }
   return verdictOf(result).length === 0 ? 0 : 1
-}
-
-function soakZone() {
-  const names = [...DOMAINS, 'origin.soak.test']
-  const records = names.map((name) => [name, { MX: [[10, 'mx.soak.test']] as const }] as const)
-  return zone({ ...Object.fromEntries(records), 'mx.soak.test': { A: ['127.0.0.1'] } })
 }
 
 interface NodeSettings {
