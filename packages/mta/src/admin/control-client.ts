@@ -8,12 +8,13 @@ import type { Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { ReportAdmin } from '../reporting/report-admin.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
-import { IDS_MAX, PAGE_MAX, type RelayStatus } from './control-protocol.ts'
+import type { RelayStatus } from './control-protocol.ts'
 import { explainClient } from './explain-order.ts'
 import { type NodeOrders, nodesClient } from './nodes-orders.ts'
 import { type ObservedSearch, observedClient } from './observed-order.ts'
 import { overridesClient } from './overrides-order.ts'
 import { policyClient } from './policy-orders.ts'
+import { queueClient } from './queue-orders.ts'
 import { type ReloadAnswer, reloadClient } from './reload-order.ts'
 import { reportClient } from './report-orders.ts'
 import { type SuppressionAdmin, suppressionClient } from './suppression-orders.ts'
@@ -70,22 +71,7 @@ function controlClient(path: string): ControlClient {
     reload: reloadClient(ask),
     nodes: nodesClient(ask),
     waits: waitsClient(ask),
-    queue: {
-      summary: () => ask('/queue/summary'),
-      list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),
-      show: async (id) =>
-        (await ask<Awaited<ReturnType<SpoolAdmin['show']>> | null>('/queue/show', { id })) ?? undefined,
-      change: async (ids, action) => {
-        const changes = []
-        for (let start = 0; start < ids.length; start += IDS_MAX) {
-          const page = ids.slice(start, start + IDS_MAX)
-          changes.push(
-            ...(await ask<Awaited<ReturnType<SpoolAdmin['change']>>>('/queue/change', { ids: page, action })),
-          )
-        }
-        return changes
-      },
-    },
+    queue: queueClient(ask),
   }
 }
 

@@ -9,7 +9,7 @@ import { err } from '@hermetic/policy'
 import type { Explain } from '../explain/explainer.ts'
 import { connectControl } from './control-client.ts'
 import { startControlSocket } from './control-socket.ts'
-import { parseDestination, parseExplainRequest } from './explain-order.ts'
+import { explainOrder, parseDestination } from './explain-order.ts'
 import { labQueue } from './queue-lab.ts'
 
 test('a domain, or an address in brackets', () => {
@@ -21,6 +21,8 @@ test('a domain, or an address in brackets', () => {
   }
 })
 
+const ORDER = explainOrder(async () => err({ kind: 'busy', atOnceMax: 4 }))
+
 for (const [what, body] of [
   ['nothing', undefined],
   ['no destination', { connect: true }],
@@ -30,7 +32,7 @@ for (const [what, body] of [
   ['a very long one', { destination: 'x'.repeat(301), connect: false }],
   ['a field that is not known', { destination: 'example.com', connect: false, as: 'root' }],
 ] as const) {
-  test(`${what} is refused`, () => assert.equal(parseExplainRequest(body).ok, false))
+  test(`${what} is refused`, () => assert.equal(ORDER.parse(body).ok, false))
 }
 
 async function withSocket(explain: Explain, use: (path: string) => Promise<void>): Promise<void> {

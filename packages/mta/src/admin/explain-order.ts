@@ -5,15 +5,28 @@
 import { type Explanation, err, ok, parseDomainName, type Result } from '@hermetic/policy'
 import type { Busy, Explain, ExplainRequest } from '../explain/explainer.ts'
 import { formatDomain, type MailDomain, parseLiteral } from '../smtp/mail-address.ts'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask } from './policy-orders.ts'
 
 export type ExplainAnswer = { readonly kind: 'explained'; readonly explanation: Explanation } | Busy
 
 /** RFC 1035 §2.3.4, with brackets and a prefix to spare. */
 const DESTINATION_MAX = 300
 
-export function parseExplainRequest(body: unknown): Result<ExplainRequest, string> {
+/** Absent: this process cannot explain. With `connect` strangers are dialled, who see that. */
+export function explainOrder(explain: Explain | undefined): ControlOrder {
+  return {
+    path: '/explain',
+    role: 'read',
+    parse: (body) => {
+      if (explain === undefined) return err('this process cannot explain')
+      const request = parseExplainRequest(body)
+      return request.ok ? ok((signal) => carryOut(explain, request.value, signal)) : request
+    },
+  }
+}
+
+function parseExplainRequest(body: unknown): Result<ExplainRequest, string> {
   const fields = fieldsOf(body, ['destination', 'connect'])
   if (!fields.ok) return fields
   const { destination, connect } = fields.value
@@ -31,11 +44,7 @@ export function parseDestination(text: string): MailDomain | undefined {
   return name.ok ? { kind: 'name', name: name.value } : undefined
 }
 
-export async function carryOutExplain(
-  explain: Explain,
-  request: ExplainRequest,
-  signal: AbortSignal,
-): Promise<ExplainAnswer> {
+async function carryOut(explain: Explain, request: ExplainRequest, signal: AbortSignal): Promise<ExplainAnswer> {
   const explained = await explain(request, signal)
   return explained.ok ? { kind: 'explained', explanation: explained.value } : explained.error
 }

@@ -6,8 +6,8 @@ import { type NodeId, parseNodeId } from '../nodes/node-record.ts'
 import type { Ordered } from '../nodes/node-registry.ts'
 import type { NodeService, NodesReport } from '../nodes/node-service.ts'
 import type { NodeWish } from '../nodes/standing.ts'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 /** What may be asked and ordered of the nodes of a queue, from any of them or from none. */
 export interface NodeOrders {
@@ -21,6 +21,7 @@ export function nodesOrders(nodes: Pick<NodeService, 'report' | 'order'> | undef
   return [
     {
       path: '/nodes/list',
+      role: 'read',
       parse: (body) => {
         const fields = fieldsOf(body, [])
         return fields.ok ? ok(() => nodes.report()) : fields
@@ -28,6 +29,7 @@ export function nodesOrders(nodes: Pick<NodeService, 'report' | 'order'> | undef
     },
     {
       path: '/nodes/order',
+      role: 'operate',
       parse: (body) => {
         const order = parseOrder(body)
         return order.ok ? ok(() => nodes.order(order.value.node, order.value.wish)) : order

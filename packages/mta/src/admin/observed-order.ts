@@ -4,8 +4,8 @@
  */
 import { err, ok, type Result } from '@hermetic/policy'
 import type { DeliveryHistory, ObservedQuery } from '../history/delivery-history.ts'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 import { HISTORY_OFF } from './trace-order.ts'
 
 export type ObservedSearch = Pick<DeliveryHistory, 'observed'>
@@ -14,6 +14,7 @@ export type ObservedSearch = Pick<DeliveryHistory, 'observed'>
 export function observedOrder(history: ObservedSearch | undefined): ControlOrder {
   return {
     path: '/observed',
+    role: 'read',
     parse: (body) => {
       if (history === undefined) return err(HISTORY_OFF)
       const query = parseObservedRequest(body)

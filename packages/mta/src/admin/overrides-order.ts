@@ -4,13 +4,14 @@
  */
 import { ok } from '@hermetic/policy'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 /** Absent: nothing is written about any domain. */
 export function overridesOrder(report: () => LocalPolicyReport = () => NOTHING): ControlOrder {
   return {
     path: '/overrides',
+    role: 'read',
     parse: (body) => {
       const fields = fieldsOf(body, [])
       return fields.ok ? ok(async () => report()) : fields

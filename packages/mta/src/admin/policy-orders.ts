@@ -3,13 +3,8 @@
  * it. What happens is decided in the policy package.
  */
 import { type DomainName, err, ok, type PolicyAdmin, parseDomainName, type Result } from '@hermetic/policy'
+import type { Ask, ControlOrder, OrderRole } from './control-order.ts'
 import { fieldsOf, PAGE_MAX } from './control-protocol.ts'
-
-export interface ControlOrder {
-  readonly path: string
-  /** Answers what to do, or what is wrong with the request. */
-  parse(body: unknown): Result<() => Promise<unknown>, string>
-}
 
 /** Names of logins are short; this is what may end up in a log line. */
 const BY_MAX = 128
@@ -18,11 +13,12 @@ const OFF = 'MTA-STS is off: [mta_sts] enabled = false'
 /** Absent: MTA-STS is off, and every order is refused with that. */
 export function policyOrders(policies: PolicyAdmin | undefined): readonly ControlOrder[] {
   const order = <T>(
-    verb: string,
+    [verb, role]: readonly [string, OrderRole],
     parse: (body: unknown) => Result<T, string>,
     act: (admin: PolicyAdmin, asked: T) => Promise<unknown>,
   ): ControlOrder => ({
     path: `/policy/${verb}`,
+    role,
     parse: (body) => {
       if (policies === undefined) return err(OFF)
       const asked = parse(body)
@@ -30,14 +26,12 @@ export function policyOrders(policies: PolicyAdmin | undefined): readonly Contro
     },
   })
   return [
-    order('list', parsePage, (admin, page) => admin.list(page)),
-    order('show', parseDomain, (admin, { domain }) => admin.show(domain)),
-    order('purge', parsePurge, (admin, { domain, by }) => admin.purge(domain, by)),
-    order('refresh', parseDomain, (admin, { domain }) => admin.refresh(domain)),
+    order(['list', 'read'], parsePage, (admin, page) => admin.list(page)),
+    order(['show', 'read'], parseDomain, (admin, { domain }) => admin.show(domain)),
+    order(['purge', 'operate'], parsePurge, (admin, { domain, by }) => admin.purge(domain, by)),
+    order(['refresh', 'operate'], parseDomain, (admin, { domain }) => admin.refresh(domain)),
   ]
 }
-
-export type Ask = <T>(path: string, body: unknown) => Promise<T>
 
 /** The running relay's, for the command line. */
 export function policyClient(ask: Ask): PolicyAdmin {

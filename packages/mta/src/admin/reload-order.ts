@@ -1,7 +1,7 @@
 /** The order `reload` over `admin.sock`: read the configuration again, and the client's side of it. */
 import { err, ok } from '@hermetic/policy'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 export type ReloadAnswer =
   | {
@@ -18,6 +18,7 @@ export type ReloadAnswer =
 export function reloadOrder(reload: (() => Promise<ReloadAnswer>) | undefined): ControlOrder {
   return {
     path: '/reload',
+    role: 'operate',
     parse: (body) => {
       if (reload === undefined) return err('this relay cannot reload')
       const fields = fieldsOf(body, [])

@@ -2,19 +2,20 @@
 import { type DomainName, err, ok, parseDomainName, type Result } from '@hermetic/policy'
 import { parseUtcDay, type ReportPage, type UtcDay } from '@hermetic/reporter'
 import type { ReportAdmin, RunOrder } from '../reporting/report-admin.ts'
+import type { Ask, ControlOrder, OrderRole } from './control-order.ts'
 import { fieldsOf, PAGE_MAX } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 const OFF = 'reports are off: [tlsrpt] enabled = false'
 
 /** Absent: reports are off, and every order is refused with that. */
 export function reportOrders(admin: ReportAdmin | undefined): readonly ControlOrder[] {
   const order = <T>(
-    verb: string,
+    [verb, role]: readonly [string, OrderRole],
     parse: (body: unknown) => Result<T, string>,
     act: (admin: ReportAdmin, asked: T) => Promise<unknown>,
   ): ControlOrder => ({
     path: `/tlsrpt/${verb}`,
+    role,
     parse: (body) => {
       if (admin === undefined) return err(OFF)
       const asked = parse(body)
@@ -22,11 +23,11 @@ export function reportOrders(admin: ReportAdmin | undefined): readonly ControlOr
     },
   })
   return [
-    order('days', parseNothing, (reports) => reports.days()),
-    order('reports', parsePage, (reports, { day, ...page }) => reports.reports(day, page)),
-    order('preview', parsePage, (reports, { day, ...page }) => reports.preview(day, page)),
-    order('sums', parseSums, (reports, { domain, day }) => reports.sums(domain, day)),
-    order('run', parseRun, (reports, asked) => reports.run(asked)),
+    order(['days', 'read'], parseNothing, (reports) => reports.days()),
+    order(['reports', 'read'], parsePage, (reports, { day, ...page }) => reports.reports(day, page)),
+    order(['preview', 'read'], parsePage, (reports, { day, ...page }) => reports.preview(day, page)),
+    order(['sums', 'read'], parseSums, (reports, { domain, day }) => reports.sums(domain, day)),
+    order(['run', 'operate'], parseRun, (reports, asked) => reports.run(asked)),
   ]
 }
 

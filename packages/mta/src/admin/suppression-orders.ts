@@ -6,8 +6,8 @@ import { err, ok, type Result } from '@hermetic/policy'
 import { parseMailbox } from '../submission/address.ts'
 import type { SuppressionEvent } from '../suppression/events.ts'
 import { type SuppressionKey, type SuppressionList, suppressionKey } from '../suppression/suppression-list.ts'
+import type { Ask, ControlOrder, OrderRole } from './control-order.ts'
 import { fieldsOf, PAGE_MAX } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 export type SuppressionAdmin = Pick<SuppressionList, 'list' | 'add' | 'remove'>
 
@@ -23,11 +23,12 @@ export function suppressionOrders(
   emit: (event: SuppressionEvent) => void,
 ): readonly ControlOrder[] {
   const order = <T>(
-    verb: string,
+    [verb, role]: readonly [string, OrderRole],
     parse: (body: unknown) => Result<T, string>,
     act: (list: SuppressionAdmin, asked: T) => Promise<unknown>,
   ): ControlOrder => ({
     path: `/suppression/${verb}`,
+    role,
     parse: (body) => {
       if (suppression === undefined) return err(SUPPRESSION_OFF)
       const asked = parse(body)
@@ -35,14 +36,14 @@ export function suppressionOrders(
     },
   })
   return [
-    order('list', parsePage, (list, page) => list.list(page)),
-    order('add', parseAdd, async (list, entry) => {
+    order(['list', 'read'], parsePage, (list, page) => list.list(page)),
+    order(['add', 'operate'], parseAdd, async (list, entry) => {
       const answer = await list.add(entry)
       const { address: recipient, until } = entry
       if (answer === 'added') emit({ event: 'address-suppressed', recipient, by: 'operator', until })
       return answer
     }),
-    order('remove', parseRemove, async (list, { address: recipient }) => {
+    order(['remove', 'operate'], parseRemove, async (list, { address: recipient }) => {
       const removed = await list.remove(recipient)
       if (removed) emit({ event: 'suppression-ended', recipient })
       return removed

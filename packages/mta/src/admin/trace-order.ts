@@ -5,8 +5,8 @@
 import { err, ok, type Result } from '@hermetic/policy'
 import { type DeliveryHistory, FOUND_MAX, type HistoryKey, type HistoryQuery } from '../history/delivery-history.ts'
 import { parseQueueId } from '../spool/queue-id.ts'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 export type HistorySearch = Pick<DeliveryHistory, 'find'>
 
@@ -19,6 +19,7 @@ const TEXT_MAX = 1_024
 export function traceOrder(history: HistorySearch | undefined): ControlOrder {
   return {
     path: '/trace',
+    role: 'read',
     parse: (body) => {
       if (history === undefined) return err(HISTORY_OFF)
       const query = parseTraceRequest(body)

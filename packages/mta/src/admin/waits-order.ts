@@ -5,8 +5,8 @@
 import { err, ok } from '@hermetic/policy'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
 import type { LimitReport } from '../limits/limit-report.ts'
+import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
-import type { Ask, ControlOrder } from './policy-orders.ts'
 
 /** By lane; lanes that wait for nothing are not in it. */
 export type Waits = Readonly<Record<string, LimitReport>>
@@ -17,6 +17,7 @@ const LANES_MAX = 10_000
 export function waitsOrder(waitOf: (lane: LaneId) => LimitReport | undefined = () => undefined): ControlOrder {
   return {
     path: '/waits',
+    role: 'read',
     parse: (body) => {
       const fields = fieldsOf(body, ['lanes'])
       if (!fields.ok) return fields
