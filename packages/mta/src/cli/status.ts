@@ -10,15 +10,22 @@ import { EXIT, type Verb } from './verb.ts'
 
 export const status: Verb = {
   summary: 'what the running relay does',
-  help: `Usage: hermetic status [--config FILE] [--json]
+  help: `Usage: hermetic status [--config FILE] [--json] [--alive]
 
 Asks the running relay over its socket in data_dir. Exits with 1 when none runs, or when it is not ready.
+
+  --json   for programs
+  --alive  exits with 0 whenever the relay answers, ready or not: for whoever restarts what is dead
 
 Example:
   hermetic status
 `,
   async run(args, terminal) {
-    const { values } = readArguments(args, { ...CONFIG_OPTION, json: { type: 'boolean', default: false } })
+    const { values } = readArguments(args, {
+      ...CONFIG_OPTION,
+      json: { type: 'boolean', default: false },
+      alive: { type: 'boolean', default: false },
+    })
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
     const relay = await connectControl(join(settings.config.data_dir, SOCKET_NAME))
@@ -28,7 +35,7 @@ Example:
     }
     const state = await relay.status()
     terminal.out(values.json ? `${JSON.stringify(state, undefined, 2)}\n` : statusText(state, terminal.now()))
-    return state.readiness.ready ? EXIT.done : EXIT.failed
+    return state.readiness.ready || values.alive ? EXIT.done : EXIT.failed
   },
 }
 
