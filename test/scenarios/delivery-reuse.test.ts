@@ -1,4 +1,4 @@
-/** One connection carries many messages, one behind the other; another domain gets its own. */
+/** One connection carries many messages, one behind the other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RelayWorld } from '../lab/relay-world.ts'
@@ -47,16 +47,6 @@ test('an idle connection that the peer has closed is replaced without harm', asy
   world.mx('mx.example.test').say('421 4.4.2 idle too long')
   await world.settled(await world.submit({ to: ['bob@example.test'] }))
   assert.equal(world.mx('mx.example.test').messages.length, 2)
-})
-
-test('a connection is not shared with another domain on the same host', async () => {
-  await using world = await RelayWorld.start({
-    hosts: { 'mx.example.test': {} },
-    mx: { 'a.test': [[10, 'mx.example.test']], 'b.test': [[10, 'mx.example.test']] },
-  })
-  await world.settled(await world.submit({ to: ['bob@a.test'] }))
-  await world.settled(await world.submit({ to: ['bob@b.test'] }))
-  assert.equal(world.mx('mx.example.test').connections.length, 2)
 })
 
 test('a site never sees more connections than its permits allow', async () => {

@@ -25,7 +25,9 @@ import { type LaneId, laneOf } from './lane.ts'
 import type { DeliveryCause, DeliveryProblem, RemoteHost } from './outcome.ts'
 import { callsForNewPolicy, isRefusedLogin, ofSmarthost, problemOf } from './problem.ts'
 import { failedFetch, failedLookup, policyText, skippedHost, type TlsReports } from './report-mapping.ts'
-import { openSession, type SessionOptions, type SessionTarget } from './session.ts'
+import { openSession, type SessionOptions } from './session.ts'
+import type { SessionTarget } from './session-target.ts'
+import type { WantedSession } from './shared-session.ts'
 import type { TransactionRight } from './transaction-right.ts'
 import { runTransactions, type TransactionsOptions } from './transactions.ts'
 import { unreachableCause } from './unreachable-cause.ts'
@@ -102,7 +104,7 @@ export async function attempt(
       note(walk, hostProblem(cause, walk))
       if (reported !== undefined) report(walk, failedLookup(facts.policyDomain, reported.results, reported.name))
     }
-    for (const host of warmFirst(level.hosts, options.pool.hosts(options.lane))) {
+    for (const host of warmFirst(level.hosts, ({ mxHostname }) => options.pool.isWarm(options.lane, mxHostname))) {
       if (!mayGoOn(walk)) break
       await visit(host, walk)
     }
@@ -179,7 +181,7 @@ async function visit(host: CandidateHost, walk: Walk): Promise<void> {
   // What came back once may have come back because of the address: not over the connection that happens to be there.
   let mayBeWarm = attempts === 0
   while (left.length > 0 && mayGoOn(walk)) {
-    const warm = mayBeWarm ? walk.options.pool.take(walk.options.lane, host.mxHostname, requirement) : undefined
+    const warm = mayBeWarm ? walk.options.pool.take(wantedSession(visit, walk)) : undefined
     mayBeWarm = true
     const session = warm ?? (await connect(visit, walk))
     if (session !== undefined) await use(session, { visit, walk, wasWarm: warm !== undefined })
@@ -258,7 +260,7 @@ const FRUITLESS_MAX = 2
 
 async function converse(session: PooledSession, walk: Walk): ReturnType<typeof runTransactions> {
   const { options, queue } = walk
-  const { signal, using, pool, lane, right } = options
+  const { signal, using, pool, right } = options
   const abort = () => session.abort()
   signal.addEventListener('abort', abort)
   using.add(session)
@@ -284,7 +286,7 @@ async function converse(session: PooledSession, walk: Walk): ReturnType<typeof r
   } finally {
     using.delete(session)
     signal.removeEventListener('abort', abort)
-    pool.give(lane, session)
+    pool.give(session)
   }
 }
 
@@ -304,23 +306,29 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
   const { address, socket, source } = connected
   leave(visit, address)
   const startedAt = options.monotonic()
-  const { mxHostname, servername, dane } = visit.host
-  const { port, policyDomain, access } = facts
-  const { lane, signal } = options
+  const { mxHostname, port, addresses: _, ...wanted } = wantedSession(visit, walk)
   const remote = { mxHostname, address, port }
-  const { requirement } = visit
-  const sts = policyText(facts.policy)
-  const target: SessionTarget = { lane, remote, servername, policyDomain, sts, requirement, dane, access, source }
+  const target: SessionTarget = { ...wanted, remote, source }
+  const { lane, signal } = options
   const opened = await openSession(target, options.session, { signal, socket })
   learnOfSession({ ...remote, pool: laneOf(lane).pool }, opened.ok ? undefined : opened.error, options.dial)
   if (opened.ok) {
     visit.left.unshift(address)
-    return { ...opened.value, openedAt: options.monotonic() }
+    const session = { ...opened.value, openedAt: options.monotonic(), byLane: new Map() }
+    session.byLane.set(lane, session)
+    return session
   }
   if (opened.error.kind === 'stopped') return undefined
   const durationMs = options.monotonic() - startedAt
   addressFailed({ remote, cause: opened.error, at: options.dial.now(), durationMs, remembered: false }, visit, walk)
   return undefined
+}
+
+function wantedSession({ host, requirement }: Visit, { options, facts }: Walk): WantedSession {
+  const { mxHostname, servername, dane, addresses } = host
+  const { port, policyDomain, access } = facts
+  const sts = policyText(facts.policy)
+  return { lane: options.lane, mxHostname, port, addresses, servername, policyDomain, sts, requirement, dane, access }
 }
 
 async function dialled({ left }: Visit, walk: Walk): Promise<HostDialled> {

@@ -147,10 +147,12 @@ export function nextHopCause(answer: Exclude<NextHop, { readonly kind: 'hosts' }
 }
 
 /** Hosts with an idle connection first: they are of equal preference, and the connection is there. */
-export function warmFirst(hosts: readonly CandidateHost[], warm: ReadonlySet<string>): readonly CandidateHost[] {
-  if (warm.size === 0) return hosts
-  const isWarm = ({ mxHostname }: CandidateHost): boolean => warm.has(mxHostname)
-  return [...hosts.filter(isWarm), ...hosts.filter((host) => !isWarm(host))]
+export function warmFirst(
+  hosts: readonly CandidateHost[],
+  isWarm: (host: CandidateHost) => boolean,
+): readonly CandidateHost[] {
+  const warm = hosts.filter(isWarm)
+  return warm.length === 0 ? hosts : [...warm, ...hosts.filter((host) => !warm.includes(host))]
 }
 
 export function dnsFailureText(reason: DnsFailureReason): string {

@@ -2,14 +2,7 @@
  * Delivery put together: what `main.ts` hands in, and the turn that the scheduler calls.
  */
 
-import {
-  type AddressJudgement,
-  type DnsResolver,
-  type LocalDemand,
-  refusedBy,
-  type Self,
-  type StsSource,
-} from '@hermetic/policy'
+import type { AddressJudgement, DnsResolver, LocalDemand, Self, StsSource } from '@hermetic/policy'
 import type { BounceEvent } from '../bounce/events.ts'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { defaultNoticeSettings, type NoticeSettings } from '../bounce/notice-plan.ts'
@@ -22,19 +15,18 @@ import { saidOf } from '../smtp/auth.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS, type SmtpTimeouts } from '../smtp/timeouts.ts'
 import type { Spool, SpoolAdmin } from '../spool/spool.ts'
-import { channelRecord } from './channel-record.ts'
 import { ConnectionPool } from './connection-pool.ts'
-import { daneRecord } from './dane-record.ts'
 import { DeadHosts, type HostNews } from './dead-hosts.ts'
 import { deliveryRecord } from './delivery-record.ts'
 import type { DeliveryEvent } from './events.ts'
 import { FactsSource, type SiteFor } from './facts.ts'
 import type { PolicySettings } from './host-policy.ts'
+import { tellOfJudged, tellOfShared } from './judged-sessions.ts'
 import { laneId } from './lane.ts'
 import { LaneHealth } from './lane-health.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LoginBreaker, type LoginNews, type Logins, loginsToldElsewhere, type SuspendedLogin } from './login-breaker.ts'
-import { failedFetch, judgedSession, type TlsReports } from './report-mapping.ts'
+import { failedFetch, type TlsReports } from './report-mapping.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
 import { laneFor, type RouteTable } from './route.ts'
 import { defaultPool, SourceAddresses, type SourcePool } from './source-address.ts'
@@ -152,7 +144,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const { spool, scheduler, emit, monotonic, now, permits } = options
   const leaseMs = options.leaseMs ?? LEASE_MS
   const leases = new LeaseKeeper({ spool, leaseMs, monotonic, emit })
-  const pool = new ConnectionPool({ monotonic, ...(options.reuse === undefined ? {} : { reuse: options.reuse }) })
+  const pool = new ConnectionPool({
+    ...{ monotonic, now, onShared: tellOfShared(options) },
+    ...(options.reuse === undefined ? {} : { reuse: options.reuse }),
+  })
   const facts = factsSource(options)
   const dead = deadHosts(options)
   const waiting = new WaitingLanes({
@@ -294,21 +289,7 @@ function attemptOptions(options: DeliveryOptions, { pool, dead, logins }: Attemp
       onLoggedIn: ({ lane }) => logins.accepted(lane),
       onLoginFailed: ({ lane, remote }, { username }, problem) =>
         emit({ event: 'smarthost-login-failed', lane, remote, username, reason: problem.kind, said: saidOf(problem) }),
-      onJudged: (target, results, { channel, verdict, seen }) => {
-        const { lane, policyDomain, remote, requirement, dane } = target
-        const counted = judgedSession(target, results, seen)
-        if (counted !== undefined) reports?.session(counted)
-        const assessed = {
-          ...(requirement.sts === undefined ? {} : { sts: requirement.sts }),
-          ...(dane === undefined ? {} : { dane: daneRecord(dane, channel.kind === 'tls' ? channel.dane : undefined) }),
-        }
-        const judged = { channel: channelRecord(channel), requirement, verdict, results }
-        emit({ event: 'channel-judged', lane, nextHop: policyDomain, remote, ...assessed, ...judged })
-        if (verdict.kind !== 'proven' || verdict.wouldHaveRefused === undefined) return
-        const reasons = verdict.wouldHaveRefused.map(({ kind }) => kind).join(', ')
-        const mechanisms = refusedBy(requirement, verdict.wouldHaveRefused).join(', ')
-        emit({ event: 'would-have-refused', lane, nextHop: policyDomain, remote, mechanisms, reasons })
-      },
+      onJudged: tellOfJudged(options),
     },
   }
 }

@@ -60,7 +60,7 @@ export type DeliveryEvent =
       readonly problem: DeliveryProblem
       readonly results: readonly SessionResult[]
     }
-  /** What a session says about the TLS of its host; each session once. */
+  /** What a session says about the TLS of its host; each session once, and once for each lane that shares it. */
   | {
       readonly event: 'channel-judged'
       readonly lane: LaneId
@@ -72,6 +72,14 @@ export type DeliveryEvent =
       readonly requirement: ProofRequirement
       readonly dane?: DaneRecord
       readonly verdict: Verdict
+    }
+  /** An idle connection of lane `from` proves what this one demands and carries its mail; once for each lane. */
+  | {
+      readonly event: 'connection-shared'
+      readonly lane: LaneId
+      readonly nextHop: string
+      readonly remote: RemoteHost
+      readonly from: LaneId
     }
   /** What policies that are only observed would have refused; each session once. */
   | {

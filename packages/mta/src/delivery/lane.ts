@@ -1,7 +1,8 @@
 /**
  * A lane is the queue of one next hop: (route or next-hop domain, port, source pool). Policy belongs to the
- * lane's domain; permits and idle connections belong to the site (`site.ts`), and no connection ever leaves its lane.
- * What a route says beyond its lane is in `route.ts`. Pure.
+ * lane's domain; permits and idle connections belong to the site (`site.ts`), and a connection carries mail of another
+ * lane only after that lane's policy was judged on it (`shared-session.ts`). What a route says beyond its lane is in
+ * `route.ts`. Pure.
  *
  * The id is what the spool indexes and what operators see: `mx:example.com:25`, `mx:[192.0.2.1]:25`,
  * `route:smarthost.example:587`, and with a login `route:shop%40example.com@smarthost.example:587`. A source pool stands

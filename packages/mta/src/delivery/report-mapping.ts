@@ -12,7 +12,7 @@ import {
 } from '@hermetic/policy'
 import type { PolicyFailureSeen, SeenConnection, SessionSeen } from '@hermetic/reporter'
 import type { CandidateHost } from './candidates.ts'
-import type { SessionTarget } from './session.ts'
+import type { SessionTarget } from './session-target.ts'
 
 /** Who counts; must neither wait nor throw. */
 export interface TlsReports {

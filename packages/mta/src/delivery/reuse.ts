@@ -1,6 +1,6 @@
 /**
- * May an idle connection carry the next transaction? Only for the policy domain and the requirement that it has
- * proven (STS-06); another domain on the same host needs its own policy evaluated on it. Pure.
+ * May an idle connection carry the next transaction of the lane that it was proven for? Only under the requirement
+ * that it has proven (STS-06); another lane judges it anew (`shared-session.ts`). Pure.
  *
  * Messages with and without REQUIRETLS may take turns on one connection (RFC 8689 §4.2.1): it is judged again by what the
  * next one demands. One that was opened for messages whose sender does not care carries only such.

@@ -8,23 +8,18 @@
 import type { Socket } from 'node:net'
 import {
   assertNever,
-  authenticateByTlsa,
   type Channel,
   type ClearBecause,
   type DaneAuthentication,
-  type DaneFacts,
-  type DomainName,
   err,
   invariant,
   judge,
   ok,
   type PeerFacts,
-  type ProofRequirement,
   type Result,
   refusedBy,
   requireTlsFailure,
   type SessionResult,
-  type StsPolicy,
   sessionResults,
   type Verdict,
   type VerdictReason,
@@ -37,29 +32,10 @@ import type { SessionProblem } from '../smtp/session-problem.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 import { tlsChannel } from './channel-record.ts'
 import type { ChannelRecord } from './events.ts'
-import type { LaneId } from './lane.ts'
-import type { DeliveryCause, RemoteHost, TlsPolicyCause } from './outcome.ts'
+import type { DeliveryCause, TlsPolicyCause } from './outcome.ts'
 import { causeOfSession, mechanismOf } from './problem.ts'
-import type { RouteAccess } from './route.ts'
-import type { SourceAddress } from './source-address.ts'
+import { comparedWithTlsa, type SessionTarget, serverNameIndication } from './session-target.ts'
 import { brokeWithoutAlert, type TlsBreak, tlsBreakOf } from './tls-break.ts'
-
-export interface SessionTarget {
-  readonly lane: LaneId
-  readonly remote: RemoteHost
-  /** The name to compare, and SNI where no TLSA base domain takes its place; absent for address literals (RFC 6066 §3). */
-  readonly servername: DomainName | undefined
-  readonly policyDomain: string
-  /** The policy behind an MTA-STS requirement, for reports. */
-  readonly sts?: Pick<StsPolicy, 'lines' | 'mx'> | undefined
-  readonly requirement: ProofRequirement
-  /** For the record; absent when DANE was not looked at. */
-  readonly dane?: DaneFacts | undefined
-  /** Of a route: how TLS begins, and the credentials. Absent for mail exchangers. */
-  readonly access?: RouteAccess | undefined
-  /** From where, and as whom; absent: the system's choice, and our name. */
-  readonly source?: SourceAddress | undefined
-}
 
 export interface SessionOptions {
   /** Our name in EHLO. */
@@ -195,10 +171,10 @@ function notConnected(problem: SessionProblem): Opening {
   return problem.kind === 'tls' ? tlsBroken(problem) : { kind: 'failed', cause: causeOfSession(problem, 'greeting') }
 }
 
-/** DANE-85, STS-108: the server is asked for its TLSA base domain, and judged by the name in the MX record as well. */
-function tlsOptions({ servername, requirement }: SessionTarget, { ca }: SessionOptions, mode: Mode): TlsOptions {
+/** STS-108: the server is judged by the name in the MX record, whatever it is asked for. */
+function tlsOptions(target: SessionTarget, { ca }: SessionOptions, mode: Mode): TlsOptions {
   const groups = mode === 'classic' ? 'classic' : 'default'
-  return { groups, ca, servername: requirement.dane?.baseDomain ?? servername, certificateName: servername }
+  return { groups, ca, servername: serverNameIndication(target), certificateName: target.servername }
 }
 
 /** SMTP-04: a host that knows only HELO has no STARTTLS; where TLS is demanded, that is what is wrong with it. */
@@ -232,7 +208,7 @@ async function secure(seed: Seed, mode: Mode): Promise<Opening> {
 
 async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   const { connection, target, abort, options } = seed
-  const dane = compared(target, facts, options.now())
+  const dane = comparedWithTlsa(target.requirement, facts, options.now())
   const shown: Channel = { kind: 'tls', facts, ...(dane === undefined ? {} : { dane }) }
   const judged = judgeOr(seed, shown)
   if (judged.kind === 'failed') return judged
@@ -246,14 +222,6 @@ async function secured(seed: Seed, facts: PeerFacts): Promise<Opening> {
   if (refused !== undefined) return refused
   const channel = { ...tlsChannel(facts), level: verdict.level }
   return { kind: 'open', session: { connection, target, abort, verdict, results, channel, judged: shown, dane } }
-}
-
-/** DANE-90: every new connection, with the records that are current for it. */
-function compared({ requirement }: SessionTarget, { chain }: PeerFacts, now: number): DaneAuthentication | undefined {
-  const { dane } = requirement
-  if (dane === undefined || dane.usable.length === 0) return undefined
-  const { usable, referenceNames } = dane
-  return authenticateByTlsa({ usable, referenceNames, chain, now })
 }
 
 /** RFC 4954 §14, TLS-22: only to a peer that has proven to be the one that the configuration names. */
@@ -332,7 +300,8 @@ function judgement({ target, options, seen }: Judging, channel: Channel) {
   return { verdict, results, tell: () => options.onJudged(target, results, { channel, verdict, seen }) }
 }
 
-function seenOf({ address, localAddress, greeting }: SmtpConnection): SeenConnection {
+/** Of a session, for reports. */
+export function seenOf({ address, localAddress, greeting }: SmtpConnection): SeenConnection {
   return { remoteAddress: address, localAddress, helo: greeting.lines[0]?.split(' ', 1)[0] }
 }
 

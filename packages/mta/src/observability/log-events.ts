@@ -192,6 +192,11 @@ const delivery = {
       verdict: 'facts',
     },
   },
+  'connection-shared': {
+    level: 'debug',
+    sentence: 'An idle connection of another lane proves what this one demands and carries its mail.',
+    fields: { lane: 'word', nextHop: 'word', remote: 'facts', from: 'word' },
+  },
   'would-have-refused': {
     level: 'warn',
     sentence:

@@ -128,6 +128,11 @@ export const METRICS = {
     labels: ['lane', 'reason'],
   },
   hermetic_routes_suspended: { type: 'gauge', help: 'Routes whose smarthost refuses the login, and whose mail waits.' },
+  hermetic_shared_connections_total: {
+    type: 'counter',
+    help: 'Lanes that took over an idle connection of another lane to the same host.',
+    labels: [],
+  },
   hermetic_tls_fallbacks_total: { type: 'counter', help: 'Second tries after broken TLS.', labels: ['to'] },
   hermetic_next_hop_failures_total: {
     type: 'counter',
@@ -330,6 +335,7 @@ const UPDATES: Rooms = {
   'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
   'route-suspended': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
   'route-reopened': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
+  'connection-shared': () => [count('hermetic_shared_connections_total')],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
   'message-settled': ({ summary, ageMs, hold }) => [
