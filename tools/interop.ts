@@ -25,6 +25,10 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['redis-server', 'redis-server', () => isProgram('redis-server')],
   ['ip', 'iproute2', () => isProgram('ip')],
   ['unshare', 'util-linux', () => isProgram('unshare')],
+  ['setpriv', 'util-linux', () => isProgram('setpriv')],
+  // Only systemd's own checks of a unit; nothing of it runs.
+  ['systemd-analyze', 'systemd', () => isProgram('systemd-analyze')],
+  ['promtool', 'prometheus', () => isProgram('promtool')],
 ]
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
