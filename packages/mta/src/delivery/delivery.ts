@@ -30,7 +30,8 @@ import { failedFetch, type TlsReports } from './report-mapping.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
 import { laneFor, type RouteTable } from './route.ts'
 import { defaultPool, SourceAddresses, type SourcePool } from './source-address.ts'
-import { runTurn, type TurnWorld } from './turn.ts'
+import { runTurn } from './turn.ts'
+import type { TurnWorld } from './turn-state.ts'
 import { WaitingLanes, type WaitNews } from './waiting-lanes.ts'
 
 export interface DeliveryOptions extends PolicySettings {
