@@ -12,6 +12,7 @@ import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './
 import type { LogEvent } from './log-events.ts'
 import { NODE_METRICS, NODE_UPDATES } from './node-metrics.ts'
 import { dnssecGauges, POLICY_METRICS, sessionCount } from './policy-metrics.ts'
+import { policyRefusal, REFUSAL_METRICS } from './refusal-metrics.ts'
 import { REPORT_COUNTING_METRICS, REPORT_COUNTING_UPDATES } from './report-counting-metrics.ts'
 import { REPORT_SENDING_METRICS, REPORT_SENDING_UPDATES } from './report-sending-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
@@ -165,6 +166,7 @@ export const METRICS = {
   },
 
   ...POLICY_METRICS,
+  ...REFUSAL_METRICS,
   ...LOCAL_POLICY_METRICS,
   ...SOCKETMAP_METRICS,
 
@@ -188,6 +190,11 @@ export const METRICS = {
   hermetic_queue_quarantined: { type: 'gauge', help: 'Deliveries set aside.' },
   hermetic_queue_bytes: { type: 'gauge', help: 'Content of the messages in the queue.' },
   hermetic_queue_lanes: { type: 'gauge', help: 'Lanes with messages, counted up to 200.' },
+  hermetic_queue_lanes_late: {
+    type: 'gauge',
+    help: 'Of the 200 lanes with the most mail, those whose oldest message is older than this: 15m, 1h, 4h, 1d.',
+    labels: ['older_than'],
+  },
   hermetic_queue_oldest_seconds: { type: 'gauge', help: 'Age of the oldest message.' },
   hermetic_spool_used_bytes: { type: 'gauge', help: 'What the store takes.' },
   hermetic_spool_limit_bytes: { type: 'gauge', help: 'What the store may take.' },
@@ -326,10 +333,16 @@ const UPDATES: Rooms = {
     ...(recipients.delivered > 0 ? wouldHaveRefused(verdict) : []),
     ...(cause === undefined ? [] : [count('hermetic_delivery_causes_total', { cause: cause.kind })]),
   ],
-  'session-failed': ({ problem }) => [count('hermetic_session_failures_total', { cause: problem.cause.kind })],
+  'session-failed': ({ problem }) => [
+    count('hermetic_session_failures_total', { cause: problem.cause.kind }),
+    ...policyRefusal(problem.cause),
+  ],
   'host-passed-by': ({ problem }) => [count('hermetic_hosts_passed_by_total', { cause: problem.cause.kind })],
   'source-address-missing': ({ address }) => [count('hermetic_source_addresses_missing_total', { address })],
-  'candidate-skipped': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
+  'candidate-skipped': ({ sts, results, problem }) => [
+    ...results.flatMap((result) => policySession(sts?.mode, result)),
+    ...policyRefusal(problem.cause),
+  ],
   'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'would-have-refused': nothing,
   'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],

@@ -31,13 +31,25 @@ export const SPOOL_METRICS = {
     help: 'Connections to a store that may lose what it answers, by whether it was used all the same.',
     labels: ['used'],
   },
+  hermetic_spool_durability_relaxed: {
+    type: 'gauge',
+    help: '1 while the store in use may lose mail that was answered 250, as durability = "relaxed" bears.',
+  },
 } as const
 
-type Counter = Exclude<keyof typeof SPOOL_METRICS, 'hermetic_spool_commit_seconds'>
+type Counter = Exclude<
+  keyof typeof SPOOL_METRICS,
+  'hermetic_spool_commit_seconds' | 'hermetic_spool_durability_relaxed'
+>
 type Named<E extends SpoolEvent['event']> = Extract<SpoolEvent, { readonly event: E }>
 
 function count(name: Counter, labels: Readonly<Record<string, string>> = {}, by = 1) {
   return { kind: 'count', name, by, labels } as const
+}
+
+/** Of the store in use: one that was refused is not, and says nothing of it. */
+function relaxed(to: 0 | 1) {
+  return { kind: 'set', name: 'hermetic_spool_durability_relaxed', to } as const
 }
 
 const nothing = (): readonly never[] => []
@@ -73,8 +85,8 @@ export const SPOOL_UPDATES = {
   'spool-message-quarantined': () => [count('hermetic_spool_quarantined_total')],
   'spool-content-unreadable': () => [count('hermetic_spool_unreadable_total')],
   'spool-thread-restarted': () => [count('hermetic_spool_thread_restarts_total')],
-  'spool-durable': nothing,
+  'spool-durable': () => [relaxed(0)],
   'spool-left-behind': nothing,
-  'spool-durability-relaxed': () => [count('hermetic_spool_not_durable_total', { used: 'yes' })],
+  'spool-durability-relaxed': () => [relaxed(1), count('hermetic_spool_not_durable_total', { used: 'yes' })],
   'spool-server-refused': () => [count('hermetic_spool_not_durable_total', { used: 'no' })],
 }

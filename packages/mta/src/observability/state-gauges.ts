@@ -34,6 +34,7 @@ export async function readState(gauges: StateGauges, { summary, policies, now }:
     gauges.set('hermetic_queue_readable', 1)
   } catch {
     for (const name of QUEUE_GAUGES) gauges.set(name, Number.NaN)
+    gauges.forget('hermetic_queue_lanes_late')
     gauges.set('hermetic_queue_readable', 0)
   }
   try {
@@ -66,7 +67,14 @@ function setQueue({ set }: StateGauges, summary: QueueSummary, now: number): voi
     hermetic_queue_oldest_seconds: oldest === undefined ? 0 : Math.max(0, (now - oldest) / 1000),
   }
   for (const name of QUEUE_GAUGES) set(name, values[name])
+  for (const [age, ms] of Object.entries(LATE_MS)) {
+    const late = summary.lanes.filter((lane) => now - lane.oldestReceivedAt > ms)
+    set('hermetic_queue_lanes_late', late.length, { older_than: age })
+  }
 }
+
+/** From what passes by itself to what a sender has been told of. */
+const LATE_MS = { '15m': 900_000, '1h': 3_600_000, '4h': 14_400_000, '1d': 86_400_000 } as const
 
 export function setHealth({ set }: StateGauges, health: SpoolHealth): void {
   set('hermetic_spool_used_bytes', health.usedBytes)

@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogEvent } from '../log-events.ts'
 import { METRICS, type MetricEntry, type MetricUpdate, metricUpdates } from '../metrics.ts'
+import { RefusedDomains } from '../refused-domains.ts'
 import {
   type QueueSource,
   readState,
@@ -54,6 +55,7 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
     }
   }
 
+  const refused = new RefusedDomains()
   let readAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
   const gaugesOfState: StateGauges = {
@@ -64,9 +66,11 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
   return {
     emit(event) {
       for (const update of metricUpdates(event)) apply(update)
+      refused.note(event, queue.now())
     },
     async scrape() {
       setHealth(gaugesOfState, queue.health())
+      gaugesOfState.set('hermetic_policy_refused_domains', refused.count(queue.now()))
       if (queue.waiting !== undefined) setWaiting(gaugesOfState, queue.waiting())
       if (queue.nodes !== undefined) setNodes(gaugesOfState, queue.nodes())
       const threads = queue.threads?.()
