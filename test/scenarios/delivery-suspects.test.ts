@@ -1,7 +1,9 @@
 /** Architecture §3: a crash is charged to a message only when a process that delivered it alone died of it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { siteOf } from '../../packages/mta/src/delivery/site.ts'
 import { retrySuspects, type SuspectTried } from '../../packages/mta/src/delivery/suspect-retry.ts'
+import type { SiteId } from '../../packages/mta/src/limits/permits.ts'
 import { RelayWorld, type Submission } from '../lab/relay-world.ts'
 
 const ONE = { hosts: { 'mx.example.test': {} }, mx: { 'example.test': [[10, 'mx.example.test']] } } as const
@@ -69,3 +71,55 @@ test('a suspect that the destination refuses is bounced like any other', async (
   await world.mx('mx.sender.test').received(1)
   assert.match(world.mx('mx.sender.test').messages[0]?.content.toString() ?? '', /^Status: 5\.1\.1\r$/m)
 })
+
+test('a suspect has no place at its site beside those of the relay: it waits, and is not charged an attempt', async () => {
+  await using world = await RelayWorld.start({ ...ONE, crashedWith: [harmless, harmless], permitsPerSite: 1 })
+  const site = siteOf(['mx.example.test'], world.port)
+  const taken = await world.deliveryOptions.permits.acquire(site)
+  const stop = new AbortController()
+  const ended = retry(world, stop.signal)
+  await world.until(() => world.dns.queries.length > 0)
+  const waited = await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 500, 'waits'))])
+  assert.equal(waited, 'waits')
+  const [id] = world.suspects
+  assert.ok(id !== undefined)
+  assert.equal(world.mx('mx.example.test').connections.length, 0)
+  assert.equal((await world.show(id)).deliveries[0]?.attempts, 0)
+  taken?.release('good')
+  assert.deepEqual(
+    (await ended).map(({ end }) => end.kind),
+    ['ended', 'ended'],
+  )
+  assert.equal(world.mx('mx.example.test').messages.length, 2)
+  const again = await world.deliveryOptions.permits.acquire(site)
+  assert.ok(again !== undefined, 'the permits of the children are back')
+})
+
+test('the site of a suspect is the one that an operator made of its hosts', async () => {
+  const asked: SiteId[] = []
+  const made = 'limit:example' as SiteId
+  await using world = await RelayWorld.start({
+    ...ONE,
+    crashedWith: [harmless],
+    delivery: { siteFor: ({ hosts }) => (hosts.includes('mx.example.test') ? made : undefined) },
+  })
+  const { permits } = world.deliveryOptions
+  const counted = {
+    ...world.deliveryOptions,
+    permits: { acquire: (...ask: Parameters<typeof permits.acquire>) => permits.acquire(...noted(asked, ask)) },
+  }
+  const { signal } = new AbortController()
+  await retrySuspects({
+    suspects: world.spool.suspects,
+    spool: world.spool,
+    delivery: counted,
+    setAsideAfterDeaths: 1,
+    signal,
+  })
+  assert.deepEqual(asked, [made])
+})
+
+function noted<A extends readonly [SiteId, ...unknown[]]>(asked: SiteId[], ask: A): A {
+  asked.push(ask[0])
+  return ask
+}

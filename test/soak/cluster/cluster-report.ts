@@ -61,10 +61,7 @@ export function clusterSoakReport(result: ClusterSoakResult, date: string): stri
     ['transactions the peer took', `${mx.transactions}, in clear ${mx.inClear}`],
     ['recipients, contents the peer refused for now', `${mx.refusedRecipients}, ${mx.refusedContents}`],
     ['connections the peer dropped', mx.dropped],
-    [
-      'transactions open with the site at a time, at most',
-      `${site.most}; ${site.limit} allowed, and one a node for suspects in a child`,
-    ],
+    ['transactions open with the site at a time, at most', `${site.most}; ${site.limit} allowed`],
     ['the same with those of processes stopped beyond their lease', site.mostWithStopped],
   ]
   return `${[

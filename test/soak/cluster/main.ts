@@ -69,7 +69,7 @@ async function main(): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'hermetic-cluster-'))
   const disturbances = new Disturbances()
   const ledger = new ClusterLedger(disturbances)
-  const site = new OpenTransactions({ limit: SITE_LIMIT, spare: NODES }, disturbances)
+  const site = new OpenTransactions(SITE_LIMIT, disturbances)
   const mxPort = await freePort()
   const mx = await ReceivingMx.start(
     {

@@ -10,10 +10,8 @@ export interface OpenTransactionsReport {
   readonly most: number
   /** With those of processes that were stopped beyond their lease. */
   readonly mostWithStopped: number
-  /** Beginnings that found more open than the limit and what is beside it. */
+  /** Beginnings that found more open than the limit. */
   readonly beyond: number
-  /** Each node may have one more: mail that was in flight when a process died is tried in a child, beside all permits. */
-  readonly spare: number
 }
 
 /** Permits are leases of 60 s, renewed at a third: what is left of one when its process stops. */
@@ -21,16 +19,14 @@ const LEASE_LEFT_MS_MIN = 40_000
 
 export class OpenTransactions {
   readonly #limit: number
-  readonly #spare: number
   readonly #disturbances: Disturbances
   readonly #open = new Map<symbol, { readonly node: string; readonly since: number }>()
   #most = 0
   #mostWithStopped = 0
   #beyond = 0
 
-  constructor({ limit, spare }: Pick<OpenTransactionsReport, 'limit' | 'spare'>, disturbances: Disturbances) {
+  constructor(limit: number, disturbances: Disturbances) {
     this.#limit = limit
-    this.#spare = spare
     this.#disturbances = disturbances
   }
 
@@ -48,13 +44,12 @@ export class OpenTransactions {
       ({ node: one, since }) => this.#disturbances.stoppedSince(one, since, now) < LEASE_LEFT_MS_MIN,
     ).length
     this.#most = Math.max(this.#most, counted)
-    if (counted > this.#limit + this.#spare) this.#beyond += 1
+    if (counted > this.#limit) this.#beyond += 1
   }
 
   report(): OpenTransactionsReport {
     return {
       limit: this.#limit,
-      spare: this.#spare,
       most: this.#most,
       mostWithStopped: this.#mostWithStopped,
       beyond: this.#beyond,

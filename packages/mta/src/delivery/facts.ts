@@ -71,7 +71,8 @@ export interface FactsOptions extends PolicySettings {
   readonly onFailedRefetch?: ((failure: PolicyFailure) => void) | undefined
 }
 
-export type SiteFor = (nextHop: NextHopHosts) => SiteId | undefined
+/** Whoever has no limits of its own asks for it. */
+export type SiteFor = (nextHop: NextHopHosts) => SiteId | undefined | Promise<SiteId | undefined>
 
 export type Destination =
   | { readonly kind: 'facts'; readonly facts: NextHopFacts }
@@ -218,8 +219,9 @@ export class FactsSource {
     const asked = this.#options.sts?.policyFor(nextHop.name, how)
     // Awaited below; a domain that takes no mail does not wait for its policy host.
     asked?.catch(() => undefined)
-    const found =
-      lane.kind === 'mx' ? await this.#mailExchangers(lane, nextHop.name) : this.#smarthost(lane, nextHop.name)
+    const found = await (lane.kind === 'mx'
+      ? this.#mailExchangers(lane, nextHop.name)
+      : this.#smarthost(lane, nextHop.name))
     if ('kind' in found) return found
     const policy = await asked
     if (policy?.kind === 'unavailable' && !(lane.kind === 'mx' && isObserved(nextHop.name, this.#options))) {
@@ -262,14 +264,14 @@ export class FactsSource {
       implicit
         ? { kind: 'implicit-mx', nextHop: domain, secure }
         : { kind: 'mx', nextHop: domain, expandedNextHop, secure }
-    const site = this.#options.siteFor?.({ domain, hosts: names }) ?? siteOf(names, lane.port)
+    const site = (await this.#options.siteFor?.({ domain, hosts: names })) ?? siteOf(names, lane.port)
     return { levels: preferenceLevels(candidates), site, originOf, omitted, ttlSeconds }
   }
 
   /** The one host that the route names; its MX are nobody's business. */
-  #smarthost({ port }: RouteLane, host: DomainName): Hosts {
+  async #smarthost({ port }: RouteLane, host: DomainName): Promise<Hosts> {
     const candidate = { mxHostname: host, preference: 0, implicit: true }
-    const site = this.#options.siteFor?.({ domain: undefined, hosts: [host] }) ?? siteOf([host], port)
+    const site = (await this.#options.siteFor?.({ domain: undefined, hosts: [host] })) ?? siteOf([host], port)
     return { levels: [[candidate]], site, originOf: () => ({ kind: 'route' }), ttlSeconds: FACTS_MS_MAX / 1000 }
   }
 

@@ -3,8 +3,8 @@
  * An entry point, started by `suspect-retry.ts` only; it ends with its parent.
  */
 import { invariant } from '@hermetic/policy'
-import { createLocalPermits } from '../limits/adapters/local-permits.ts'
-import { ContentUnreadable, StoreUnavailable } from '../spool/spool.ts'
+import type { Permit, Permits, SiteId } from '../limits/permits.ts'
+import { type Claim, ContentUnreadable, StoreUnavailable } from '../spool/spool.ts'
 import { createDelivery, type DeliveryOptions } from './delivery.ts'
 import type { FromChild, JudgedAddress, QuestionName, Questions, SuspectTask, ToChild } from './suspect-protocol.ts'
 import { arrivedRoutes } from './suspect-routes.ts'
@@ -37,8 +37,9 @@ function receive(message: ToChild): void {
 }
 
 async function deliver(task: SuspectTask): Promise<void> {
-  const delivery = createDelivery(options(task))
-  await delivery.turn(task.claim.lane, {
+  const untaken = [{ ...task.claim, leaseUntilMono: performance.now() + task.leaseLeftMs }]
+  const delivery = createDelivery(options(task, untaken))
+  const end = await delivery.turn(task.claim.lane, {
     slot: 0,
     signal: stopping.signal,
     othersWaiting: () => true,
@@ -46,20 +47,23 @@ async function deliver(task: SuspectTask): Promise<void> {
     progressed: () => undefined,
   })
   await delivery.close()
-  say({ kind: 'end' })
+  if (untaken.length > 0) await ask('release', { tokens: untaken.map(({ token }) => token) })
+  say({ kind: 'end', retryAfterMs: end.kind === 'parked' ? end.retryAfterMs : 0 })
 }
 
-function options({ claim, leaseLeftMs, demand, sts, dane, signs, settings, ...task }: SuspectTask): DeliveryOptions {
+function options(
+  { claim, demand, sts, dane, signs, settings, ...task }: SuspectTask,
+  untaken: Claim[],
+): DeliveryOptions {
   const { routes, literal, policies } = task
   const { sources, ...plain } = settings
   const judged = new Map<string, JudgedAddress['judgement']>()
   if (literal !== undefined) judged.set(literal.address, literal.judgement)
-  const claims = [{ ...claim, leaseUntilMono: performance.now() + leaseLeftMs }]
   return {
     ...plain,
     ...(sources === undefined ? {} : { sources }),
     spool: {
-      claim: async () => claims.splice(0),
+      claim: async () => untaken.splice(0),
       renew: (tokens, leaseMs) => ask('renew', { tokens, leaseMs }),
       settle: (token, settlement) => ask('settle', { token, settlement }),
       release: async (tokens) => void (await ask('release', { tokens })),
@@ -70,7 +74,8 @@ function options({ claim, leaseLeftMs, demand, sts, dane, signs, settings, ...ta
       admin: { show: (id) => ask('show', { id }) },
     },
     scheduler: { wake: (lane, dueAt) => say({ kind: 'wake', lane, dueAt }) },
-    permits: createLocalPermits(),
+    permits: ASKED_PERMITS,
+    siteFor: (nextHop) => ask('site', nextHop),
     resolver: {
       mx: (name) => ask('mx', { name }),
       address: async (name, family) => {
@@ -100,6 +105,33 @@ function options({ claim, leaseLeftMs, demand, sts, dane, signs, settings, ...ta
 const ASKED_SOURCE: NonNullable<DeliveryOptions['sts']> = {
   policyFor: (domain, { afresh = false } = {}) => ask('sts-policy', { domain, afresh }),
   refetch: (domain) => ask('sts-refetch', { domain }),
+}
+
+/** Its own connections count as those of the relay do: the parent holds the permit, and may lose it. */
+const ASKED_PERMITS: Permits = {
+  acquire: async (site) => {
+    const permit = await ask('acquire', { site })
+    return permit === undefined ? undefined : heldByParent(site, permit)
+  },
+}
+
+/** The turn paces each transaction, and hears then whether the permit still stands. */
+function heldByParent(site: SiteId, permit: number): Permit {
+  let held = true
+  return {
+    site,
+    isHeld: () => held,
+    pace: async (asked) => {
+      const pace = await ask('pace', { permit, ask: asked })
+      held &&= pace !== undefined
+      return pace ?? { kind: 'later', retryAfterMs: 0 }
+    },
+    answered: () => say({ kind: 'permit-answered', permit }),
+    release: (feedback) => {
+      if (held) say({ kind: 'release-permit', permit, feedback })
+      held = false
+    },
+  }
 }
 
 function ask<N extends QuestionName>(name: N, asked: Questions[N]['ask']): Promise<Questions[N]['answer']> {

@@ -18,6 +18,9 @@ import type {
 import type { PolicyFailureSeen, SessionSeen } from '@hermetic/reporter'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { NoticeSettings } from '../bounce/notice-plan.ts'
+import type { PermitFeedback, SiteId } from '../limits/permits.ts'
+import type { Pace, PaceAsk } from '../limits/rate.ts'
+import type { NextHopHosts } from '../limits/site-limits.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
 import type { SignedMessage } from '../signing/dkim.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
@@ -78,6 +81,7 @@ export interface Questions {
     readonly answer: ReadonlySet<ClaimToken>
   }
   readonly settle: { readonly ask: { token: ClaimToken; settlement: Settlement }; readonly answer: SettleOutcome }
+  /** Nothing was tried; whether another may have it is for the parent to say. */
   readonly release: { readonly ask: { tokens: readonly ClaimToken[] }; readonly answer: null }
   readonly open: { readonly ask: { id: QueueId }; readonly answer: Uint8Array }
   readonly show: { readonly ask: { id: QueueId }; readonly answer: QueueEntry | undefined }
@@ -85,6 +89,12 @@ export interface Questions {
     readonly ask: { message: Uint8Array; signedAt: number }
     readonly answer: SignedMessage
   }
+  /** The site that an operator's limit makes of a next hop. */
+  readonly site: { readonly ask: NextHopHosts; readonly answer: SiteId | undefined }
+  /** The parent waits in line for a while, and holds what it got for as long as the child lives; its number. */
+  readonly acquire: { readonly ask: { site: SiteId }; readonly answer: number | undefined }
+  /** Undefined: the permit is lost. */
+  readonly pace: { readonly ask: { permit: number; ask: PaceAsk }; readonly answer: Pace | undefined }
   readonly mx: { readonly ask: { name: DomainName }; readonly answer: DnsAnswer<MxRecord> }
   readonly address: {
     readonly ask: { name: DomainName; family: 4 | 6; lane: LaneId }
@@ -117,5 +127,7 @@ export type FromChild =
   | { readonly kind: 'session'; readonly seen: SessionSeen }
   | { readonly kind: 'failed-fetch'; readonly failure: PolicyFailureSeen }
   | { readonly kind: 'wake'; readonly lane: LaneId; readonly dueAt: number | undefined }
-  /** The attempt is over and the child has nothing more to say. */
-  | { readonly kind: 'end' }
+  | { readonly kind: 'permit-answered'; readonly permit: number }
+  | { readonly kind: 'release-permit'; readonly permit: number; readonly feedback: PermitFeedback }
+  /** The attempt is over and the child has nothing more to say. What was given back may be tried after this time. */
+  | { readonly kind: 'end'; readonly retryAfterMs: number }

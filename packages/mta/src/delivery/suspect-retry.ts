@@ -2,10 +2,10 @@
  * Delivers messages that were in flight when the relay died, one by one, each in a child process (architecture §3).
  *
  * Only the death of such a child while we live quarantines its message: a killed relay, a full machine or a reboot
- * charge nobody. A child that ends by itself has settled or given back its claims, and clears the suspicion.
+ * charge nobody. A child that ends by itself has settled its claims, and clears the suspicion; one that gave its claim
+ * back, for the site takes nothing more now, leaves its message for later.
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { type AddressJudgement, invariant } from '@hermetic/policy'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { defaultNoticeSettings } from '../bounce/notice-plan.ts'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
@@ -13,17 +13,11 @@ import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { Claim, Content, Spool } from '../spool/spool.ts'
+import type { Claim, Spool } from '../spool/spool.ts'
 import { type DeliveryOptions, LEASE_MS, STOP_GRACE_MS } from './delivery.ts'
 import { type LaneId, laneOf } from './lane.ts'
-import type {
-  ChildSettings,
-  FromChild,
-  Question,
-  SuspectTask,
-  ToChild,
-  TravellingPolicies,
-} from './suspect-protocol.ts'
+import { guardOf, SuspectAnswers } from './suspect-answers.ts'
+import type { ChildSettings, FromChild, SuspectTask, ToChild, TravellingPolicies } from './suspect-protocol.ts'
 import { travellingRoutes } from './suspect-routes.ts'
 
 export interface LoneDeliveryOptions {
@@ -47,16 +41,19 @@ export interface SuspectRetryOptions extends LoneDeliveryOptions {
 export interface SuspectTried {
   readonly id: QueueId
   readonly lane: LaneId
-  readonly end: ChildEnd
+  readonly end: Exclude<ChildEnd, { readonly kind: 'waits' }>
 }
 
 export type ChildEnd =
   | { readonly kind: 'ended' }
   | { readonly kind: 'died'; readonly detail: string }
+  /** The site was at its limit: nothing was tried, and the claim is still the caller's. */
+  | { readonly kind: 'waits'; readonly retryAfterMs: number }
   /** We stopped it, or it could not even be started: that says nothing about the message. */
   | { readonly kind: 'inconclusive' }
 
 const CHILD_FILE = new URL('./suspect-child.ts', import.meta.url)
+const STILL_WAITS: ChildEnd = { kind: 'waits', retryAfterMs: 0 }
 /** Suspects that are not due yet are looked at again after this. */
 const AGAIN_MS = 30_000
 
@@ -67,13 +64,14 @@ export async function retrySuspects(options: SuspectRetryOptions): Promise<void>
     const setAside = suspects.list().filter(({ deaths }) => deaths >= setAsideAfterDeaths)
     if (setAside.length === 0) return
     let progress = false
-    for (const { id } of setAside) if (!signal.aborted) progress = (await retrySuspect(id, options)) || progress
+    const waits = new Set<LaneId>()
+    for (const { id } of setAside) if (!signal.aborted) progress = (await retrySuspect(id, options, waits)) || progress
     if (!progress) await pause(AGAIN_MS, signal)
   }
 }
 
-/** True when the suspicion was cleared or confirmed. */
-async function retrySuspect(id: QueueId, options: SuspectRetryOptions): Promise<boolean> {
+/** True when the suspicion was cleared or confirmed. `waits`: lanes whose site takes nothing more in this round. */
+async function retrySuspect(id: QueueId, options: SuspectRetryOptions, waits: Set<LaneId>): Promise<boolean> {
   const { suspects, spool, delivery } = options
   const claims = await suspects.claim(id, { leaseMs: delivery.leaseMs ?? LEASE_MS })
   if (claims.length === 0) {
@@ -81,8 +79,15 @@ async function retrySuspect(id: QueueId, options: SuspectRetryOptions): Promise<
     await suspects.clear(id)
     return true
   }
+  let left = false
   for (const [at, claim] of claims.entries()) {
-    const end = await deliverInChild(claim, options)
+    const end = waits.has(claim.lane) ? STILL_WAITS : await deliverInChild(claim, options)
+    if (end.kind === 'waits') {
+      waits.add(claim.lane)
+      await spool.release([claim.token])
+      left = true
+      continue
+    }
     options.onTried?.({ id, lane: claim.lane, end })
     if (end.kind === 'ended') continue
     if (end.kind === 'died') {
@@ -92,8 +97,8 @@ async function retrySuspect(id: QueueId, options: SuspectRetryOptions): Promise<
     await spool.release(claims.slice(at).map(({ token }) => token))
     return false
   }
-  await suspects.clear(id)
-  return true
+  if (!left) await suspects.clear(id)
+  return !left
 }
 
 /** What it answers and settles goes to the spool; its claim is ours until it ends. */
@@ -102,8 +107,9 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
   if (signal.aborted) return Promise.resolve({ kind: 'inconclusive' })
   const child = fork(childFile, [], { serialization: 'advanced', execArgv: [] })
   return new Promise((resolve) => {
+    const asked = new SuspectAnswers(claim, options)
     let killer: NodeJS.Timeout | undefined
-    let ended = false
+    let ended: ChildEnd | undefined
     const stop = (): void => {
       send(child, { kind: 'stop' })
       killer = setTimeout(() => child.kill('SIGKILL'), 2 * (options.delivery.stopGraceMs ?? STOP_GRACE_MS))
@@ -111,24 +117,27 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
     const finish = (end: ChildEnd): void => {
       clearTimeout(killer)
       signal.removeEventListener('abort', stop)
+      asked.permits.close()
       resolve(end)
     }
     signal.addEventListener('abort', stop)
     child.on('message', (message: FromChild) => {
       if (message.kind === 'ready') send(child, { kind: 'task', task: taskFor(claim, options) })
-      else if (message.kind === 'question') void answer(child, message, options)
+      else if (message.kind === 'question') void answer(child, message, asked)
       else if (message.kind === 'event') options.delivery.emit(message.event)
       else if (message.kind === 'session') options.delivery.reports?.session(message.seen)
       else if (message.kind === 'failed-fetch') options.delivery.reports?.failedFetch(message.failure)
       else if (message.kind === 'wake') options.delivery.scheduler.wake(message.lane, message.dueAt)
+      else if (message.kind === 'permit-answered') asked.permits.answered(message.permit)
+      else if (message.kind === 'release-permit') asked.permits.release(message.permit, message.feedback)
       else {
-        ended = true
+        ended = asked.gaveBack ? { kind: 'waits', retryAfterMs: message.retryAfterMs } : { kind: 'ended' }
         child.disconnect()
       }
     })
     child.on('error', () => finish({ kind: 'inconclusive' }))
     child.on('exit', (code, killedBy) => {
-      if (ended) finish({ kind: 'ended' })
+      if (ended !== undefined) finish(ended.kind === 'waits' && signal.aborted ? { kind: 'inconclusive' } : ended)
       else if (signal.aborted) finish({ kind: 'inconclusive' })
       else finish({ kind: 'died', detail: killedBy ?? `exit code ${code}` })
     })
@@ -178,14 +187,6 @@ function ownPolicies({
   return { overrides, enforcement, preload: undefined }
 }
 
-function guardOf(
-  id: LaneId,
-  { guard, smarthostGuard = guard }: LoneDeliveryOptions['delivery'],
-): (address: string) => AddressJudgement {
-  const { kind, port } = laneOf(id)
-  return (address) => (kind === 'route' ? smarthostGuard : guard)(address, port)
-}
-
 function settingsOf(delivery: DeliveryOptions): ChildSettings {
   const { hostname, postmaster, self, port, ca = [], sources } = delivery
   return {
@@ -198,59 +199,17 @@ function settingsOf(delivery: DeliveryOptions): ChildSettings {
   }
 }
 
-type Asked = FromChild & { readonly kind: 'question' }
-
-async function answer(child: ChildProcess, { seq, question }: Asked, options: LoneDeliveryOptions): Promise<void> {
+async function answer(
+  child: ChildProcess,
+  { seq, question }: FromChild & { readonly kind: 'question' },
+  answers: SuspectAnswers,
+): Promise<void> {
   try {
-    send(child, { kind: 'answer', seq, answer: await answerTo(question, options) })
+    send(child, { kind: 'answer', seq, answer: await answers.to(question) })
   } catch (error) {
     const known = error instanceof Error ? error : new Error(String(error))
     send(child, { kind: 'refusal', seq, error: known.name, detail: known.message })
   }
-}
-
-async function answerTo({ name, ask }: Question, { spool, delivery }: LoneDeliveryOptions): Promise<unknown> {
-  switch (name) {
-    case 'renew':
-      return spool.renew(ask.tokens, ask.leaseMs)
-    case 'settle':
-      return spool.settle(ask.token, ask.settlement)
-    case 'release':
-      await spool.release(ask.tokens)
-      return null
-    case 'open':
-      return wholeContent(await spool.open(ask.id))
-    case 'show':
-      return spool.admin.show(ask.id)
-    case 'sign-notice':
-      invariant(delivery.signNotice !== undefined, 'a child that was told so asks for signatures')
-      return delivery.signNotice(ask.message, ask.signedAt)
-    case 'mx':
-      return delivery.resolver.mx(ask.name)
-    case 'address': {
-      const found = await delivery.resolver.address(ask.name, ask.family)
-      const addresses = found.kind === 'records' ? found.records : []
-      const judge = guardOf(ask.lane, delivery)
-      const judged = addresses.map((address) => ({ address, judgement: judge(address) }))
-      return { answer: found, judged }
-    }
-    case 'sts-policy':
-      invariant(delivery.sts !== undefined, 'a child that was told so asks for policies')
-      return delivery.sts.policyFor(ask.domain, { afresh: ask.afresh })
-    case 'dane':
-      invariant(delivery.dane !== undefined, 'a child that was told so asks about DANE')
-      return delivery.dane.factsFor(ask.question)
-    case 'sts-refetch':
-      invariant(delivery.sts !== undefined, 'a child that was told so asks for policies')
-      return delivery.sts.refetch(ask.domain)
-  }
-}
-
-async function wholeContent(content: Content): Promise<Uint8Array> {
-  if (content.kind === 'memory') return content.bytes
-  const chunks: Uint8Array[] = []
-  for await (const chunk of content.open() as AsyncIterable<Uint8Array>) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
 
 /** A child that is gone hears nothing; its exit says the rest. */
@@ -258,7 +217,8 @@ function send(child: ChildProcess, message: ToChild): void {
   if (child.connected) child.send(message, () => undefined)
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     const over = (): void => {
       clearTimeout(timer)
