@@ -71,10 +71,10 @@ describe('nodes in Redis', () => {
     const { registry, client, keys } = await open(t)
     const events: NodeEvent[] = []
     let aheadMs = 5_000
-    const { id, incarnation, hostname, pid, pidSpace, version, startedAt } = node('a')
+    const { id, incarnation, hostname, pid, pidSpace, version, startedAt, roles } = node('a')
     const service = new NodeService({
       registry: new RedisNodes({ client, keys }),
-      identity: { id, incarnation, hostname, pid, pidSpace, version, startedAt },
+      identity: { id, incarnation, hostname, pid, pidSpace, version, startedAt, roles },
       isAlive: () => true,
       work: () => NOTHING,
       now: () => Date.now() + aheadMs,

@@ -255,7 +255,8 @@ async function closeTelling(config: Config, { signal, opening, emit }: Stop): Pr
 function tellStart(config: Config, { version }: RelayOptions, emit: (event: LogEvent) => void): void {
   const { node } = process.versions
   const hostname = formatDomain(config.hostname)
-  emit({ event: 'relay-starting', version, node, pid: process.pid, hostname, directory: config.data_dir })
+  const roles = config.role.join(', ')
+  emit({ event: 'relay-starting', version, node, pid: process.pid, hostname, directory: config.data_dir, roles })
   const verdict = judgeNodeVersion(node)
   if (verdict.kind === 'outdated' || verdict.kind === 'unsupported') {
     emit({ event: 'node-outdated', node, fixedIn: verdict.fixedIn, detail: NODE_FIXES })

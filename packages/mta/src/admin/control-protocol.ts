@@ -6,6 +6,7 @@
 import { err, ok, type Result } from '@hermetic/policy'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
+import type { Role } from '../nodes/role.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { QueueAction, QueueFilter, QueueSummary, SpoolHealth } from '../spool/spool.ts'
 import type { EngineState } from './engine-state.ts'
@@ -28,6 +29,8 @@ export interface RelayStatus {
   readonly startedAt: number
   readonly hostname: string
   readonly directory: string
+  /** What it does. */
+  readonly roles: readonly Role[]
   readonly engine: EngineState['engine']
   readonly listeners: readonly ListenerStatus[]
   /** Where metrics and probes are served. */

@@ -22,6 +22,7 @@ const status: RelayStatus = {
   hostname: 'relay.example.com',
   directory: '/var/lib/hermetic',
   engine: 'embedded',
+  roles: ['submission', 'delivery', 'reporter'],
   listeners: [],
   metrics: { address: '127.0.0.1', port: 9125 },
   readiness: { ready: true, reasons: [], notes: [] },

@@ -4,6 +4,7 @@
  */
 import type { DnssecState } from '@hermetic/policy'
 import { isOutOfStep } from '../nodes/clock-skew.ts'
+import { ROLES, type Role, WITHOUT_ROLE } from '../nodes/role.ts'
 import type { SpoolHealth } from '../spool/spool.ts'
 import { dnssecText } from './dnssec-text.ts'
 import type { EngineState } from './engine-state.ts'
@@ -26,6 +27,10 @@ export interface ReadinessFacts {
   readonly engine?: EngineState
   /** Why policies cannot be read or kept. */
   readonly policyCache?: string | undefined
+  /** What this process does; absent: everything. */
+  readonly roles?: readonly Role[]
+  /** What no node of the queue does. */
+  readonly withoutNode?: readonly Role[]
   /** Settings of the file that this process does not go by. */
   readonly waitingForRestart?: readonly string[]
   /** Routes whose smarthost refuses our login; `until`: UTC milliseconds. */
@@ -42,21 +47,26 @@ export interface Readiness {
 }
 
 export function readiness(facts: ReadinessFacts): Readiness {
-  const { phase, replaced, clockSkewMs, store, listeners, resolver, dnssec, engine, policyCache } = facts
+  const { phase, replaced, clockSkewMs, store, listeners, dnssec, engine, policyCache, roles = ROLES } = facts
   const detail = store.detail === '' ? '' : ` (${store.detail})`
   const reasons = [
     ...(phase === 'running'
       ? []
       : [`the relay is ${phase}${replaced === true ? ': another one has its node id' : ''}`]),
-    ...(store.intake === 'open' ? [] : [`no mail is accepted: the store is ${store.intake}${detail}`]),
-    ...(store.claims === 'open' ? [] : [`no mail is delivered: claims are stopped${detail}`]),
+    ...(store.intake === 'open' || !roles.includes('submission')
+      ? []
+      : [`no mail is accepted: the store is ${store.intake}${detail}`]),
+    ...(store.claims === 'open' || !roles.includes('delivery')
+      ? []
+      : [`no mail is delivered: claims are stopped${detail}`]),
     ...(engine?.scheduling === undefined ? [] : [`no deliveries begin: ${engine.scheduling}`]),
     ...(listeners.up >= listeners.wanted ? [] : [`${listeners.up} of ${listeners.wanted} listeners are up`]),
     ...(facts.threads?.up === 0 ? [`none of ${facts.threads.wanted} threads is up`] : []),
-    ...(resolver === 'silent' ? ['no name server answers'] : []),
-    ...(dnssec?.kind === 'lost' ? [dnssecText(dnssec)] : []),
+    ...(needsNames(roles) ? namesTrouble(facts) : []),
   ]
   const notes = [
+    ...(needsNames(roles) ? [] : namesTrouble(facts)),
+    ...(facts.withoutNode ?? []).map((role) => WITHOUT_ROLE[role]),
     ...(isWorthANote(dnssec) ? [dnssecText(dnssec)] : []),
     ...threadsNote(facts),
     ...clockNote(clockSkewMs),
@@ -67,6 +77,18 @@ export function readiness(facts: ReadinessFacts): Readiness {
     ...waitingNote(facts),
   ]
   return { ready: reasons.length === 0, reasons, notes }
+}
+
+/** Who takes mail, or is asked, can do so without. */
+function needsNames(roles: readonly Role[]): boolean {
+  return roles.includes('delivery') || roles.includes('reporter')
+}
+
+function namesTrouble({ resolver, dnssec }: ReadinessFacts): readonly string[] {
+  return [
+    ...(resolver === 'silent' ? ['no name server answers'] : []),
+    ...(dnssec?.kind === 'lost' ? [dnssecText(dnssec)] : []),
+  ]
 }
 
 function certificateNotes({ certificates = [] }: ReadinessFacts): readonly string[] {

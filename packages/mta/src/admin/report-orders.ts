@@ -5,7 +5,7 @@ import type { ReportAdmin, RunOrder } from '../reporting/report-admin.ts'
 import type { Ask, ControlOrder, OrderRole } from './control-order.ts'
 import { fieldsOf, PAGE_MAX } from './control-protocol.ts'
 
-const OFF = 'reports are off: [tlsrpt] enabled = false'
+const OFF = 'no reports here: [tlsrpt] enabled = false, or other processes have the roles reporter and api'
 
 /** Absent: reports are off, and every order is refused with that. */
 export function reportOrders(admin: ReportAdmin | undefined): readonly ControlOrder[] {

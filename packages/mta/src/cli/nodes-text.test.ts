@@ -21,8 +21,10 @@ const mine: ListedNode = {
 }
 const other: ListedNode = { ...mine, id: 'bbbb22222222' as NodeId, hostname: 'b.example.com' }
 
+const WANTED = ['submission', 'delivery'] as const
+
 function text(...nodes: readonly ListedNode[]): readonly string[] {
-  return nodesText({ here, nodes }, { now, width: undefined, colours: false }).trimEnd().split('\n')
+  return nodesText({ here, nodes }, { now, width: undefined, colours: false, wanted: WANTED }).trimEnd().split('\n')
 }
 
 test('one line for each node, in order of machines, the one that was asked marked', () => {
@@ -30,7 +32,7 @@ test('one line for each node, in order of machines, the one that was asked marke
   assert.match(title ?? '', /^NODE +MACHINE +STATE +BEAT +CLOCK +LANES +IN FLIGHT/)
   assert.equal(
     first?.replace(/ +/g, ' '),
-    'aaaa11111111 * a.example.com running 0.3s +12ms 3 41 120 118 2h 1.2.3 submission 192.0.2.1:587',
+    'aaaa11111111 * a.example.com running 0.3s +12ms 3 41 120 118 2h 1.2.3 all submission 192.0.2.1:587',
   )
   assert.match(second ?? '', /^bbbb22222222 {2,}b\.example\.com/)
   assert.deepEqual(rest, [])
@@ -40,7 +42,7 @@ test('a silent node shows since when, and nothing that may be over', () => {
   const [, , line, warning] = text(mine, { ...other, standing: 'silent', beatAgeMs: 3_720_000 })
   assert.equal(
     line?.replace(/ +/g, ' '),
-    'bbbb22222222 b.example.com silent 1h 2m +12ms - - - - - 1.2.3 submission 192.0.2.1:587',
+    'bbbb22222222 b.example.com silent 1h 2m +12ms - - - - - 1.2.3 all submission 192.0.2.1:587',
   )
   assert.match(warning ?? '', /^Silent: bbbb22222222 since 1h 2m\./)
 })
@@ -51,6 +53,17 @@ test('a clock that is off, an order that is not heard, versions side by side and
   assert.match(text({ ...mine, standing: 'draining', wish: 'run' }).join('\n'), /draining, is to run/)
   assert.match(text(mine, { ...other, version: '1.3.0' }).join('\n'), /2 versions run side by side/)
   assert.match(text({ ...mine, standing: 'draining' }).join('\n'), /No node runs: mail waits/)
+})
+
+test('what a node does is said when it is not everything, and what nobody does', () => {
+  const taking: ListedNode = { ...mine, roles: ['submission'] }
+  const [, line, warning] = text(taking)
+  assert.match(line ?? '', / submission {2,}submission 192\.0\.2\.1:587$/)
+  assert.equal(warning, 'No node delivers: mail waits (role delivery).')
+  const delivering: ListedNode = { ...other, roles: ['delivery', 'api'] }
+  assert.doesNotMatch(text(taking, delivering).join('\n'), /No node/)
+  assert.match(text(taking, { ...delivering, standing: 'silent' }).join('\n'), /No node delivers/)
+  assert.match(text(taking, { ...delivering, standing: 'draining' }).join('\n'), /No node delivers/)
 })
 
 test('what another machine calls itself stays on its line', () => {

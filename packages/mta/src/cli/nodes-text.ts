@@ -1,6 +1,7 @@
 /** The nodes of a queue as a table for people, and as JSON for programs. Pure. */
 import { isOutOfStep } from '../nodes/clock-skew.ts'
 import type { NodesReport } from '../nodes/node-service.ts'
+import { ROLES, type Role, rolesWithoutNode, WITHOUT_ROLE } from '../nodes/role.ts'
 import { inOrder, type ListedNode } from '../nodes/standing.ts'
 import { coloured, type Tone } from './colour.ts'
 import { isoTime, type Paper } from './queue-text.ts'
@@ -31,6 +32,7 @@ export function nodeJson(
     accepted_last_minute: node.acceptedLately,
     delivered_last_minute: node.deliveredLately,
     started_at: isoTime(node.startedAt),
+    roles: node.roles,
     listeners: node.listeners,
   })
 }
@@ -47,14 +49,17 @@ const COLUMNS = [
   { title: 'DELIVERED/MIN', align: 'right' },
   { title: 'UP', align: 'right' },
   { title: 'VERSION' },
+  { title: 'ROLES' },
   { title: 'LISTENS' },
 ] as const
 
 export interface NodesPaper extends Paper {
+  /** Roles that somebody must have. */
+  readonly wanted: readonly Role[]
   readonly colours: boolean
 }
 
-export function nodesText({ here, nodes }: NodesReport, { now, width, colours }: NodesPaper): string {
+export function nodesText({ here, nodes }: NodesReport, { now, width, colours, wanted }: NodesPaper): string {
   const listed = inOrder(nodes)
   const table = formatTable(
     COLUMNS,
@@ -66,7 +71,12 @@ export function nodesText({ here, nodes }: NodesReport, { now, width, colours }:
     const node = at === 0 ? undefined : listed[at - 1]
     return node === undefined ? line : coloured(line, toneOf(node), colours && toneOf(node) !== 'good')
   })
-  const warnings = [...silentWords(listed), ...clockWords(listed), ...idleWords(listed), ...versionWords(listed)]
+  const warnings = [
+    ...silentWords(listed),
+    ...clockWords(listed),
+    ...idleWords(listed, wanted),
+    ...versionWords(listed),
+  ]
   return `${toned.join('\n')}${warnings.map((words) => `${words}\n`).join('')}`
 }
 
@@ -85,8 +95,14 @@ function cells(node: ListedNode, { here, now }: Pick<NodesReport, 'here'> & { re
     live(String(node.deliveredLately)),
     live(formatAge(now - node.startedAt)),
     node.version,
+    roleWords(node),
     node.listeners.join(', '),
   ]
+}
+
+/** With an API or without: everything that mail needs. */
+function roleWords({ roles }: ListedNode): string {
+  return ROLES.every((role) => role === 'api' || roles.includes(role)) ? 'all' : roles.join(', ')
 }
 
 function stateWords({ standing, wish }: ListedNode): string {
@@ -126,8 +142,10 @@ function clockWords(nodes: readonly ListedNode[]): readonly string[] {
     })
 }
 
-function idleWords(nodes: readonly ListedNode[]): readonly string[] {
-  if (nodes.some(({ standing }) => standing === 'running' || standing === 'starting')) return []
+function idleWords(nodes: readonly ListedNode[], wanted: readonly Role[]): readonly string[] {
+  if (nodes.some(({ standing }) => standing === 'running' || standing === 'starting')) {
+    return rolesWithoutNode(wanted, nodes).map((role) => `${WITHOUT_ROLE[role].replace(/^n/, 'N')}.`)
+  }
   return ['No node runs: mail waits.']
 }
 

@@ -1,4 +1,5 @@
 /** `hermetic nodes`: which relays share the queue, how each stands, and what it does. */
+import { wantedRoles } from '../wiring/served-roles.ts'
 import { readArguments } from './arguments.ts'
 import { nodeJson, nodesText } from './nodes-text.ts'
 import { openNodes } from './open-nodes.ts'
@@ -18,6 +19,7 @@ Asks the running relay over its socket in data_dir; when none runs here and the 
   CLOCK      how far the clock of its machine is ahead of the clock of Redis; ! when that is too far
   LANES      destinations that it talks to now
   IN FLIGHT  messages that it has taken and not settled
+  ROLES      what it does: all, or some of submission, delivery, reporter and api
   *          the node that was asked
 
 Exit code: 1 when no relay runs here and there is nobody else to ask.
@@ -41,9 +43,10 @@ Examples:
     try {
       const report = await opened.report()
       const now = terminal.now()
+      const wanted = wantedRoles(settings.config)
       if (values.json) for (const node of report.nodes) terminal.out(`${nodeJson(node, { ...report, now })}\n`)
       else if (report.nodes.length === 0) terminal.out('No relay of this queue runs.\n')
-      else terminal.out(nodesText(report, { now, width: terminal.columns, colours: terminal.colours }))
+      else terminal.out(nodesText(report, { now, width: terminal.columns, colours: terminal.colours, wanted }))
       return EXIT.done
     } finally {
       opened.close()

@@ -52,6 +52,7 @@ function status(spool: Spool): RelayStatus {
     hostname: 'relay.example.com',
     directory: '/var/lib/hermetic',
     engine: 'embedded',
+    roles: ['submission', 'delivery', 'reporter'],
     listeners: [{ name: 's', kind: 'submission', address: '127.0.0.1', port: 2587, tls: 'starttls' }],
     metrics: { address: '::1', port: 9125 },
     readiness: { ready: false, reasons: ['no name server answers'], notes: [] },

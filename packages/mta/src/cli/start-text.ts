@@ -8,6 +8,7 @@ import { dnssecText } from '../admin/dnssec-text.ts'
 import { formatSize } from '../config/quantity.ts'
 import type { Config } from '../config/schema.ts'
 import type { Relay } from '../main.ts'
+import { ROLES } from '../nodes/role.ts'
 import { judgeNodeVersion } from '../observability/node-version.ts'
 import { redisPlace } from '../redis/redis-place.ts'
 import { tlsrptKeyPlace } from '../reporting/key-place.ts'
@@ -53,6 +54,7 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
   const servers = relay.nameServers?.servers.map(({ address, port }) => (port === 53 ? address : `${address}#${port}`))
   const asked = { configuration: '', system: ' (system)', loopback: ' (no servers are set up on this system)' }
   return [
+    ...roleRows(config),
     ...listeners,
     ['settings', file ?? 'none: the defaults (hermetic describe-config prints a file to start from)'],
     [
@@ -71,6 +73,11 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
     ...dnssecRows(relay, { validating: 'dnssec' }),
     ['metrics', `http://${config.metrics.listen.address}:${relay.metricsPort}/metrics, /healthz, /readyz`],
   ]
+}
+
+/** Who does everything need not say so. */
+function roleRows({ role }: Config): readonly Row[] {
+  return ROLES.every((one) => role.includes(one)) ? [] : [['does', `${role.join(', ')} (role)`]]
 }
 
 function queuePlace({ data_dir, queue }: Config, workingDirectory: string): string {
@@ -110,7 +117,7 @@ function offRows(config: Config, { relay }: StartFacts): readonly Row[] {
       ? []
       : [['off', 'DKIM: there is no [[dkim]] (hermetic dkim keygen makes a key)'] satisfies Row]),
     ...reportRows(config),
-    ...(relay.listeners.every(({ listener }) => isLoopback(listener.address))
+    ...(relay.listeners.length > 0 && relay.listeners.every(({ listener }) => isLoopback(listener.address))
       ? [['off', 'other machines: all listeners are on loopback ([[listener]] address opens more)'] satisfies Row]
       : []),
   ]

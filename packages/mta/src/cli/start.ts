@@ -6,6 +6,7 @@ import { isatty } from 'node:tty'
 import { ok } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { type Relay, startRelay } from '../main.ts'
+import { parseRoles, ROLES } from '../nodes/role.ts'
 import type { LoadConfig } from '../wiring/reload.ts'
 import { readArguments } from './arguments.ts'
 import { firstLogin, type Login } from './first-login.ts'
@@ -14,17 +15,19 @@ import { describeStartProblem } from './start-problem-text.ts'
 import { startText } from './start-text.ts'
 import { terminalLog } from './terminal-log.ts'
 import { openTryMailbox, type TryMailbox, tryConfig } from './try-mailbox.ts'
-import { EXIT, type Terminal, UserError, type Verb } from './verb.ts'
+import { EXIT, type Terminal, UsageError, UserError, type Verb } from './verb.ts'
 import { hermeticVersion } from './version.ts'
 
 export const start: Verb = {
   summary: 'run the relay',
-  help: `Usage: hermetic start [--config FILE] [--try]
+  help: `Usage: hermetic start [--config FILE] [--role ROLES] [--try]
 
 Runs the relay in the foreground until SIGINT or SIGTERM. Without a configuration file it listens for submission on
 127.0.0.1 port 2587, and prints what is on, what is off and why, and a line that sends a first message.
 
   --config FILE  read this file
+  --role ROLES   what this process does, with commas between: submission, delivery, reporter, api; all of it by default.
+                 As role in the configuration, and over it; spread over processes only with the queue in Redis
   --try          deliver everything into a mailbox of this process, whatever its destination; nothing leaves this
                  machine, and the queue is kept apart (data_dir/try)
 
@@ -35,9 +38,15 @@ closed, and stops as well. SIGUSR1 and SIGUSR2 do nothing.
 Examples:
   hermetic start --try
   hermetic start --config /etc/hermetic/hermetic.toml
+  hermetic start --role submission
 `,
-  async run(args, terminal) {
-    const { values } = readArguments(args, { ...CONFIG_OPTION, try: { type: 'boolean', default: false } })
+  async run(args, given) {
+    const { values } = readArguments(args, {
+      ...CONFIG_OPTION,
+      role: { type: 'string' },
+      try: { type: 'boolean', default: false },
+    })
+    const terminal = withRole(values.role, given)
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
     let onHangUp = (): void => undefined
@@ -65,6 +74,14 @@ Examples:
     await mailbox?.close()
     return EXIT.done
   },
+}
+
+/** Said on the command line it counts like the variable, also when the configuration is read again. */
+function withRole(words: string | undefined, terminal: Terminal): Terminal {
+  if (words === undefined) return terminal
+  if (!parseRoles(words).ok)
+    throw new UsageError(`--role is one or more of ${ROLES.join(', ')}, with commas between them`)
+  return { ...terminal, env: { ...terminal.env, HERMETIC_ROLE: words } }
 }
 
 async function started(

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { connectControl } from '../admin/control-client.ts'
 import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
+import { ROLES } from '../nodes/role.ts'
 import { readArguments } from './arguments.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { counted, formatAge, formatBytes } from './table.ts'
@@ -45,6 +46,7 @@ export function statusText(state: RelayStatus, now: number): string {
   const rows = [
     ['relay', `${state.hostname}, Hermetic ${state.version} on Node.js ${state.node}, pid ${state.pid}`],
     ['up', `${formatAge(now - state.startedAt)}, ${ready}`],
+    ...(ROLES.every((role) => role === 'api' || state.roles.includes(role)) ? [] : [['does', state.roles.join(', ')]]),
     ...readiness.notes.map((note) => ['note', note]),
     ...state.listeners.map(({ kind, address, port, tls }) => {
       return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}`]

@@ -8,7 +8,7 @@ import { err, ok, type Result } from '@hermetic/policy'
 import { type ConfigPath, namesOf } from './config-path.ts'
 import type { PathProblem } from './issues.ts'
 import { findEntry, type OutlineSetting, outline } from './outline.ts'
-import { suggestion } from './suggestion.ts'
+import { editDistance, suggestion } from './suggestion.ts'
 import { parseTomlDocument } from './toml-document.ts'
 import { quote } from './value-type.ts'
 
@@ -120,9 +120,19 @@ const WANTED = {
 
 function unknownVariable(variable: string): Trouble {
   const known = outline.filter((entry) => entry.kind === 'setting').map(({ names }) => variableName(names))
-  const near = suggestion(variable.replace(/__\d+__/g, '__0__'), known)
+  const word = variable.replace(/__\d+__/g, '__0__')
+  const near = suggestion(
+    word,
+    known.filter((one) => isLike(word, one)),
+  )
   const remedy = near === undefined ? 'unset it; docs/configuration.md lists the settings' : `did you mean ${near}?`
   return { wrong: 'names no setting', remedy }
+}
+
+/** The beginning, which all have, makes no short name like another. */
+function isLike(word: string, known: string): boolean {
+  const name = known.slice(PREFIX.length)
+  return 3 * editDistance(word.slice(PREFIX.length), name) <= 2 * name.length
 }
 
 /** The variable of a setting, with 0 for the index of each list of tables. */

@@ -18,6 +18,7 @@ import { overlaid } from './overlay.ts'
 import { defaultOwnName, type HostFacts, readHostFacts } from './own-name.ts'
 import { preloadFileProblems } from './preload-file-problems.ts'
 import type { ConfigProblem, ProblemPlace } from './problem.ts'
+import { settingsForRoles } from './role-settings.ts'
 import { portOf } from './route-rules.ts'
 import { requiresAuth, ruleProblems } from './rules.ts'
 import { readableSettings } from './salvage.ts'
@@ -132,12 +133,18 @@ function checked(values: unknown, context: CheckContext): Result<Config, readonl
   const isWrong = (path: ConfigPath): boolean =>
     unreadable.some((other) => isWithin(other, path) || isWithin(path, other))
   problems.push(...ruleProblems({ settings: readableSettings(values), defaultName, now, isWrong }))
-  const config = parsed.success ? completed(parsed.data, context) : undefined
+  const config = parsed.success ? settingsForRoles(completed(parsed.data, context)) : undefined
   if (config !== undefined) {
     problems.push(...certificateFileProblems(config), ...preloadFileProblems(config), ...socketPathProblems(config))
-    if (keys === 'needed') problems.push(...dkimKeyFileProblems(config), ...tlsrptKeyFileProblems(config))
+    if (keys === 'needed') problems.push(...dkimKeyFileProblems(config))
+    if (keys === 'needed' && sendsReports(config)) problems.push(...tlsrptKeyFileProblems(config))
   }
   return config === undefined || problems.length > 0 ? err(problems) : ok(deepFreeze(config))
+}
+
+/** By itself or by order. */
+function sendsReports({ role }: Config): boolean {
+  return role.includes('reporter') || role.includes('api')
 }
 
 const DEFAULT_LISTENER = { kind: 'submission', port: 2587 } as const

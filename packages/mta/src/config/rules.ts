@@ -14,6 +14,7 @@ import { isLoopback, isUnspecified } from './loopback.ts'
 import { overrideFindings } from './override-rules.ts'
 import { formatDuration } from './quantity.ts'
 import { queueFindings } from './queue-rules.ts'
+import { roleFindings } from './role-rules.ts'
 import { routeFindings } from './route-rules.ts'
 import type { ReadableConfig, ReadableListener } from './salvage.ts'
 import { socketmapFindings } from './socketmap-rules.ts'
@@ -39,6 +40,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...portFindings(facts.settings, listeners),
     ...credentialFindings(facts.settings),
     ...queueFindings(facts.settings),
+    ...roleFindings(facts.settings),
     ...retryFindings(facts.settings),
     ...daneFindings(facts.settings),
     ...limitFindings(facts.settings),

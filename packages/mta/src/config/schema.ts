@@ -16,7 +16,7 @@ import { limits } from './sections/limit.ts'
 import { listeners, submission } from './sections/listener.ts'
 import { policyOverrides } from './sections/override.ts'
 import { mtaSts } from './sections/policy.ts'
-import { dataDir, hostname, log, metrics, postmaster, queue, threads } from './sections/relay.ts'
+import { dataDir, hostname, log, metrics, postmaster, queue, role, threads } from './sections/relay.ts'
 import { routes } from './sections/route.ts'
 import { socketmap } from './sections/socketmap.ts'
 import { sources } from './sections/source.ts'
@@ -27,6 +27,7 @@ export const schema = z.strictObject({
   hostname,
   data_dir: dataDir,
   threads,
+  role,
   postmaster,
   queue,
   listener: listeners,

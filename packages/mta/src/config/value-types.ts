@@ -6,6 +6,7 @@
  */
 import { isIP, isIPv4, SocketAddress } from 'node:net'
 import { addressBytes, err, ok, parseCidr, parseDomainName, type Result } from '@hermetic/policy'
+import { parseRoles, ROLES, type Role } from '../nodes/role.ts'
 import { type MailAddress, type MailDomain, parseLiteral } from '../smtp/mail-address.ts'
 import { parseMailbox } from '../submission/address.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './quantity.ts'
@@ -183,6 +184,15 @@ export const path: ValueType<string> = textType('path', 'a file or directory nam
 export function matching(name: string, write: string, pattern: RegExp): ValueType<string> {
   return textType(name, write, (text) => (pattern.test(text) ? ok(text) : undefined))
 }
+
+export const roles: ValueType<readonly Role[]> = textType(
+  'roles',
+  `one or more of ${ROLES.join(', ')}, with commas between them`,
+  (text) => {
+    const parsed = parseRoles(text)
+    return parsed.ok ? parsed : undefined
+  },
+)
 
 /** Wraps what the inner type accepts, and keeps the value out of messages too. */
 export function secret(name: string, write: string, accepts: (text: string) => boolean): ValueType<Secret> {

@@ -2,6 +2,8 @@
  * What a node says of itself with every beat, as it is kept for the others to read. Read tolerantly: nodes of an
  * older and of a newer version stand in one list. Bounded, whoever wrote it. Pure.
  */
+import { ROLES, type Role } from './role.ts'
+
 export type NodeId = string & { readonly __brand: 'NodeId' }
 
 /** What a node does; `silent` is said by those who miss its beats (`standing.ts`). */
@@ -20,6 +22,8 @@ export interface NodeRecord {
   /** UTC milliseconds, by the node's own clock. */
   readonly startedAt: number
   readonly state: NodeState
+  /** What it does. */
+  readonly roles: readonly Role[]
   /** `submission 192.0.2.1:587`. */
   readonly listeners: readonly string[]
   /** Lanes that have a turn here. */
@@ -67,6 +71,7 @@ export function readNodeRecord(id: NodeId, text: string): NodeRecord {
     version: words('version'),
     startedAt: number('startedAt'),
     state: STATES.find((state) => state === said['state']) ?? 'running',
+    roles: rolesIn(said['roles']),
     listeners: listeners.slice(0, LISTENERS_MAX).map(wordOf),
     lanes: number('lanes'),
     inFlight: number('inFlight'),
@@ -76,6 +81,13 @@ export function readNodeRecord(id: NodeId, text: string): NodeRecord {
     deliveredLately: number('deliveredLately'),
     ...(skewMs === undefined ? {} : { skewMs }),
   }
+}
+
+/** Before there were roles every node did everything, and none had an API. */
+const ROLES_BEFORE: readonly Role[] = ['submission', 'delivery', 'reporter']
+
+function rolesIn(value: unknown): readonly Role[] {
+  return Array.isArray(value) ? ROLES.filter((role) => value.includes(role)) : ROLES_BEFORE
 }
 
 function fieldsOf(text: string): Readonly<Record<string, unknown>> {

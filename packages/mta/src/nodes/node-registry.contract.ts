@@ -138,6 +138,7 @@ function node(name: 'a' | 'b' | 'c', differing: Partial<NodeRecord> = {}): NodeR
     version: '1.2.3',
     startedAt: 1_700_000_000_000,
     state: 'running',
+    roles: ['submission', 'delivery'],
     listeners: ['submission 192.0.2.1:587'],
     lanes: 0,
     inFlight: 0,

@@ -6,6 +6,7 @@ import type { NodeEvent } from './events.ts'
 import type { NodeId } from './node-record.ts'
 import { type NodeRegistry, NodesUnavailable } from './node-registry.ts'
 import { NodeService, type NodeServiceOptions } from './node-service.ts'
+import { ROLES } from './role.ts'
 
 const ID = 'abcdef012345' as NodeId
 const OTHER = '0123456789ab' as NodeId
@@ -201,7 +202,7 @@ function world(t: TestContext) {
     const events: NodeEvent[] = []
     const identity = {
       ...{ id: ID, incarnation: `${incarnations}`, hostname: 'a.example.test', pid: 1, pidSpace: '' },
-      ...{ version: '1', startedAt: 1 },
+      ...{ version: '1', startedAt: 1, roles: ROLES },
       ...who,
     }
     const service = new NodeService({

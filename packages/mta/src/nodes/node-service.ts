@@ -14,7 +14,10 @@ import { BEAT_MS, type ListedNode, type NodeWish } from './standing.ts'
 
 export interface NodeServiceOptions {
   readonly registry: NodeRegistry
-  readonly identity: Pick<NodeRecord, 'id' | 'incarnation' | 'hostname' | 'pid' | 'pidSpace' | 'version' | 'startedAt'>
+  readonly identity: Pick<
+    NodeRecord,
+    'id' | 'incarnation' | 'hostname' | 'pid' | 'pidSpace' | 'version' | 'startedAt' | 'roles'
+  >
   readonly isAlive: (pid: number) => boolean
   readonly work: () => NodeWorkload
   /** UTC milliseconds. */

@@ -5,6 +5,11 @@ export const NODE_METRICS = {
     help: 'Relays of this queue by how they stand; no value while the store cannot be asked.',
     labels: ['state'],
   },
+  hermetic_role_nodes: {
+    type: 'gauge',
+    help: 'Relays of this queue that run and have the role; no value while the store cannot be asked.',
+    labels: ['role'],
+  },
   hermetic_node_draining: { type: 'gauge', help: '1 while this relay takes no lanes and no sessions.' },
   hermetic_node_beat_age_seconds: { type: 'gauge', help: 'Since the store last heard this relay.' },
   hermetic_node_clock_skew_seconds: {

@@ -11,6 +11,8 @@ export type RelayEvent =
       readonly pid: number
       readonly hostname: string
       readonly directory: string
+      /** With commas between. */
+      readonly roles: string
     }
   | { readonly event: 'relay-ready'; readonly durationMs: number }
   | { readonly event: 'log-lines-lost'; readonly count: number }

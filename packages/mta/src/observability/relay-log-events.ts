@@ -6,7 +6,7 @@ export const RELAY_LOG_EVENTS = {
   'relay-starting': {
     level: 'info',
     sentence: 'The relay starts.',
-    fields: { version: 'word', node: 'word', pid: 'number', hostname: 'word', directory: 'word' },
+    fields: { version: 'word', node: 'word', pid: 'number', hostname: 'word', directory: 'word', roles: 'word' },
   },
   'relay-ready': {
     level: 'info',

@@ -1,6 +1,7 @@
 /** What gauges show of the queue and of the cached policies when somebody scrapes. Where the numbers go is a port. */
 import type { PolicyCount, StsMode } from '@hermetic/policy'
 import type { NodeReading } from '../nodes/node-service.ts'
+import { ROLES } from '../nodes/role.ts'
 import { countByStanding } from '../nodes/standing.ts'
 import type { QueueSummary, SpoolHealth } from '../spool/spool.ts'
 import type { ThreadReading } from '../threads/thread-reading.ts'
@@ -89,9 +90,13 @@ export function setWaiting({ set }: StateGauges, waiting: Readonly<Record<string
 
 /** Old numbers of other relays would look like news: without the store there are none. */
 export function setNodes({ set, forget }: StateGauges, { nodes, draining, beatAgeMs, skewMs }: NodeReading): void {
-  if (nodes === undefined) forget('hermetic_nodes')
+  if (nodes === undefined) for (const name of ['hermetic_nodes', 'hermetic_role_nodes'] as const) forget(name)
   for (const [state, count] of nodes === undefined ? [] : countByStanding(nodes))
     set('hermetic_nodes', count, { state })
+  for (const role of nodes === undefined ? [] : ROLES) {
+    const working = nodes?.filter((node) => node.standing === 'running' && node.roles.includes(role)) ?? []
+    set('hermetic_role_nodes', working.length, { role })
+  }
   set('hermetic_node_draining', draining ? 1 : 0)
   set('hermetic_node_beat_age_seconds', (beatAgeMs ?? Number.NaN) / 1_000)
   set('hermetic_node_clock_skew_seconds', (skewMs ?? Number.NaN) / 1_000)

@@ -15,6 +15,7 @@ import type { Config } from '../config/schema.ts'
 import type { Explain } from '../explain/explainer.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { NodeService } from '../nodes/node-service.ts'
+import { rolesWithoutNode } from '../nodes/role.ts'
 import type { RelayMetrics } from '../observability/adapters/prom-metrics.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { ReportAdmin } from '../reporting/report-admin.ts'
@@ -27,6 +28,7 @@ import type { OpenListener } from './listeners.ts'
 import { type Opening, wholeOrNothing } from './opening.ts'
 import type { Waking } from './ordered-attempts.ts'
 import type { Reloader } from './reload.ts'
+import { servedRoles, wantedRoles } from './served-roles.ts'
 import type { StartProblem } from './start-problem.ts'
 import { wakeChanged } from './wake-changed.ts'
 
@@ -89,6 +91,8 @@ async function openServices(
       waitingForRestart: parts.reloader.waiting(),
       certificates: parts.certificates.troubles(),
       suspendedRoutes: parts.suspendedRoutes(),
+      roles: config.role,
+      withoutNode: rolesWithoutNode(wantedRoles(config), parts.nodes.reading().nodes),
     })
   let metrics: HttpService
   try {
@@ -142,6 +146,7 @@ function statusSource(
       startedAt,
       hostname: formatDomain(config.hostname),
       directory: config.data_dir,
+      roles: servedRoles(config),
       engine: parts.engine().engine,
       listeners: parts.listeners.map(({ name, config: { kind, tls }, listener: { address, port } }) => {
         return { name, kind, tls, address, port }

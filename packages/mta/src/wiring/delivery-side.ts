@@ -142,15 +142,20 @@ async function startParts(
   const delivery = await (parts.openDelivery ?? createDelivery)(options)
   opening.closesWith(() => delivery.close())
   opening.closesWith(() => local.value.stop())
-  local.value.start()
+  const delivers = config.role.includes('delivery')
+  if (delivers) local.value.start()
   const stopping = new AbortController()
-  const run = (): Promise<void> => scheduler.run(counted(delivery.turn), { slots: config.delivery.concurrency })
-  const held = dnssec.held()
+  const run = async (): Promise<void> => {
+    // Who has another role tells the others of its wakes, as a node that drains.
+    if (!delivers) await scheduler.pause(0)
+    await scheduler.run(counted(delivery.turn), { slots: config.delivery.concurrency })
+  }
+  const held = delivers && dnssec.held()
   opening.closesWith(() => scheduler.stop(0))
   if (!held) await run()
   const suspects = (async () => {
     if (held && (await untilReleased(dnssec, stopping.signal))) await run()
-    await trySuspects(options, { spool, emit, signal: stopping.signal })
+    if (delivers) await trySuspects(options, { spool, emit, signal: stopping.signal })
   })()
   return ok({
     scheduler: forgettingOnOrder(scheduler, () => forgetTrouble(delivery)),

@@ -19,6 +19,7 @@ import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
 import type { Engine } from './engine.ts'
 import type { OpenListener } from './listeners.ts'
 import type { RedisGround } from './redis-ground.ts'
+import { servedRoles } from './served-roles.ts'
 import type { StartProblem } from './start-problem.ts'
 import type { Telling } from './telling.ts'
 
@@ -48,9 +49,11 @@ const monotonic = (): number => performance.now()
 
 /** Joins, or says who has the id. */
 export async function joinNodes(
-  { data_dir: dataDir }: Pick<Config, 'data_dir'>,
+  config: Pick<Config, 'data_dir' | 'role'>,
   { shared, version, telling }: NodeParts,
 ): Promise<Result<NodeSide, StartProblem>> {
+  const { data_dir: dataDir } = config
+  const roles = servedRoles(config)
   let id: NodeId
   try {
     id = await openNodeId(dataDir)
@@ -63,7 +66,7 @@ export async function joinNodes(
   const whereabouts = { hostname: hostname(), pid: process.pid, pidSpace: ownPidSpace() }
   const service = new NodeService({
     registry: await openRegistry(shared),
-    identity: { id, incarnation: randomUUID(), version, startedAt: Date.now(), ...whereabouts },
+    identity: { id, incarnation: randomUUID(), version, roles, startedAt: Date.now(), ...whereabouts },
     work: () => ({ ...work.look(), ...sight() }),
     ...{ isAlive, now: Date.now, monotonic, emit: telling.emit },
   })
@@ -77,7 +80,7 @@ export async function joinNodes(
     ready: async ({ listeners, scheduler, inFlight, graceMs }) => {
       const places = listeners.map(({ config: { kind }, listener: { address, port } }) => `${kind} ${address}:${port}`)
       sight = () => ({ listeners: places, inFlight: inFlight() })
-      await service.ready(drainable(listeners, scheduler, graceMs))
+      await service.ready(drainable(listeners, { scheduler, delivers: roles.includes('delivery') }, graceMs))
     },
   })
 }
@@ -89,14 +92,19 @@ export async function openRegistry(shared: Pick<RedisGround, 'connect' | 'keys'>
   return new RedisNodes({ client, keys: shared.keys })
 }
 
-function drainable(listeners: readonly OpenListener[], scheduler: LaneScheduler, graceMs: number): Drainable {
+/** The scheduler of a node that does not deliver rests from its start to its end. */
+function drainable(
+  listeners: readonly OpenListener[],
+  { scheduler, delivers }: { readonly scheduler: LaneScheduler; readonly delivers: boolean },
+  graceMs: number,
+): Drainable {
   return {
     begin: async () => {
       for (const { listener } of listeners) listener.drain()
-      await scheduler.pause(graceMs)
+      if (delivers) await scheduler.pause(graceMs)
     },
     end: async () => {
-      scheduler.resume()
+      if (delivers) scheduler.resume()
       for (const { listener } of listeners) listener.resume()
     },
   }

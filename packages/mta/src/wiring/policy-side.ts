@@ -88,8 +88,10 @@ export function startPolicySide(config: Config, parts: PolicySideParts): Result<
   const refresh = (policyDomain: Parameters<StsSource['refresh']>[0]) => source.refresh(policyDomain)
   const onRefreshed = countRefreshes(parts.reports)
   const refresher = createStsRefresher({ cache, refresh, onRefreshed, now: Date.now, emit })
-  const ordersTold = tellOrders(store, emit, signal)
-  refresher.start()
+  // What belongs to all of them together one role does: relays that deliver (`docs/operating/roles.md`).
+  const keeps = config.role.includes('delivery')
+  const ordersTold = keeps ? tellOrders(store, emit, signal) : undefined
+  if (keeps) refresher.start()
   return ok({
     ...{ source, lookups, ...kept },
     admin: createPolicyAdmin({

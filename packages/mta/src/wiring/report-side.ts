@@ -1,4 +1,7 @@
-/** Daily reports of a running relay: they are sent from now until the relay stops, and operators may look and order. */
+/**
+ * Daily reports of a running relay: where its role is `reporter` they are sent from now until it stops, and with that role
+ * and `api` operators may look and order.
+ */
 import { ok, type Result } from '@hermetic/policy'
 import type { ResultStore } from '@hermetic/reporter'
 import type { Config } from '../config/schema.ts'
@@ -13,16 +16,17 @@ export interface ReportSideParts extends Omit<ReportSendingParts, 'store'> {
   readonly opening: Opening
 }
 
-/** Undefined: reports are off. */
+/** Undefined: reports are off, or another process has the role. */
 export function openReportSide(
   config: Config,
   { results: store, opening, ...parts }: ReportSideParts,
 ): Result<ReportAdmin | undefined, StartProblem> {
-  if (store === undefined) return ok(undefined)
+  const { role } = config
+  if (store === undefined || !(role.includes('reporter') || role.includes('api'))) return ok(undefined)
   const sending = openReportSending(config, { ...parts, store })
   if (!sending.ok) return sending
   opening.closesWith(() => sending.value.stop())
-  sending.value.start()
+  if (role.includes('reporter')) sending.value.start()
   const { sender, options } = sending.value
   return ok(createReportAdmin({ ...options, sender }))
 }

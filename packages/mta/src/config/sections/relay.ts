@@ -2,8 +2,9 @@
  * The settings above the first table, and `[queue]`, `[metrics]` and `[log]`: the relay itself. Pure.
  */
 import { availableParallelism } from 'node:os'
+import { ROLES } from '../../nodes/role.ts'
 import { defaulted, optional, table } from '../setting.ts'
-import { choice, endpoint, integer, mailbox, ownName, path, secret, size } from '../value-types.ts'
+import { choice, endpoint, integer, mailbox, ownName, path, roles, secret, size } from '../value-types.ts'
 
 export const hostname = optional(ownName, {
   sentence:
@@ -27,6 +28,12 @@ export const threads = defaulted(integer({ min: 1, max: Math.max(2, THREADS_MAX)
   sentence:
     'How many threads take sessions and deliver; at most two for each processor. With 1 all of it is done in the main thread.',
   source: 'docs/operating/threads.md',
+})
+
+export const role = defaulted(roles, ROLES.join(', '), {
+  sentence:
+    'What this process does. With the queue in Redis the roles may be spread over processes; with an embedded queue only api may be left out. hermetic start --role says the same.',
+  source: 'docs/operating/roles.md',
 })
 
 export const postmaster = optional(mailbox, {
