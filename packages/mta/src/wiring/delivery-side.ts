@@ -142,21 +142,9 @@ async function startParts(
   const delivery = await (parts.openDelivery ?? createDelivery)(options)
   opening.closesWith(() => delivery.close())
   opening.closesWith(() => local.value.stop())
-  const delivers = config.role.includes('delivery')
-  if (delivers) local.value.start()
+  if (config.role.includes('delivery')) local.value.start()
   const stopping = new AbortController()
-  const run = async (): Promise<void> => {
-    // Who has another role tells the others of its wakes, as a node that drains.
-    if (!delivers) await scheduler.pause(0)
-    await scheduler.run(counted(delivery.turn), { slots: config.delivery.concurrency })
-  }
-  const held = delivers && dnssec.held()
-  opening.closesWith(() => scheduler.stop(0))
-  if (!held) await run()
-  const suspects = (async () => {
-    if (held && (await untilReleased(dnssec, stopping.signal))) await run()
-    if (delivers) await trySuspects(options, { spool, emit, signal: stopping.signal })
-  })()
+  const { tried: suspects } = await startTurns(config, { ...parts, delivery, dnssec, options, signal: stopping.signal })
   return ok({
     scheduler: forgettingOnOrder(scheduler, () => forgetTrouble(delivery)),
     ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
@@ -196,6 +184,35 @@ function telling(
     waiting: () => waiting.counts(),
     suspendedRoutes: () => delivery.suspendedLogins(),
   }
+}
+
+interface TurnParts extends Pick<DeliveryParts, 'engine' | 'spool' | 'counted' | 'emit'> {
+  readonly delivery: Delivery
+  readonly dnssec: DnssecSide
+  readonly options: DeliveryOptions
+  readonly opening: Opening
+  readonly signal: AbortSignal
+}
+
+/** Turns are given when this returns, unless deliveries are held. The answer: what was set aside has been tried. */
+async function startTurns(
+  config: Config,
+  { engine: { scheduler }, counted, delivery, dnssec, options, opening, ...parts }: TurnParts,
+): Promise<{ readonly tried: Promise<void> }> {
+  const delivers = config.role.includes('delivery')
+  const run = async (): Promise<void> => {
+    // Who has another role tells the others of its wakes, as a node that drains.
+    if (!delivers) await scheduler.pause(0)
+    await scheduler.run(counted(delivery.turn), { slots: config.delivery.concurrency })
+  }
+  const held = delivers && dnssec.held()
+  opening.closesWith(() => scheduler.stop(0))
+  if (!held) await run()
+  const tried = async (): Promise<void> => {
+    if (held && (await untilReleased(dnssec, parts.signal))) await run()
+    if (delivers) await trySuspects(options, parts)
+  }
+  return { tried: tried() }
 }
 
 /** What was opened, and what the configuration says to it. */
