@@ -43,6 +43,7 @@ const ON_BOTH_ENGINES: readonly string[] = [
   'no-backscatter',
   'requiretls-whole-relay',
   'suppression',
+  'upgrade',
 ]
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 

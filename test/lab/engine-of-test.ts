@@ -155,7 +155,8 @@ async function openOnRedis({ dataDir, permitsPerSite, emit }: EngineOfTestOption
 
 const servers = new Map<string, Promise<RedisServer>>()
 
-function redisOf(directory: string): Promise<RedisServer> {
+/** The server of the relays on this data_dir. */
+export function redisOf(directory: string): Promise<RedisServer> {
   const known = servers.get(directory)
   if (known !== undefined) return known
   const started = startRedis({ untilExit: true })

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../../packages/mta/src/config/load.ts'
 import { formatProblem } from '../../packages/mta/src/config/problem.ts'
+import type { Config } from '../../packages/mta/src/config/schema.ts'
 import { type Relay, type RelayOptions, startRelay } from '../../packages/mta/src/main.ts'
 import type { LogEvent } from '../../packages/mta/src/observability/log-events.ts'
 import type { SpoolHooks } from '../../packages/mta/src/spool/faults.ts'
@@ -31,6 +32,8 @@ export interface WholeRelayOptions {
   /** Tests of faults only. */
   readonly spoolHooks?: SpoolHooks
   readonly onThread?: RelayOptions['onThread']
+  /** What no settings file can say. */
+  readonly configured?: (config: Config) => Config
 }
 
 const WAIT_MS = 10_000
@@ -58,7 +61,7 @@ export class WholeRelay implements AsyncDisposable {
     assert.ok(config.ok, config.ok ? '' : config.error.map(formatProblem).join('\n'))
     const events: LogEvent[] = []
     const lines: string[] = []
-    const relay = await startRelay(config.value, {
+    const relay = await startRelay(options.configured?.(config.value) ?? config.value, {
       version: 'test',
       loadConfig: load,
       logStream: { write: (line) => void lines.push(line) },
@@ -67,7 +70,8 @@ export class WholeRelay implements AsyncDisposable {
       ...(dnssec === undefined ? {} : { dnssec }),
       ...(onThread === undefined ? {} : { onThread }),
     })
-    assert.ok(relay.ok)
+    if (!relay.ok) await dns.close()
+    assert.ok(relay.ok, JSON.stringify(relay))
     return new WholeRelay(relay.value, { events, lines, dns, directory, file })
   }
 
