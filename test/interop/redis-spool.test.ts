@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { basename, join } from 'node:path'
-import { after, before } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
 import { spoolContract } from '../../packages/mta/src/spool/spool.contract.ts'
 import type { SpoolPlace } from '../../packages/mta/src/spool/spool.fixture.ts'
+import { agesContract } from '../../packages/mta/src/spool/spool-ages.contract.ts'
 import { spoolMovesContract } from '../../packages/mta/src/spool/spool-moves.contract.ts'
 import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
@@ -43,3 +44,4 @@ async function open(place: SpoolPlace): Promise<StoredSpool> {
 
 spoolMovesContract(open)
 spoolContract(open, { inlineBytesMax: 16 * 1024 })
+describe('ages and rules', { concurrency: 4 }, () => agesContract(open))

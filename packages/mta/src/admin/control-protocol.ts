@@ -7,8 +7,9 @@ import { err, ok, type Result } from '@hermetic/policy'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
 import type { Role } from '../nodes/role.ts'
+import { RULE_ID } from '../holds/hold-rule.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueFilter, QueueSummary, SpoolHealth } from '../spool/spool.ts'
+import type { QueueAction, QueueFilter, QueueSummary, ShapeBy, SpoolHealth } from '../spool/spool.ts'
 import type { EngineState } from './engine-state.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -38,7 +39,12 @@ export interface RelayStatus {
   readonly readiness: Readiness
   readonly store: SpoolHealth
   /** Absent: its store does not answer, which readiness tells. */
-  readonly queue?: (Omit<QueueSummary, 'lanes'> & { readonly lanes: number }) | undefined
+  readonly queue?: QueueTotals | undefined
+}
+
+/** `lanes`: how many there are. */
+export type QueueTotals = Omit<QueueSummary, 'heldByRules' | 'laneCount' | 'lanes' | 'oldestLanes' | 'tags'> & {
+  readonly lanes: number
 }
 
 export interface ListenerStatus {
@@ -63,6 +69,9 @@ export interface ChangeRequest {
 /** The error says what is wrong, for whoever wrote the client. */
 type Parsed<T> = Result<T, string>
 
+export const SHAPES: readonly ShapeBy[] = ['lane', 'domain', 'sender', 'tag']
+export const SHAPE_ROWS_MAX = 1_000
+
 const TEXT_MAX = 1024
 const REASON_MAX = 256
 
@@ -76,6 +85,16 @@ export function parseListRequest(body: unknown): Parsed<ListRequest> {
   if (after === undefined) return ok({ filter: wanted.value, limit })
   const id = parseId(after)
   return id === undefined ? err('after: not a queue id') : ok({ filter: wanted.value, limit, after: id })
+}
+
+export function parseShapeRequest(body: unknown): Parsed<{ readonly by: ShapeBy; readonly limit: number }> {
+  const fields = fieldsOf(body, ['by', 'limit'])
+  if (!fields.ok) return fields
+  const by = SHAPES.find((known) => known === fields.value['by'])
+  if (by === undefined) return err('by')
+  const { limit } = fields.value
+  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > SHAPE_ROWS_MAX) return err('limit')
+  return ok({ by, limit })
 }
 
 export function parseShowRequest(body: unknown): Parsed<QueueId> {
@@ -97,9 +116,12 @@ export function parseChangeRequest(body: unknown): Parsed<ChangeRequest> {
 }
 
 function parseAction(action: unknown): Parsed<QueueAction> {
-  const fields = fieldsOf(action, ['kind', 'reason', 'notify'])
+  const fields = fieldsOf(action, ['kind', 'reason', 'notify', 'rule'])
   if (!fields.ok) return fields
-  const { kind, reason, notify } = fields.value
+  const { kind, reason, notify, rule } = fields.value
+  if (rule !== undefined) {
+    return kind === 'release' && isRuleId(rule) && reason === undefined ? ok({ kind, rule }) : err('action.rule')
+  }
   if (notify !== undefined && (notify !== true || kind !== 'cancel')) return err('action.notify')
   if (kind === 'hold') {
     if (typeof reason !== 'string' || reason.length > REASON_MAX) return err('action.reason')
@@ -110,7 +132,11 @@ function parseAction(action: unknown): Parsed<QueueAction> {
   return kind === 'retry' || kind === 'release' ? ok({ kind }) : err('action.kind')
 }
 
-const FILTER_TEXTS = ['lane', 'domain', 'sender', 'state', 'tag'] as const
+function isRuleId(value: unknown): value is string {
+  return typeof value === 'string' && RULE_ID.test(value)
+}
+
+const FILTER_TEXTS = ['lane', 'domain', 'sender', 'state', 'tag', 'rule'] as const
 
 function parseFilter(filter: unknown): Parsed<QueueFilter> {
   const fields = fieldsOf(filter, [...FILTER_TEXTS, 'arrivedBefore'])
@@ -120,7 +146,7 @@ function parseFilter(filter: unknown): Parsed<QueueFilter> {
     return value !== undefined && (typeof value !== 'string' || value.length > TEXT_MAX)
   })
   if (wrong !== undefined) return err(`filter.${wrong}`)
-  const { lane, domain, sender, state, tag, arrivedBefore } = fields.value
+  const { lane, domain, sender, state, tag, rule, arrivedBefore } = fields.value
   if (arrivedBefore !== undefined && !Number.isSafeInteger(arrivedBefore)) return err('filter.arrivedBefore')
   const known = state === 'queued' || state === 'held' || state === 'quarantined'
   if (state !== undefined && !known) return err('filter.state')
@@ -133,6 +159,7 @@ function parseFilter(filter: unknown): Parsed<QueueFilter> {
     ...(sender === undefined ? {} : { sender: String(sender) }),
     ...(known ? { state } : {}),
     ...(tag === undefined ? {} : { tag: String(tag) }),
+    ...(rule === undefined ? {} : { rule: String(rule) }),
     ...(arrivedBefore === undefined ? {} : { arrivedBefore: Number(arrivedBefore) }),
   })
 }

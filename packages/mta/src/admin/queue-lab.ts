@@ -92,9 +92,11 @@ export function labQueue(entries: readonly QueueEntry[]): LabQueue {
       recipientsOpen: entries.length,
       held: 0,
       quarantined: 0,
+      heldByRules: 0,
       bytes: 1_000 * entries.length,
       oldestReceivedAt: 1_000_000,
-      lanes: [],
+      ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
     }),
+    shape: async ({ by }) => ({ by, ages: [], rows: [], others: { names: 0, counts: [] } }),
   }
 }

@@ -9,6 +9,7 @@ import {
   PAGE_MAX,
   parseChangeRequest,
   parseListRequest,
+  parseShapeRequest,
   parseShowRequest,
 } from './control-protocol.ts'
 
@@ -34,6 +35,7 @@ export function queueOrders({ queue, queueChanged, emit }: QueueOrdersOptions): 
   })
   return [
     order(['summary', 'read'], parseNothing, () => queue.summary()),
+    order(['shape', 'read'], parseShapeRequest, (wanted) => queue.shape({ ...wanted, now: Date.now() })),
     order(['list', 'read'], parseListRequest, ({ filter, limit, after }) =>
       queue.list(filter, after === undefined ? { limit } : { limit, after }),
     ),
@@ -56,6 +58,7 @@ function parseNothing(body: unknown): Result<Readonly<Record<string, unknown>>, 
 export function queueClient(ask: Ask): SpoolAdmin {
   return {
     summary: () => ask('/queue/summary', {}),
+    shape: ({ by, limit }) => ask('/queue/shape', { by, limit }),
     list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),
     show: async (id) => (await ask<Awaited<ReturnType<SpoolAdmin['show']>> | null>('/queue/show', { id })) ?? undefined,
     change: async (ids, action) => {

@@ -108,6 +108,7 @@ function wakingSpool(
       list: (filter, page) => admin.list(filter, page),
       show: (id) => admin.show(id),
       summary: () => admin.summary(),
+      shape: (ask) => admin.shape(ask),
       change,
     },
     close: async () => {

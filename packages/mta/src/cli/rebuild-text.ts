@@ -14,6 +14,7 @@ const SENTENCES: Readonly<Record<MendKind, string>> = {
   'stopped-missing': 'held or quarantined deliveries that no list named',
   'stopped-stray': 'entries of held deliveries that are not',
   'lease-stray': 'leases of deliveries that are not there',
+  'age-not-watched': 'messages whose age nobody watched',
   'size-wrong': 'sums of bytes that were wrong',
   'column-wrong': 'columns that did not say what their message says',
   'index-damaged': 'entries of indexes that were wrong',

@@ -43,6 +43,7 @@ export function recordedAdmin(admin: SpoolAdmin, listener: Pick<SpoolListener, '
     list: (filter, page) => admin.list(filter, page),
     show: (id) => admin.show(id),
     summary: () => admin.summary(),
+    shape: (ask) => admin.shape(ask),
     change: async (ids, action) => {
       const changes = await admin.change(ids, action)
       listener.ordered(changes, action)

@@ -64,7 +64,7 @@ function setQueue({ set }: StateGauges, summary: QueueSummary, now: number): voi
     hermetic_queue_held: summary.held,
     hermetic_queue_quarantined: summary.quarantined,
     hermetic_queue_bytes: summary.bytes,
-    hermetic_queue_lanes: summary.lanes.length,
+    hermetic_queue_lanes: summary.laneCount,
     hermetic_queue_oldest_seconds: oldest === undefined ? 0 : Math.max(0, (now - oldest) / 1000),
   }
   for (const name of QUEUE_GAUGES) set(name, values[name])

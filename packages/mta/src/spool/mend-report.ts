@@ -16,6 +16,7 @@ export type MendKind =
   | 'stopped-missing'
   | 'stopped-stray'
   | 'lease-stray'
+  | 'age-not-watched'
   | 'size-wrong'
   | 'column-wrong'
   | 'index-damaged'

@@ -34,6 +34,8 @@ export interface SpooledDelivery {
   readonly lane: LaneId
   readonly state: DeliveryState
   readonly reason?: string
+  /** The rule that holds it; absent: an operator does, or the relay itself. */
+  readonly rule?: string
   /** UTC milliseconds. */
   readonly dueAt: number
   readonly attempts: number
@@ -87,9 +89,11 @@ export interface SettledDelivery {
 /** What the outcomes of one attempt make of its delivery. */
 export function settleDelivery(delivery: SpooledDelivery, settlement: Settlement): SettledDelivery {
   if (isNotice(delivery)) return settleNotice(delivery, settlement)
+  if (settlement.heldByRules !== undefined) return holdByRules(delivery, settlement.heldByRules)
   const { recipients, closed, ignored } = applyOutcomes(delivery.recipients, settlement.outcomes, 'holder')
   const toReport = noticesOf(recipients, settlement.notices)
-  const attempts = delivery.attempts + (settlement.outcomes.length > 0 ? 1 : 0)
+  const tried = settlement.outcomes.length > 0 && settlement.untried !== true
+  const attempts = delivery.attempts + (tried ? 1 : 0)
   const delayNoticeAt = settlement.marks.delayNoticeAt ?? delivery.delayNoticeAt
   const base = { attempts, ...(delayNoticeAt === undefined ? {} : { delayNoticeAt }) }
 
@@ -101,6 +105,24 @@ export function settleDelivery(delivery: SpooledDelivery, settlement: Settlement
   }
   const kept: SpooledDelivery = { ...base, ...first, recipients: [...done, ...first.recipients].sort(byIndex) }
   return { deliveries: [kept, ...rest.map((group) => ({ ...base, ...group })), ...toReport], closed, ignored }
+}
+
+/** Nothing was tried: each rule's recipients become a delivery of their own, and whoever no rule means waits on. */
+function holdByRules(delivery: SpooledDelivery, rules: NonNullable<Settlement['heldByRules']>): SettledDelivery {
+  const ruleOf = new Map(rules.flatMap((held) => held.recipients.map((index) => [index, held] as const)))
+  const open = delivery.recipients.filter(({ state }) => state === 'open')
+  const groups = Map.groupBy(open, ({ index }) => ruleOf.get(index))
+  const deliveries = [...groups].map(([held, recipients]): SpooledDelivery => {
+    if (held === undefined) return { ...delivery, recipients }
+    return { ...delivery, state: 'held', reason: held.reason, rule: held.rule, recipients }
+  })
+  const [first = delivery, ...split] = deliveries
+  const done = delivery.recipients.filter(({ state }) => state !== 'open')
+  const kept = {
+    ...first,
+    recipients: [...done, ...first.recipients.filter(({ state }) => state === 'open')].sort(byIndex),
+  }
+  return { deliveries: [kept, ...split], closed: 0, ignored: 0 }
 }
 
 function isNotice({ recipients }: SpooledDelivery): boolean {
@@ -151,8 +173,9 @@ export function orderDelivery(
   now: number,
 ): SpooledDelivery | undefined {
   const state: DeliveryState | 'same' = DELIVERY_TRANSITIONS[delivery.state][action.kind]
-  if (state === 'same' || isUnmoved(delivery, action)) return undefined
-  const { reason: _, ...rest } = delivery
+  if (isTakenOver(delivery, action)) return held(delivery, action)
+  if (state === 'same' || isUnmoved(delivery, action) || !isReleasedBy(delivery, action)) return undefined
+  const { reason: _, rule: __, ...rest } = delivery
   switch (state) {
     case 'queued':
       return { ...rest, state, dueAt: Math.min(now, delivery.state === 'queued' ? delivery.dueAt : now) }
@@ -163,6 +186,23 @@ export function orderDelivery(
     case 'quarantined':
       return { ...rest, state, ...('reason' in action ? { reason: action.reason } : {}) }
   }
+}
+
+/** An operator who holds what a rule holds wants it to stay when the rule ends. */
+function isTakenOver(
+  { rule }: SpooledDelivery,
+  action: QueueAction,
+): action is QueueAction & { readonly kind: 'hold' } {
+  return rule !== undefined && action.kind === 'hold'
+}
+
+function held({ rule: _, ...delivery }: SpooledDelivery, { reason }: { readonly reason: string }): SpooledDelivery {
+  return { ...delivery, reason }
+}
+
+/** What a rule holds is released with it, and what an operator holds never is. */
+function isReleasedBy({ rule }: SpooledDelivery, action: QueueAction): boolean {
+  return action.kind !== 'release' || action.rule === rule
 }
 
 /**

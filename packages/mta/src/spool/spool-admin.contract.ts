@@ -222,17 +222,20 @@ export function adminContract(open: OpenSpool): void {
     }
     await order(spool, held.id, { kind: 'hold', reason: 'x' })
     await order(spool, jailed.id, { kind: 'quarantine', reason: 'x' })
+    const counted = [
+      { lane: lane(1), deliveries: 2, oldestReceivedAt: NOON - 5000 },
+      { lane: lane(2), deliveries: 1, oldestReceivedAt: NOON - 5000 },
+    ]
     assert.deepEqual(await spool.admin.summary(), {
       messages: 4,
       recipientsOpen: 5,
       held: 1,
+      heldByRules: 0,
       quarantined: 1,
       bytes: 118,
       oldestReceivedAt: NOON - 5000,
-      lanes: [
-        { lane: lane(1), deliveries: 2, oldestReceivedAt: NOON - 5000 },
-        { lane: lane(2), deliveries: 1, oldestReceivedAt: NOON - 5000 },
-      ],
+      laneCount: 2,
+      ...{ lanes: counted, oldestLanes: counted, tags: [] },
     })
   })
 
@@ -242,10 +245,9 @@ export function adminContract(open: OpenSpool): void {
     assert.deepEqual(await spool.admin.summary(), {
       messages: 0,
       recipientsOpen: 0,
-      held: 0,
-      quarantined: 0,
+      ...{ held: 0, heldByRules: 0, quarantined: 0 },
       bytes: 0,
-      lanes: [],
+      ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
     })
     assert.deepEqual(await claimAll(spool), [])
   })

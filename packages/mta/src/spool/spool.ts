@@ -45,13 +45,24 @@ export interface NewMessage {
   readonly envelope: Envelope
   readonly recipients: readonly Recipient[]
   /** A partition of the recipients by next hop. */
-  readonly deliveries: readonly { readonly lane: LaneId; readonly recipients: readonly number[] }[]
+  readonly deliveries: readonly {
+    readonly lane: LaneId
+    readonly recipients: readonly number[]
+    /** It waits for the end of this rule. */
+    readonly held?: HeldByRule
+  }[]
   /** UTC milliseconds. */
   readonly receivedAt: number
   readonly expiresAt: number
   readonly content: NewContent
   /** For `queue list` and traces: the Message-ID as it stands in the header. */
   readonly messageIdHeader?: string
+}
+
+/** A rule of operators that keeps mail back (`holds/`). */
+export interface HeldByRule {
+  readonly rule: string
+  readonly reason: string
 }
 
 export type NewContent =
@@ -137,6 +148,13 @@ export interface Settlement {
    * counts, and no attempt. What closes the last recipient ends the claim all the same.
    */
   readonly keepClaim?: true
+  /**
+   * No attempt was made: these recipients wait for the end of a rule from now on, the others wait as before. Such a
+   * settlement has no outcomes.
+   */
+  readonly heldByRules?: readonly (HeldByRule & { readonly recipients: readonly number[] })[]
+  /** No attempt was made, and none is counted: the outcomes say only why mail waits. */
+  readonly untried?: true
 }
 
 export interface NoticeToCome {
@@ -182,6 +200,8 @@ export interface SpoolAdmin {
   /** Applies to each matching delivery that is not claimed; answers what was done to each message. */
   change(ids: readonly QueueId[], action: QueueAction): Promise<readonly QueueChange[]>
   summary(): Promise<QueueSummary>
+  /** What waits, by name and age. */
+  shape(ask: { readonly by: ShapeBy; readonly now: number; readonly limit: number }): Promise<QueueShape>
 }
 
 export interface QueueFilter {
@@ -192,14 +212,19 @@ export interface QueueFilter {
   readonly tag?: string
   /** UTC milliseconds: what arrived before this moment. */
   readonly arrivedBefore?: number
+  /** What this rule holds. */
+  readonly rule?: string
 }
 
 export type QueueAction =
   | { readonly kind: 'retry' }
   /** `withNotices`, when all of the message leaves: also what its sender is still to be told. */
   | { readonly kind: 'hold'; readonly reason: string; readonly withNotices?: true }
-  /** Queues again what is held or quarantined, due now. */
-  | { readonly kind: 'release' }
+  /**
+   * Queues again what is held or quarantined, due now. What a rule holds is released with that rule named, and only
+   * then: it would be held again.
+   */
+  | { readonly kind: 'release'; readonly rule?: string }
   | { readonly kind: 'quarantine'; readonly reason: string }
   /** Removes the open recipients; `notify`: their sender is told that they failed, as far as it wants to hear of that. */
   | { readonly kind: 'cancel'; readonly notify?: true }
@@ -222,6 +247,8 @@ export interface QueueDelivery {
   readonly lane: LaneId
   readonly state: 'queued' | 'in-delivery' | 'held' | 'quarantined' | 'settled'
   readonly stateReason?: string
+  /** What holds it is a rule, and no operator's order. */
+  readonly rule?: string
   readonly attempts: number
   readonly dueAt: number
   readonly recipients: readonly QueueRecipient[]
@@ -235,15 +262,52 @@ export interface QueueRecipient extends Recipient {
 /** `to-report`: a copy, in a delivery that waits for its sender to be told. */
 export type RecipientState = 'open' | 'delivered' | 'failed' | 'cancelled' | 'to-report'
 
+/** Of what: next hops and domains of recipients count deliveries that are queued, the others all messages. */
+export type ShapeBy = 'lane' | 'domain' | 'sender' | 'tag'
+
+export interface QueueShape {
+  readonly by: ShapeBy
+  /** Ends of the age classes in milliseconds; the last class has no end. */
+  readonly ages: readonly number[]
+  /** Those with most first; the name of messages without a tag, or of the null reverse-path, is empty. */
+  readonly rows: readonly ShapeRow[]
+  /** What is not in a row of its own. */
+  readonly others: { readonly names: number; readonly counts: readonly number[] }
+}
+
+export interface ShapeRow {
+  readonly name: string
+  /** One number for each age class. */
+  readonly counts: readonly number[]
+  /** UTC milliseconds. */
+  readonly oldestReceivedAt: number
+}
+
 export interface QueueSummary {
   readonly messages: number
   readonly recipientsOpen: number
   readonly held: number
+  /** Of those that are held. */
+  readonly heldByRules: number
   readonly quarantined: number
   readonly bytes: number
   /** UTC milliseconds of the oldest message, when there is one. */
   readonly oldestReceivedAt?: number
-  readonly lanes: readonly { readonly lane: LaneId; readonly deliveries: number; readonly oldestReceivedAt: number }[]
+  /** With mail that is queued. */
+  readonly laneCount: number
+  /** Those with most waiting. */
+  readonly lanes: readonly QueuedLane[]
+  /** Those whose mail has waited longest. */
+  readonly oldestLanes: readonly QueuedLane[]
+  /** Those of most messages. */
+  readonly tags: readonly { readonly tag: string; readonly messages: number; readonly oldestReceivedAt: number }[]
+}
+
+export interface QueuedLane {
+  readonly lane: LaneId
+  readonly deliveries: number
+  /** UTC milliseconds. */
+  readonly oldestReceivedAt: number
 }
 
 /** Any trouble of the store behind a query; the caller tries later. */

@@ -12,12 +12,13 @@ import type { ClaimRecord, EntryRecord, MessageRecord, NewDeliveryRecord } from 
 
 export function messageRecord(message: NewMessage, content: PlacedContent, now: number): MessageRecord {
   const { id, receivedAt, expiresAt, messageIdHeader } = message
-  const deliveries = message.deliveries.map(({ lane, recipients }): NewDeliveryRecord => {
+  const deliveries = message.deliveries.map(({ lane, recipients, held }): NewDeliveryRecord => {
     const spooled = recipients.map((index) => newRecipient(message, index))
     const text = JSON.stringify(spooled)
     // A message stamped ahead of the store's clock is due now, not later.
     return {
       lane,
+      ...(held === undefined ? {} : { held }),
       dueAt: Math.min(receivedAt, now),
       recipients: text,
       open: spooled.length,
@@ -66,8 +67,9 @@ export function entryOf(record: EntryRecord): QueueEntry {
     ...(record.messageIdHeader === null ? {} : { messageIdHeader: record.messageIdHeader }),
     receivedAt: record.receivedAt,
     expiresAt: record.expiresAt,
-    deliveries: record.deliveries.map(({ reason, recipients, delayNoticeAt: _, ...delivery }) => ({
+    deliveries: record.deliveries.map(({ reason, rule, recipients, delayNoticeAt: _, ...delivery }) => ({
       ...delivery,
+      ...(rule === null ? {} : { rule }),
       ...(reason === null ? {} : { stateReason: reason }),
       recipients: (JSON.parse(recipients) as readonly SpooledRecipient[]).map(
         ({

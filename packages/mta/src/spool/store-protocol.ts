@@ -7,7 +7,18 @@ import type { PlacedContent } from './content-store.ts'
 import type { MendReport } from './mend-report.ts'
 import type { DeliveryState, SpooledDelivery } from './message-state.ts'
 import type { QueueId } from './queue-id.ts'
-import type { ClaimToken, DueLane, QueueAction, QueueChange, QueueFilter, Settlement, SettleOutcome } from './spool.ts'
+import type {
+  ClaimToken,
+  DueLane,
+  HeldByRule,
+  QueueAction,
+  QueueChange,
+  QueueFilter,
+  QueueShape,
+  Settlement,
+  SettleOutcome,
+  ShapeBy,
+} from './spool.ts'
 
 /** Every rejection is a `StoreFailed`. */
 export interface SpoolStore {
@@ -31,6 +42,7 @@ export interface MessageRecord {
 export interface NewDeliveryRecord {
   readonly lane: LaneId
   readonly dueAt: number
+  readonly held?: HeldByRule
   /** JSON of `SpooledRecipient[]`. */
   readonly recipients: string
   readonly open: number
@@ -65,6 +77,7 @@ export interface EntryDeliveryRecord {
   readonly lane: LaneId
   readonly state: DeliveryState | 'in-delivery'
   readonly reason: string | null
+  readonly rule: string | null
   readonly attempts: number
   readonly dueAt: number
   readonly delayNoticeAt: number | null
@@ -80,10 +93,29 @@ export interface SummaryRecord {
   readonly messages: number
   readonly recipientsOpen: number
   readonly held: number
+  readonly heldByRules: number
   readonly quarantined: number
   readonly bytes: number
   readonly oldestReceivedAt: number | null
-  readonly lanes: readonly { readonly lane: LaneId; readonly deliveries: number; readonly oldestReceivedAt: number }[]
+  readonly laneCount: number
+  /** Those with most waiting. */
+  readonly lanes: readonly LaneTotals[]
+  /** Those whose mail has waited longest. */
+  readonly oldestLanes: readonly LaneTotals[]
+  /** Those of most messages. */
+  readonly tags: readonly TagTotals[]
+}
+
+export interface TagTotals {
+  readonly tag: string
+  readonly messages: number
+  readonly oldestReceivedAt: number
+}
+
+export interface LaneTotals {
+  readonly lane: LaneId
+  readonly deliveries: number
+  readonly oldestReceivedAt: number
 }
 
 /** A message that left the spool with this operation. */
@@ -99,6 +131,39 @@ export type ReadReply =
   | { readonly kind: 'file'; readonly size: number; readonly sha256: Uint8Array }
   | { readonly kind: 'missing' }
   | { readonly kind: 'damaged' }
+
+export interface ShapeAsk {
+  readonly by: ShapeBy
+  /** UTC milliseconds, later ones first: what arrived before each is older than it says. */
+  readonly edges: readonly number[]
+  readonly limit: number
+}
+
+export type QueueShapeRecord = Pick<QueueShape, 'rows' | 'others'>
+
+export interface ExpiredAsk {
+  /** UTC milliseconds: expired at or before. */
+  readonly before: number
+  /** What became due after its age was over, as by an operator's release, has time for one attempt: until then. */
+  readonly dueBefore: number
+  readonly limit: number
+  readonly leaseMs: number
+}
+
+export interface UntoldAsk {
+  /** UTC milliseconds. */
+  readonly arrivedBefore: number
+  /** Where the walk goes on; empty: at the beginning. */
+  readonly after: string
+  readonly leaseMs: number
+}
+
+export interface UntoldAnswer {
+  readonly claims: readonly ClaimRecord[]
+  readonly after: string
+  /** Nothing older is left for now. */
+  readonly ended: boolean
+}
 
 /** Each operation: what is asked, what is answered. */
 export interface StoreOperations {
@@ -141,6 +206,13 @@ export interface StoreOperations {
     answer: readonly ClaimRecord[]
   }
   'claim-message': { ask: { readonly id: QueueId; readonly leaseMs: number }; answer: readonly ClaimRecord[] }
+  /** What is over its age and waits all the same; leased to the caller. */
+  'claim-expired': { ask: ExpiredAsk; answer: readonly ClaimRecord[] }
+  /** The walk over old mail in the order of arrival: deliveries whose senders were told of no delay. */
+  'claim-untold': { ask: UntoldAsk; answer: UntoldAnswer }
+  'hold-rules': { ask: object; answer: readonly string[] }
+  'put-hold-rule': { ask: { readonly id: string; readonly rule: string }; answer: null }
+  'drop-hold-rule': { ask: { readonly id: string }; answer: null }
   renew: { ask: { readonly tokens: readonly ClaimToken[]; readonly leaseMs: number }; answer: readonly ClaimToken[] }
   release: { ask: { readonly tokens: readonly ClaimToken[] }; answer: null }
   'due-lanes': { ask: { readonly before: number; readonly limit: number }; answer: readonly DueLane[] }
@@ -152,6 +224,7 @@ export interface StoreOperations {
     answer: readonly EntryRecord[]
   }
   summary: { ask: object; answer: SummaryRecord }
+  shape: { ask: ShapeAsk; answer: QueueShapeRecord }
   'clear-suspect': { ask: { readonly id: QueueId }; answer: null }
 }
 

@@ -4,12 +4,24 @@
  */
 import type { SpoolEvent } from './events.ts'
 import type { QueueId } from './queue-id.ts'
-import type { QueueAction, QueueChange, QueueEntry, QueueFilter, QueueSummary, SpoolAdmin } from './spool.ts'
+import type {
+  QueueAction,
+  QueueChange,
+  QueueEntry,
+  QueueFilter,
+  QueueShape,
+  QueueSummary,
+  SpoolAdmin,
+} from './spool.ts'
 import { entryOf } from './store-message.ts'
 import type { Gone, SpoolStore } from './store-protocol.ts'
 
 const IDS_PER_ORDER = 64
 const PAGE_MAX = 1000
+const SHAPE_ROWS_MAX = 1000
+const MINUTE_MS = 60_000
+/** As Postfix' qshape has them: each twice the one before. */
+const AGE_CLASSES_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280].map((minutes) => minutes * MINUTE_MS)
 
 export class StoredSpoolAdmin implements SpoolAdmin {
   readonly #link: SpoolStore
@@ -51,6 +63,12 @@ export class StoredSpoolAdmin implements SpoolAdmin {
       }
     }
     return changes
+  }
+
+  async shape({ by, now, limit }: Parameters<SpoolAdmin['shape']>[0]): Promise<QueueShape> {
+    const edges = AGE_CLASSES_MS.map((age) => now - age)
+    const { rows, others } = await this.#link.ask('shape', { by, edges, limit: Math.min(limit, SHAPE_ROWS_MAX) })
+    return { by, ages: AGE_CLASSES_MS, rows, others }
   }
 
   async summary(): Promise<QueueSummary> {

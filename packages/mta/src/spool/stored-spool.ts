@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import type { LaneId } from '../delivery/lane.ts'
+import type { HoldRuleStore } from '../holds/hold-rule-store.ts'
 import { ContentCache } from './content-cache.ts'
 import type { ContentStore, Staging } from './content-store.ts'
 import type { CrashSuspects, Suspect } from './crash-suspects.ts'
@@ -29,13 +30,15 @@ import {
   type SpoolHealth,
   StoreUnavailable,
 } from './spool.ts'
+import type { SpoolAges, UntoldMail } from './spool-ages.ts'
 import type { SpoolMoves } from './spool-moves.ts'
 import type { StoreCondition } from './store-condition.ts'
 import { readContent } from './store-content.ts'
 import { StoreFailed } from './store-failed.ts'
 import { assertPartition, claimOf, contentBytes, messageRecord } from './store-message.ts'
-import type { ClaimRecord, Gone, SpoolStore, StoreAnswer } from './store-protocol.ts'
+import type { ClaimRecord, Gone, SpoolStore, StoreAnswer, UntoldAsk } from './store-protocol.ts'
 import type { StoreRecovery } from './store-recovery.ts'
+import { storedHoldRules } from './stored-hold-rules.ts'
 import { StoredMoves } from './stored-moves.ts'
 import { StoredSpoolAdmin } from './stored-spool-admin.ts'
 
@@ -70,6 +73,8 @@ export class StoredSpool implements Spool {
   readonly suspects: CrashSuspects
   /** Whole messages to and from other spools. */
   readonly moves: SpoolMoves
+  readonly ages: SpoolAges
+  readonly holdRules: HoldRuleStore
   readonly #parts: StoredSpoolParts
   readonly #cache = new ContentCache(CACHE_BYTES_MAX)
   readonly #suspects: Map<QueueId, Suspect>
@@ -88,6 +93,11 @@ export class StoredSpool implements Spool {
     this.#suspects = new Map(parts.suspects.map((suspect) => [suspect.id, suspect]))
     this.admin = new StoredSpoolAdmin(parts.link, parts.emit, (gone) => this.forget(gone))
     this.moves = new StoredMoves({ ...parts, onGone: (gone) => this.forget(gone) })
+    this.ages = {
+      claimExpired: (ask) => this.#claimed(ask.leaseMs, () => parts.link.ask('claim-expired', ask)),
+      claimUntold: (ask) => this.#claimUntold(ask),
+    }
+    this.holdRules = storedHoldRules(parts.link)
     this.suspects = {
       list: () => [...this.#suspects.values()],
       claim: (id, { leaseMs }) => this.#claimed(leaseMs, () => parts.link.ask('claim-message', { id, leaseMs })),
@@ -336,6 +346,16 @@ export class StoredSpool implements Spool {
     const records = given.filter((record) => !refused.includes(record))
     for (const record of records) this.#parts.leases.set(record.token, until)
     return records.map((record) => claimOf(record, until))
+  }
+
+  async #claimUntold(ask: UntoldAsk): Promise<UntoldMail> {
+    let found: Pick<UntoldMail, 'after' | 'ended'> = { after: ask.after, ended: true }
+    const claims = await this.#claimed(ask.leaseMs, async () => {
+      const { claims: records, ...place } = await this.#parts.link.ask('claim-untold', ask)
+      found = place
+      return records
+    })
+    return { claims, ...found }
   }
 
   async #clear(id: QueueId): Promise<void> {

@@ -60,7 +60,15 @@ export function wholeRecord(message: WholeMessage, content: PlacedContent): Whol
   }
 }
 
-function spooledDelivery({ state, reason, recipients, delayNoticeAt, ...rest }: EntryDeliveryRecord): SpooledDelivery {
+/** The rule that holds a delivery stays behind: elsewhere an operator releases what it held. */
+function spooledDelivery({
+  state,
+  reason,
+  rule: _,
+  recipients,
+  delayNoticeAt,
+  ...rest
+}: EntryDeliveryRecord): SpooledDelivery {
   return {
     ...rest,
     state: state === 'in-delivery' ? 'queued' : state,

@@ -162,8 +162,8 @@ function statusSource(
 /** What is wrong with the rest is told although the queue cannot be read. */
 async function queueSummary({ admin }: Pick<Spool, 'admin'>): Promise<RelayStatus['queue']> {
   try {
-    const { lanes, ...queue } = await admin.summary()
-    return { ...queue, lanes: lanes.length }
+    const { laneCount, lanes: _, oldestLanes: __, tags: ___, heldByRules: ____, ...queue } = await admin.summary()
+    return { ...queue, lanes: laneCount }
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error
     return undefined

@@ -10,9 +10,10 @@ const summary: QueueSummary = {
   recipientsOpen: 4,
   held: 1,
   quarantined: 0,
+  heldByRules: 0,
   bytes: 5_000,
   oldestReceivedAt: 1_000,
-  lanes: [],
+  ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
 }
 const health: SpoolHealth = { intake: 'full', claims: 'open', detail: '', usedBytes: 85, maxBytes: 100 }
 

@@ -10,7 +10,7 @@ import { type RedisReply, texts } from './redis-records.ts'
 const IDS_PER_CALL = 100
 const KEYS_PER_SCAN = '1000'
 /** Sets of the spool besides its lanes; of the last two only what they are is looked at. */
-const SETS = ['ids', 'stopped', 'leases', 'aside', 'due'] as const
+const SETS = ['ids', 'expiry', 'stopped', 'leases', 'aside', 'due'] as const
 
 export interface RedisMendParts {
   /** What the keys of the spool begin with, and those of its lanes. */

@@ -5,7 +5,8 @@
  *
  *   facts      "deliveries cost file size receivedAt"
  *   envelope   "expiresAt form sha256" LF Message-ID as JSON, or nothing LF envelope as JSON
- *   delivery   "revision state due attempts open lane" LF domains LF delay notice LF reason as JSON LF recipients
+ *   delivery   "revision state due attempts open lane" LF domains LF delay notice LF reason (and rule) as JSON LF
+ *              recipients
  */
 import { hash } from 'node:crypto'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
@@ -88,16 +89,30 @@ function argumentsOf(
 
 /** State, due, attempts, open, lane, tail: as the scripts read them. */
 export function deliveryArguments(delivery: SpooledDelivery): readonly string[] {
-  const { lane, state, dueAt, attempts, delayNoticeAt, reason, recipients } = delivery
+  const { lane, state, dueAt, attempts, delayNoticeAt, recipients } = delivery
   const open = recipients.filter((recipient) => recipient.state === 'open').length
   const mark = delayNoticeAt === undefined ? '' : integer(delayNoticeAt)
-  const why = reason === undefined ? '' : JSON.stringify(reason)
+  const why = reasonLine(delivery)
   const tail = `${domainsOf(recipients)}\n${mark}\n${why}\n${JSON.stringify(recipients)}`
   return [STATE_LETTERS[state], integer(dueAt), String(attempts), String(open), lane, tail]
 }
 
-function newDeliveryArguments({ lane, dueAt, open, domains, recipients }: NewDeliveryRecord): readonly string[] {
-  return [STATE_LETTERS.queued, integer(dueAt), '0', String(open), lane, `${domains}\n\n\n${recipients}`]
+function newDeliveryArguments({ lane, dueAt, held, open, domains, recipients }: NewDeliveryRecord): readonly string[] {
+  const letter = held === undefined ? STATE_LETTERS.queued : STATE_LETTERS.held
+  const why = held === undefined ? '' : reasonLine(held)
+  return [letter, integer(dueAt), '0', String(open), lane, `${domains}\n\n${why}\n${recipients}`]
+}
+
+/** As JSON: nothing, the words of whoever stopped it, or those and the rule that holds it. */
+function reasonLine({ reason, rule }: Pick<SpooledDelivery, 'reason' | 'rule'>): string {
+  if (rule !== undefined) return JSON.stringify([reason, rule])
+  return reason === undefined ? '' : JSON.stringify(reason)
+}
+
+function reasonOf(line: string): Pick<SpooledDelivery, 'reason' | 'rule'> {
+  if (line === '') return {}
+  const said = JSON.parse(line) as string | readonly [string, string]
+  return typeof said === 'string' ? { reason: said } : { reason: said[0], rule: said[1] }
 }
 
 export function storedDelivery(raw: string): StoredDelivery {
@@ -109,7 +124,7 @@ export function storedDelivery(raw: string): StoredDelivery {
       state,
       dueAt,
       attempts,
-      ...(reason === '' ? {} : { reason: JSON.parse(reason) as string }),
+      ...reasonOf(reason),
       ...(mark === '' ? {} : { delayNoticeAt: Number(mark) }),
       recipients: JSON.parse(recipients) as readonly SpooledRecipient[],
     },
@@ -148,12 +163,13 @@ export function entryRecord(
     const raw = rest[at] ?? ''
     const isOut = rest[at + 1] === '1'
     const one = storedDelivery(raw)
-    const { lane, state, reason, attempts, dueAt, delayNoticeAt } = one.delivery
+    const { lane, state, reason, rule, attempts, dueAt, delayNoticeAt } = one.delivery
     stored.push({ ...one, isOut })
     deliveries.push({
       lane,
       state: isOut && state === 'queued' ? 'in-delivery' : state,
       reason: reason ?? null,
+      rule: rule ?? null,
       attempts,
       dueAt,
       delayNoticeAt: delayNoticeAt ?? null,

@@ -1,21 +1,19 @@
 /**
- * Long answers of the Redis spool: pages of the queue and its totals, gathered in slices between which the server
+ * Long answers of the Redis spool: pages of the queue, gathered in slices between which the server
  * serves mail; so a long answer is not one moment's picture.
  */
-import type { LaneId } from '../../delivery/lane.ts'
 import type { Envelope } from '../../smtp/envelope.ts'
 import { nullReversePath } from '../../smtp/mail-address.ts'
-import type { EntryRecord, StoreAsk, SummaryRecord } from '../store-protocol.ts'
+import type { EntryRecord, StoreAsk } from '../store-protocol.ts'
 import { entryRecord, type RedisReply, stateLetter, texts } from './redis-records.ts'
 
 /** Messages looked at per call: about two milliseconds of the server. */
 const SLICE = 500
-const SUMMARY_LANES_MAX = 200
 
 /** Messages that sets lead to are looked up one by one; of more, the walk soon meets a page of matches. */
 const FEW = 5000
 
-type Walk = (name: 'list' | 'list-these' | 'few' | 'totals', ...args: readonly string[]) => Promise<RedisReply>
+type Walk = (name: 'list' | 'list-these' | 'few', ...args: readonly string[]) => Promise<RedisReply>
 
 export interface RedisListAsk extends StoreAsk<'list'> {
   readonly senderOf: (envelope: string) => string
@@ -28,7 +26,8 @@ export async function redisList(run: Walk, ask: RedisListAsk): Promise<readonly 
 
 /** Undefined: the filter leads to nothing, or to too many. */
 async function fewMessages(run: Walk, { filter, after }: RedisListAsk): Promise<readonly string[] | undefined> {
-  const { lane, domain, state } = filter
+  const { lane, domain } = filter
+  const state = stateOf(filter)
   // What is stopped has a set of its own, which is walked.
   if ((lane === undefined && domain === undefined) || state === 'held' || state === 'quarantined') return undefined
   const ids = await run('few', lane ?? '', domain?.toLowerCase() ?? '', String(FEW))
@@ -59,11 +58,14 @@ async function walked(run: Walk, ask: RedisListAsk): Promise<readonly EntryRecor
 }
 
 /** What is the message's and not a delivery's is compared here, so a full slice may be needed for one entry. */
-function wantedOf({ filter: { sender, tag, arrivedBefore }, limit }: RedisListAsk, have: number): string {
-  return String(sender === undefined && tag === undefined && arrivedBefore === undefined ? limit - have : SLICE)
+function wantedOf({ filter: { sender, tag, arrivedBefore, rule }, limit }: RedisListAsk, have: number): string {
+  const isOfDeliveries = [sender, tag, arrivedBefore, rule].every((wanted) => wanted === undefined)
+  return String(isOfDeliveries ? limit - have : SLICE)
 }
 
-function conditions({ filter: { lane, state, domain, sender } }: RedisListAsk): readonly string[] {
+function conditions({ filter }: RedisListAsk): readonly string[] {
+  const { lane, domain, sender } = filter
+  const state = stateOf(filter)
   return [
     lane ?? '',
     state === undefined ? '' : stateLetter(state),
@@ -72,47 +74,22 @@ function conditions({ filter: { lane, state, domain, sender } }: RedisListAsk): 
   ]
 }
 
+/** What a rule stops is held. */
+function stateOf({ state, rule }: RedisListAsk['filter']): RedisListAsk['filter']['state'] {
+  return state ?? (rule === undefined ? undefined : 'held')
+}
+
 /** What the JSON of an envelope with this sender holds, and that of few others. */
 function inEnvelopeOf(sender: string): string {
   return JSON.stringify(sender === '' ? nullReversePath : sender.slice(0, sender.lastIndexOf('@')))
 }
 
 function ofMessage(rows: readonly RedisReply[], { filter, senderOf }: RedisListAsk): readonly EntryRecord[] {
-  const { sender, tag, arrivedBefore = Number.POSITIVE_INFINITY } = filter
-  return rows.map(entryRecord).filter(({ envelope, receivedAt }) => {
+  const { sender, tag, rule, arrivedBefore = Number.POSITIVE_INFINITY } = filter
+  return rows.map(entryRecord).filter(({ envelope, receivedAt, deliveries }) => {
+    if (rule !== undefined && !deliveries.some((delivery) => delivery.rule === rule)) return false
     if (receivedAt >= arrivedBefore || (sender !== undefined && senderOf(envelope) !== sender)) return false
     return tag === undefined || (JSON.parse(envelope) as Envelope).tag === tag
-  })
-}
-
-export async function redisTotals(run: Walk): Promise<SummaryRecord> {
-  const sum = { messages: 0, bytes: 0, recipientsOpen: 0, held: 0, quarantined: 0 }
-  const lanes = new Map<LaneId, SummaryRecord['lanes'][number]>()
-  let oldest: number | undefined
-  for (let last = '', ended = false; !ended; ) {
-    const [position, end, totals, perLane] = arrayOf(await run('totals', last, String(SLICE)))
-    last = String(position)
-    ended = String(end) === '1'
-    const [messages, bytes, received, open, held, quarantined] = texts(totals)
-    sum.messages += Number(messages)
-    sum.bytes += Number(bytes)
-    sum.recipientsOpen += Number(open)
-    sum.held += Number(held)
-    sum.quarantined += Number(quarantined)
-    if (received !== '') oldest = Math.min(oldest ?? Number(received), Number(received))
-    for (const row of arrayOf(perLane)) addLane(lanes, texts(row))
-  }
-  const largest = [...lanes.values()].sort((a, b) => b.deliveries - a.deliveries || (a.lane < b.lane ? -1 : 1))
-  return { ...sum, oldestReceivedAt: oldest ?? null, lanes: largest.slice(0, SUMMARY_LANES_MAX) }
-}
-
-function addLane(lanes: Map<LaneId, SummaryRecord['lanes'][number]>, [name, count, oldest]: readonly string[]): void {
-  const lane = name as LaneId
-  const known = lanes.get(lane)
-  lanes.set(lane, {
-    lane,
-    deliveries: (known?.deliveries ?? 0) + Number(count),
-    oldestReceivedAt: Math.min(known?.oldestReceivedAt ?? Number(oldest), Number(oldest)),
   })
 }
 

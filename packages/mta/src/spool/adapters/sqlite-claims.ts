@@ -3,17 +3,22 @@
  * flight, so the cost is that of what is handed out, whatever the queue's length. Nothing here waits for a commit.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { NOTICE_LANE } from '../../bounce/notice-lane.ts'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal, Suspect } from '../claims-journal.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { ClaimToken, DueLane } from '../spool.ts'
 import type { ClaimRecord } from '../store-protocol.ts'
 import { formatToken, type Leases, type Position, parseToken } from './sqlite-leases.ts'
-import type { Ask } from './sqlite-protocol.ts'
+import type { Answer, Ask } from './sqlite-protocol.ts'
 import { QUEUED, ROWS_PER_MESSAGE, rowsOf, seqOfRow } from './sqlite-records.ts'
 
 /** Outdated entries looked at per query; they are mended with the next commit, so the next query goes on from there. */
 const OUTDATED_LANES_MAX = 1024
+/** Looked at in one call: a few milliseconds. */
+const EXPIRED_ROWS_MAX = 2000
+const UNTOLD_ROWS_MAX = 500
+const FROM_THE_OLDEST = { expiresAt: Number.MIN_SAFE_INTEGER, row: 0 }
 
 export interface ClaimOptions {
   readonly epoch: string
@@ -37,6 +42,18 @@ interface ClaimRow extends DueRow {
   readonly expires_at: number
 }
 
+interface ExpiredRow extends DueRow {
+  readonly lane: LaneId
+  readonly expires_at: number
+}
+
+interface ArrivedRow {
+  readonly row: number
+  readonly received_at: number
+  /** 1: queued, and its sender was told of no delay. */
+  readonly waits: number
+}
+
 export class Claims {
   readonly #leases: Leases
   readonly #journal: ClaimsJournal
@@ -46,6 +63,7 @@ export class Claims {
   readonly #setAside: Set<number>
   /** Lanes whose recorded due time is too early. */
   readonly #outdated = new Set<LaneId>()
+  #expiredUpTo = FROM_THE_OLDEST
   #serial = 0
 
   constructor(db: DatabaseSync, leases: Leases, journal: ClaimsJournal, options: ClaimOptions) {
@@ -76,6 +94,38 @@ export class Claims {
   claimMessage({ id, leaseMs }: Ask<'claim-message'>, now: number, mono: number): readonly ClaimRecord[] {
     const rows = this.#statements.dueOfMessage.all(...rowsOf(this.#seqOf(id)), now) as unknown as ClaimRow[]
     return rows.filter((row) => !this.#leases.isHeld(row.row)).map((row) => this.#grant(row, mono + leaseMs))
+  }
+
+  /** In the order of ages, a bounded part of it with each call; the next goes on from there. */
+  claimExpired({ before, dueBefore, limit, leaseMs }: Ask<'claim-expired'>, now: number, mono: number) {
+    const claims: ClaimRecord[] = []
+    const { expiresAt, row: last } = this.#expiredUpTo
+    const rows = this.#statements.expired.all(expiresAt, last, before, EXPIRED_ROWS_MAX) as unknown as ExpiredRow[]
+    this.#expiredUpTo = FROM_THE_OLDEST
+    for (const due of rows) {
+      const justDue = due.due_at > due.expires_at && due.due_at > dueBefore && due.due_at <= now
+      if (due.lane === NOTICE_LANE || justDue || !this.#isFree(due)) continue
+      const row = this.#statements.byRow.get(due.row) as unknown as ClaimRow
+      claims.push(this.#grant(row, mono + leaseMs))
+      if (claims.length === limit) return claims
+    }
+    const end = rows.at(-1)
+    if (end !== undefined && rows.length === EXPIRED_ROWS_MAX)
+      this.#expiredUpTo = { expiresAt: end.expires_at, row: end.row }
+    return claims
+  }
+
+  claimUntold({ arrivedBefore, after, leaseMs }: Ask<'claim-untold'>, mono: number): Answer<'claim-untold'> {
+    const claims: ClaimRecord[] = []
+    const rows = this.#statements.arrived.all(Number(after), UNTOLD_ROWS_MAX) as unknown as ArrivedRow[]
+    let last = after
+    for (const { row, received_at: arrived, waits } of rows) {
+      if (arrived > arrivedBefore) return { claims, after: last, ended: true }
+      last = String(row)
+      if (waits === 0 || this.#leases.isHeld(row) || this.#setAside.has(seqOfRow(row))) continue
+      claims.push(this.#grant(this.#statements.byRow.get(row) as unknown as ClaimRow, mono + leaseMs))
+    }
+    return { claims, after: last, ended: rows.length < UNTOLD_ROWS_MAX }
   }
 
   renew({ tokens, leaseMs }: Ask<'renew'>, mono: number): readonly ClaimToken[] {
@@ -228,6 +278,13 @@ function prepare(db: DatabaseSync) {
       `SELECT ${claim} ${join} WHERE d.row BETWEEN ? AND ? AND d.state = ${QUEUED} AND d.due_at <= ? ORDER BY d.row`,
     ),
     one: db.prepare(`SELECT ${claim} ${join} WHERE d.row = ? AND m.id = ? AND d.state = ${QUEUED}`),
+    byRow: db.prepare(`SELECT ${claim} ${join} WHERE d.row = ?`),
+    expired: db.prepare(`
+      SELECT row, due_at, lane, expires_at FROM delivery INDEXED BY delivery_age
+      WHERE state = ${QUEUED} AND (expires_at, row) > (?, ?) AND expires_at <= ? ORDER BY expires_at LIMIT ?`),
+    arrived: db.prepare(`
+      SELECT row, received_at, state = ${QUEUED} AND delay_notice_at IS NULL AND lane <> '${NOTICE_LANE}' AS waits
+      FROM delivery WHERE row > ? ORDER BY row LIMIT ?`),
     seqOf: db.prepare('SELECT seq FROM message WHERE id = ?'),
     first: db.prepare(`SELECT due_at FROM delivery WHERE state = ${QUEUED} AND lane = ? ORDER BY due_at LIMIT 1`),
     lanes: db.prepare('SELECT id, due_at FROM lane WHERE due_at <= ? ORDER BY due_at, id'),

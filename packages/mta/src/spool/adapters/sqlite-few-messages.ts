@@ -1,5 +1,5 @@
 /**
- * Messages that an index leads to when a filter of the queue names what few have: a lane, a domain, a state, a sender. With more
+ * Messages that an index leads to when a filter of the queue names what few have: a lane, a domain, a state, a rule, a sender, a tag. With more
  * of them the walk over the queue soon meets a page of matches; with few it would look at everything for one.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
@@ -15,6 +15,8 @@ export class FewMessages {
   readonly #lanesOfDomain: StatementSync
   readonly #inLane: StatementSync
   readonly #ofSender: StatementSync
+  readonly #ofTag: StatementSync
+  readonly #ofRule: StatementSync
 
   constructor(db: DatabaseSync) {
     const stopped = 'SELECT row FROM delivery INDEXED BY delivery_stopped WHERE state IN (1, 2)'
@@ -28,19 +30,26 @@ export class FewMessages {
       `SELECT row FROM delivery INDEXED BY delivery_due WHERE state = ${QUEUED} AND lane = ? LIMIT ?`,
     )
     this.#ofSender = db.prepare(`SELECT seq FROM message INDEXED BY message_sender WHERE sender = ? LIMIT ${FEW + 1}`)
+    this.#ofTag = db.prepare(`
+      SELECT seq FROM message INDEXED BY message_tag
+      WHERE envelope ->> '$.tag' = ? AND envelope ->> '$.tag' IS NOT NULL LIMIT ${FEW + 1}`)
+    this.#ofRule = db.prepare(`${stopped} AND state = ${stateCode('held')} AND rule = ? LIMIT ${FEW + 1}`)
   }
 
   /** Numbers of all messages that may match, or undefined: too many. */
   of(filter: QueueFilter): readonly number[] | undefined {
-    return (filter.sender === undefined ? undefined : this.#from(filter.sender)) ?? this.#byDelivery(filter)
+    const { sender, tag } = filter
+    return this.#named(this.#ofSender, sender) ?? this.#named(this.#ofTag, tag) ?? this.#byDelivery(filter)
   }
 
-  #from(sender: string): readonly number[] | undefined {
-    const rows = this.#ofSender.all(sender) as unknown as readonly { seq: number }[]
+  #named(index: StatementSync, value: string | undefined): readonly number[] | undefined {
+    if (value === undefined) return undefined
+    const rows = index.all(value) as unknown as readonly { seq: number }[]
     return rows.length > FEW ? undefined : rows.map(({ seq }) => seq)
   }
 
-  #byDelivery({ state, lane, domain }: QueueFilter): readonly number[] | undefined {
+  #byDelivery({ state, lane, domain, rule }: QueueFilter): readonly number[] | undefined {
+    if (rule !== undefined) return messagesOf(this.#ofRule.all(rule))
     if (state === 'held' || state === 'quarantined') return messagesOf(this.#ofState.all(stateCode(state)))
     if (lane === undefined && domain === undefined) return undefined
     const rows = state === 'queued' ? [] : this.#stopped.all()

@@ -23,6 +23,8 @@ const MUTATING = [
   'enter',
   'take-out',
   'mend',
+  'put-hold-rule',
+  'drop-hold-rule',
 ] as const satisfies readonly OperationName[]
 const NO_ROW = -1
 type MutatingName = (typeof MUTATING)[number]
@@ -73,6 +75,12 @@ export class Mutations {
         return this.#takeOut(request.ask)
       case 'mend':
         return { answer: mendSqliteSpool(this.#db, request.ask.fix) }
+      case 'put-hold-rule':
+        this.#records.putHoldRule(request.ask.id, request.ask.rule)
+        return { answer: null }
+      case 'drop-hold-rule':
+        this.#records.dropHoldRule(request.ask.id)
+        return { answer: null }
       default:
         return assertNever(request)
     }

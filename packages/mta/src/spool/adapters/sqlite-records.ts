@@ -41,6 +41,7 @@ interface StoredDelivery {
   readonly lane: LaneId
   readonly state: number
   readonly reason: string | null
+  readonly rule: string | null
   readonly due_at: number
   readonly attempts: number
   readonly delay_notice_at: number | null
@@ -93,13 +94,14 @@ export class Records {
 
   /** False when the id is there already. */
   insertMessage(message: MessageRecord): boolean {
-    return this.#insert(message, (row, delivery) => this.#insertNew(row, delivery))
+    return this.#insert(message, (row, delivery) => this.#insertNew(row, delivery, message))
   }
 
   /** A message that another spool kept, as it was there; false when the id is there already. */
   insertWhole(message: WholeRecord): boolean {
     return this.#insert(message, (row, delivery) => {
-      this.#statements.insertKept.run(row, ...columnsOf(delivery))
+      const { receivedAt, expiresAt } = message
+      this.#statements.insertKept.run(row, ...columnsOf(delivery), receivedAt, expiresAt)
       if (delivery.state === 'queued') this.lowerLane(delivery.lane, delivery.dueAt)
     })
   }
@@ -180,7 +182,7 @@ export class Records {
   /** A delivery that split off another of the same message. */
   insertDelivery({ seq }: MessageKey, next: SpooledDelivery): void {
     const [first, last] = rowsOf(seq)
-    this.#statements.insertSplit.run(first, last, ...columnsOf(next))
+    this.#statements.insertSplit.run(first, last, ...columnsOf(next), seq, seq)
     if (next.state === 'queued') this.lowerLane(next.lane, next.dueAt)
   }
 
@@ -217,10 +219,26 @@ export class Records {
     this.#statements.probe.run(now)
   }
 
-  #insertNew(row: number, delivery: NewDeliveryRecord): void {
-    const { lane, dueAt, recipients, open, domains } = delivery
-    this.#statements.insertDelivery.run(row, lane, dueAt, recipients, open, domains)
-    this.lowerLane(lane, dueAt)
+  /** Each as text. */
+  holdRules(): readonly string[] {
+    return (this.#statements.holdRules.all() as { rule: string }[]).map(({ rule }) => rule)
+  }
+
+  putHoldRule(id: string, rule: string): void {
+    this.#statements.putHoldRule.run(id, rule)
+  }
+
+  dropHoldRule(id: string): void {
+    this.#statements.dropHoldRule.run(id)
+  }
+
+  #insertNew(row: number, delivery: NewDeliveryRecord, { receivedAt, expiresAt }: MessageRecord): void {
+    const { lane, dueAt, held, recipients, open, domains } = delivery
+    const state = stateCode(held === undefined ? 'queued' : 'held')
+    const [reason, rule] = [held?.reason ?? null, held?.rule ?? null]
+    const times = [receivedAt, expiresAt] as const
+    this.#statements.insertDelivery.run(row, lane, state, reason, rule, dueAt, recipients, open, domains, ...times)
+    if (held === undefined) this.lowerLane(lane, dueAt)
   }
 }
 
@@ -238,6 +256,7 @@ function columnsOf(next: SpooledDelivery) {
     next.lane,
     STATES.indexOf(next.state),
     next.reason ?? null,
+    next.rule ?? null,
     next.dueAt,
     next.attempts,
     next.delayNoticeAt ?? null,
@@ -261,6 +280,7 @@ function deliveryRow(stored: StoredDelivery): DeliveryRow {
       attempts: stored.attempts,
       recipients: JSON.parse(stored.recipients) as readonly SpooledRecipient[],
       ...(stored.reason === null ? {} : { reason: stored.reason }),
+      ...(stored.rule === null ? {} : { rule: stored.rule }),
       ...(stored.delay_notice_at === null ? {} : { delayNoticeAt: stored.delay_notice_at }),
     },
   }
@@ -276,9 +296,9 @@ export function numberOf(db: DatabaseSync, sql: string): number {
 
 function prepare(db: DatabaseSync) {
   const delivery = `
-    SELECT d.row, m.id, d.lane, d.state, d.reason, d.due_at, d.attempts, d.delay_notice_at, d.recipients, d.settlements
+    SELECT d.row, m.id, d.lane, d.state, d.reason, d.rule, d.due_at, d.attempts, d.delay_notice_at, d.recipients, d.settlements
     FROM delivery d CROSS JOIN message m ON m.seq = d.row / ${ROWS_PER_MESSAGE}`
-  const columns = 'lane, state, reason, due_at, attempts, delay_notice_at, recipients, open, domains'
+  const columns = 'lane, state, reason, rule, due_at, attempts, delay_notice_at, recipients, open, domains'
   return {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
@@ -290,16 +310,19 @@ function prepare(db: DatabaseSync) {
       INSERT INTO message (seq, id, envelope, sender, message_id_header, received_at, expires_at, size, sha256, in_file, content)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`),
     insertDelivery: db.prepare(`
-      INSERT INTO delivery (row, lane, state, due_at, attempts, recipients, open, domains, settlements)
-      VALUES (?, ?, ${QUEUED}, ?, 0, ?, ?, ?, '[]')`),
+      INSERT INTO delivery
+        (row, lane, state, reason, rule, due_at, attempts, recipients, open, domains, received_at, expires_at, settlements)
+      VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, '[]')`),
     insertSplit: db.prepare(`
-      INSERT INTO delivery (row, ${columns}, settlements)
-      VALUES ((SELECT max(row) + 1 FROM delivery WHERE row BETWEEN ? AND ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`),
+      INSERT INTO delivery (row, ${columns}, received_at, expires_at, settlements)
+      VALUES ((SELECT max(row) + 1 FROM delivery WHERE row BETWEEN ? AND ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+        (SELECT received_at FROM message WHERE seq = ?), (SELECT expires_at FROM message WHERE seq = ?), '[]')`),
     insertKept: db.prepare(
-      `INSERT INTO delivery (row, ${columns}, settlements) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+      `INSERT INTO delivery (row, ${columns}, received_at, expires_at, settlements)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
     ),
     updateDelivery: db.prepare(`
-      UPDATE delivery SET lane = ?, state = ?, reason = ?, due_at = ?, attempts = ?, delay_notice_at = ?,
+      UPDATE delivery SET lane = ?, state = ?, reason = ?, rule = ?, due_at = ?, attempts = ?, delay_notice_at = ?,
         recipients = ?, open = ?, domains = ?, settlements = ? WHERE row = ?`),
     seqOf: db.prepare('SELECT seq FROM message WHERE id = ?'),
     sizeOf: db.prepare('SELECT in_file, size FROM message WHERE seq = ?'),
@@ -324,6 +347,11 @@ function prepare(db: DatabaseSync) {
     forgetEntered: db.prepare(
       'DELETE FROM entered WHERE file NOT IN (SELECT file FROM entered ORDER BY at DESC LIMIT ?)',
     ),
+    holdRules: db.prepare('SELECT rule FROM hold_rule ORDER BY id'),
+    putHoldRule: db.prepare(
+      'INSERT INTO hold_rule (id, rule) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET rule = excluded.rule',
+    ),
+    dropHoldRule: db.prepare('DELETE FROM hold_rule WHERE id = ?'),
     probe: db.prepare('INSERT INTO probe (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at'),
   } as const satisfies Record<string, StatementSync>
 }

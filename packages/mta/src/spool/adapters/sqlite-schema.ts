@@ -11,7 +11,7 @@ import { sqliteCode } from './sqlite-failure.ts'
 
 /** "Hmtc", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7463
-const SCHEMA_VERSION = 4
+const SCHEMA_VERSION = 5
 export const PAGE_BYTES = 4096
 const CACHE_KIB = 32 * 1024 // constant, whatever the queue's length
 /** The worker runs checkpoints after it has answered; this is only the backstop. */
@@ -93,8 +93,27 @@ const SCHEMA_4 = `
   CREATE INDEX message_sender ON message (sender);
 `
 
+/**
+ * Rules that hold mail, and what each of them holds. Times of the message stand with its deliveries, so that one index
+ * in the order of ages finds what is over its age and has all that a summary counts; contents are never read for either.
+ */
+const SCHEMA_5 = `
+  ALTER TABLE delivery ADD COLUMN rule TEXT;
+  ALTER TABLE delivery ADD COLUMN received_at INTEGER;
+  ALTER TABLE delivery ADD COLUMN expires_at INTEGER;
+  UPDATE delivery SET (received_at, expires_at) =
+    (SELECT received_at, expires_at FROM message WHERE seq = delivery.row / 65536);
+  CREATE INDEX delivery_age ON delivery (expires_at, received_at, lane, open, domains) WHERE state = 0;
+  DROP INDEX delivery_stopped;
+  CREATE INDEX delivery_stopped ON delivery (state, rule, open) WHERE state IN (1, 2);
+  DROP INDEX message_sender;
+  CREATE INDEX message_sender ON message (sender, received_at, size);
+  CREATE INDEX message_tag ON message (envelope ->> '$.tag', received_at) WHERE envelope ->> '$.tag' IS NOT NULL;
+  CREATE TABLE hold_rule (id TEXT NOT NULL PRIMARY KEY, rule TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`
+
 /** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4]
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5]
 
 export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
   try {

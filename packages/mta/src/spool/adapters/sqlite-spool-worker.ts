@@ -26,6 +26,7 @@ import type {
   StoreStart,
   Usage,
 } from './sqlite-protocol.ts'
+import { QueueShape } from './sqlite-queue-shape.ts'
 import { QueueView, type Sliced } from './sqlite-queue-view.ts'
 import { Records } from './sqlite-records.ts'
 import { openStore, PAGE_BYTES, pragma } from './sqlite-schema.ts'
@@ -51,6 +52,7 @@ class Store {
   readonly #claims: Claims
   readonly #mutations: Mutations
   readonly #view: QueueView
+  readonly #shape: QueueShape
   readonly #pages: () => number
   readonly #freePages: () => number
   readonly #jobs: { readonly seq: number; readonly steps: Sliced<Answer<OperationName>> }[] = []
@@ -74,6 +76,7 @@ class Store {
     this.#claims = new Claims(db, this.#leases, this.#journal, { ...start, suspects: this.suspects })
     this.#mutations = new Mutations(db, { records: this.#records, leases: this.#leases, claims: this.#journal })
     this.#view = new QueueView(db, this.#records, this.#leases)
+    this.#shape = new QueueShape(db)
     for (const { token, untilMono } of start.leases) this.#claims.restore(token, untilMono)
     this.#journal.flush()
   }
@@ -110,7 +113,8 @@ class Store {
     const { seq } = request
     try {
       if (request.op === 'list') this.#jobs.push({ seq, steps: this.#view.list(request.ask) })
-      else if (request.op === 'summary') this.#jobs.push({ seq, steps: this.#view.summary() })
+      else if (request.op === 'summary') this.#jobs.push({ seq, steps: this.#shape.summary() })
+      else if (request.op === 'shape') this.#jobs.push({ seq, steps: this.#shape.shape(request.ask) })
       else return [{ seq, answer: this.#answer(request, now, mono) }]
       return []
     } catch (error) {
@@ -118,12 +122,24 @@ class Store {
     }
   }
 
-  #answer(request: Exclude<Request, MutatingRequest | { op: 'list' | 'summary' }>, now: number, mono: number) {
+  #answer(
+    request: Exclude<Request, MutatingRequest | { op: 'list' | 'summary' | 'shape' }>,
+    now: number,
+    mono: number,
+  ) {
     switch (request.op) {
       case 'claim':
         return this.#failing ? [] : this.#claims.claim(request.ask, now, mono)
       case 'claim-message':
         return this.#failing ? [] : this.#claims.claimMessage(request.ask, now, mono)
+      case 'claim-expired':
+        return this.#failing ? [] : this.#claims.claimExpired(request.ask, now, mono)
+      case 'claim-untold':
+        return this.#failing
+          ? { claims: [], after: request.ask.after, ended: true }
+          : this.#claims.claimUntold(request.ask, mono)
+      case 'hold-rules':
+        return this.#records.holdRules()
       case 'due-lanes':
         return this.#failing ? [] : this.#claims.dueLanes(request.ask)
       case 'renew':

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { describe } from 'node:test'
 import { spoolContract } from '../spool.contract.ts'
 import type { SpoolPlace } from '../spool.fixture.ts'
+import { agesContract } from '../spool-ages.contract.ts'
 import { spoolMovesContract } from '../spool-moves.contract.ts'
 import type { StoredSpool } from '../stored-spool.ts'
 import { openSqliteSpool } from './sqlite-spool.ts'
@@ -25,3 +27,4 @@ async function open(place: SpoolPlace): Promise<StoredSpool> {
 
 spoolMovesContract(open)
 spoolContract(open, { inlineBytesMax: 256 * 1024 })
+describe('ages and rules', { concurrency: 4 }, () => agesContract(open))

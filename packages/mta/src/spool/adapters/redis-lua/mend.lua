@@ -52,6 +52,9 @@ local function look_at_message(id)
   if not score(IDS, id) then
     wrong('message-not-listed', id, wanted, function() redis.call('ZADD', IDS, 0, id) end)
   end
+  if not score(EXPIRY, id) then
+    wrong('age-not-watched', id, wanted, function() redis.call('ZADD', EXPIRY, expires(redis.call('HGET', key, 'e')), id) end)
+  end
   for k = 0, f.count - 1 do
     local raw = redis.call('HGET', key, 'd' .. k)
     if raw and parse(raw).state then look_at_delivery(id, k, raw) else wrong('message-damaged', id, false) end
@@ -59,7 +62,7 @@ local function look_at_message(id)
 end
 
 local function belongs(set, member, lane)
-  if set == 'ids' then return redis.call('EXISTS', message(member)) == 1 end
+  if set == 'ids' or set == 'expiry' then return redis.call('EXISTS', message(member)) == 1 end
   local id, k = split(member)
   local raw = redis.call('HGET', message(id), 'd' .. k)
   local d = raw and parse(raw)
@@ -69,7 +72,7 @@ local function belongs(set, member, lane)
   return true
 end
 
-local STRAY = { ids = 'message-not-there', stopped = 'stopped-stray', leases = 'lease-stray', lane = 'delivery-stray' }
+local STRAY = { ids = 'message-not-there', expiry = 'message-not-there', stopped = 'stopped-stray', leases = 'lease-stray', lane = 'delivery-stray' }
 
 local function look_at_members(set, from, lane)
   local key = set == 'lane' and laneKey(lane) or P .. set

@@ -6,6 +6,8 @@
 --              per delivery k: d<k> = "rev state due attempts open lane LF domains LF JSON", t<k> = who was given it
 --              last, s<k> = ids of its settlements
 --   leases     zset, score end of the lease: deliveries that are given out
+--   expiry     zset: message -> when its age is next looked at: when it is over, or later when nothing can be done yet
+--   hold-rules hash: id -> rule
 --   stopped    zset, score 0: deliveries that are held or quarantined
 --   void:<id>  refused ids; aside: messages that are claimed by name only; bytes: what all messages take
 --   entered    hash, queue file -> messages of it that were taken in; entered-at: zset, file -> when
@@ -16,6 +18,7 @@
 local P = string.sub(KEYS[1], 1, -4)
 local Q = string.sub(P, 1, -7)
 local IDS, DUE, LEASES, STOPPED = P .. 'ids', Q .. 'due', P .. 'leases', P .. 'stopped'
+local EXPIRY, HOLD_RULES = P .. 'expiry', P .. 'hold-rules'
 local ASIDE, BYTES = P .. 'aside', P .. 'bytes'
 local ENTERED, ENTERED_AT = P .. 'entered', P .. 'entered-at'
 -- Leases looked at per call, so that no call is long; what is left lapses with the next.
@@ -81,6 +84,9 @@ local function put(id, k, rev, d)
   end
 end
 
+-- What an envelope's record begins with.
+local function expires(meta) return string.match(meta, '^%-?%d+') end
+
 -- Reads one new message and stores it, unless it is there or was refused. What another spool kept keeps its times, and
 -- was accepted there, whatever was refused here.
 local function insert(now, isKept)
@@ -94,6 +100,7 @@ local function insert(now, isKept)
   redis.call('HSET', key, 'i', count .. ' ' .. cost .. ' ' .. file .. ' ' .. size .. ' ' .. received, 'e', meta)
   if inline == '1' then redis.call('HSET', key, 'c', content) end
   redis.call('ZADD', IDS, 0, id)
+  redis.call('ZADD', EXPIRY, expires(meta), id)
   redis.call('INCRBY', BYTES, cost)
   for k = 1, count do
     local d = deliveries[k]
@@ -115,6 +122,7 @@ local function remove(id)
   end
   redis.call('UNLINK', key)
   redis.call('ZREM', IDS, id)
+  redis.call('ZREM', EXPIRY, id)
   redis.call('DECRBY', BYTES, f.cost)
   return id .. ' ' .. f.file .. ' ' .. f.size
 end

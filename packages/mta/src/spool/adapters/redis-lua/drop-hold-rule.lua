@@ -1,0 +1,3 @@
+#!lua flags=allow-oom
+redis.call('HDEL', HOLD_RULES, arg())
+return { used() }

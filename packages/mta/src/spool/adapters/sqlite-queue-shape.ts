@@ -1,0 +1,151 @@
+/**
+ * Totals of the queue, and what waits by name and age: sums over indexes that have all columns that are asked for, so
+ * that no content is read. In slices, between which the store's thread serves mail; so they are not one moment's picture.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { NOTICE_LANE } from '../../bounce/notice-lane.ts'
+import { domainOfLane, largestTags, QueueTally } from '../queue-tally.ts'
+import type { ShapeBy } from '../spool.ts'
+import type { QueueShapeRecord, SummaryRecord } from '../store-protocol.ts'
+import type { Ask } from './sqlite-protocol.ts'
+import type { Sliced } from './sqlite-queue-view.ts'
+import { QUEUED, stateCode } from './sqlite-records.ts'
+
+/** Rows of an index that are summed before mail is served again: a few milliseconds. */
+const SLICE_ROWS = 5000
+
+/** What stands behind the last @; an address has one at least. */
+const SENDER_DOMAIN = `substr(sender, length(rtrim(sender, replace(sender, '@', ''))) + 1)`
+const TAG = `envelope ->> '$.tag'`
+
+interface Part {
+  readonly name: string
+  readonly domains: string
+  readonly ageClass: number
+  readonly count: number
+  readonly oldest: number
+  readonly amount: number
+}
+
+/** An index, walked in the order of its first two columns. */
+interface Walk {
+  readonly table: string
+  readonly index: string
+  readonly where: string
+  readonly first: string
+  /** Not more than any value of the first. */
+  readonly least: SQLInputValue
+  readonly name: string
+  readonly domains: string
+  readonly amount: string
+}
+
+const DELIVERIES: Walk = {
+  ...{ table: 'delivery', index: 'delivery_age', where: `state = ${QUEUED}`, first: 'expires_at' },
+  ...{ least: Number.MIN_SAFE_INTEGER, name: 'lane', domains: `''`, amount: 'open' },
+}
+const BY_DOMAIN: Walk = { ...DELIVERIES, domains: `iif(lane GLOB 'mx:*', '', domains)` }
+const SENDERS: Walk = {
+  ...{ table: 'message', index: 'message_sender', where: 'true', first: 'sender' },
+  ...{ least: '', name: SENDER_DOMAIN, domains: `''`, amount: 'size' },
+}
+const TAGS: Walk = {
+  ...{ table: 'message', index: 'message_tag', where: `${TAG} IS NOT NULL`, first: TAG },
+  ...{ least: '', name: TAG, domains: `''`, amount: '1' },
+}
+
+export class QueueShape {
+  readonly #db: DatabaseSync
+  readonly #stopped: StatementSync
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+    this.#stopped = db.prepare(`
+      SELECT state, rule IS NOT NULL AS ruled, count(*) AS count, coalesce(sum(open), 0) AS open
+      FROM delivery INDEXED BY delivery_stopped WHERE state IN (1, 2) GROUP BY 1, 2`)
+  }
+
+  *summary(): Sliced<SummaryRecord> {
+    const all = { messages: 0, bytes: 0, oldestReceivedAt: null as number | null }
+    for (const parts of slices(this.#db, { ...SENDERS, name: `''` }, [])) {
+      for (const { count, amount, oldest } of parts) {
+        all.messages += count
+        all.bytes += amount
+        all.oldestReceivedAt = Math.min(all.oldestReceivedAt ?? oldest, oldest)
+      }
+      yield
+    }
+    const lanes = new QueueTally(0)
+    const stopped = this.#counted()
+    let { recipientsOpen } = stopped
+    for (const parts of slices(this.#db, DELIVERIES, [])) {
+      for (const part of parts) {
+        lanes.add(part.name, part)
+        recipientsOpen += part.amount
+      }
+      yield
+    }
+    const tags = new QueueTally(0)
+    for (const parts of slices(this.#db, TAGS, [])) {
+      for (const part of parts) tags.add(part.name, part)
+      yield
+    }
+    return { ...all, ...stopped, recipientsOpen, ...lanes.lanes(), tags: largestTags(tags) }
+  }
+
+  *shape({ by, edges, limit }: Ask<'shape'>): Sliced<QueueShapeRecord> {
+    const tally = new QueueTally(edges.length)
+    for (const parts of slices(this.#db, WALKS[by], edges)) {
+      for (const part of parts) for (const name of namesOf(by, part)) tally.add(name, part)
+      yield
+    }
+    return tally.shape(limit)
+  }
+
+  #counted(): Pick<SummaryRecord, 'recipientsOpen' | 'held' | 'heldByRules' | 'quarantined'> {
+    const sums = { recipientsOpen: 0, held: 0, heldByRules: 0, quarantined: 0 }
+    type Row = { state: number; ruled: number; count: number; open: number }
+    for (const { state, ruled, count, open } of this.#stopped.all() as unknown as Row[]) {
+      sums.recipientsOpen += open
+      if (state === stateCode('quarantined')) sums.quarantined += count
+      else {
+        sums.held += count
+        if (ruled === 1) sums.heldByRules += count
+      }
+    }
+    return sums
+  }
+}
+
+const WALKS = { lane: DELIVERIES, domain: BY_DOMAIN, sender: SENDERS, tag: TAGS } as const
+
+/** A delivery of a route may have recipients in several domains, and counts for each. */
+function namesOf(by: ShapeBy, { name, domains }: Part): readonly string[] {
+  if (by !== 'domain') return [name]
+  if (name === NOTICE_LANE) return []
+  const domain = domainOfLane(name)
+  return domain === undefined ? domains.trim().split(' ') : [domain]
+}
+
+function* slices(db: DatabaseSync, walk: Walk, edges: readonly number[]): Generator<readonly Part[]> {
+  const { table, index, where, first, name, domains, amount } = walk
+  const source = `FROM ${table} INDEXED BY ${index} WHERE ${where}`
+  const beyond = `(${first}, received_at) > (?, ?)`
+  const end = db.prepare(`
+    SELECT ${first} AS first, received_at AS second ${source} AND ${beyond}
+    ORDER BY ${first}, received_at LIMIT 1 OFFSET ${SLICE_ROWS}`)
+  const ageClass = edges.length === 0 ? '0' : edges.map(() => '(received_at < ?)').join(' + ')
+  const sums = `count(*) AS count, min(received_at) AS oldest, sum(${amount}) AS amount`
+  const columns = `SELECT ${name} AS name, ${domains} AS domains, ${ageClass} AS ageClass, ${sums} ${source}`
+  const upTo = db.prepare(`${columns} AND ${beyond} AND (${first}, received_at) <= (?, ?) GROUP BY 1, 2, 3`)
+  const rest = db.prepare(`${columns} AND ${beyond} GROUP BY 1, 2, 3`)
+  type Place = { first: SQLInputValue; second: number }
+  let last: Place = { first: walk.least, second: Number.MIN_SAFE_INTEGER }
+  for (;;) {
+    const next = end.get(last.first, last.second) as unknown as Place | undefined
+    const from = [...edges, last.first, last.second]
+    yield (next === undefined ? rest.all(...from) : upTo.all(...from, next.first, next.second)) as unknown as Part[]
+    if (next === undefined) return
+    last = next
+  }
+}
