@@ -23,6 +23,7 @@ import {
 import { type DkimKeys, openDkimKeys } from './wiring/dkim-keys.ts'
 import type { Engine } from './wiring/engine.ts'
 import { type HistorySide, openHistorySide } from './wiring/history-side.ts'
+import { type HoldSide, openHoldSide } from './wiring/hold-side.ts'
 import type { OpenListener } from './wiring/listeners.ts'
 import { joinNodes, type NodeSide } from './wiring/node-side.ts'
 import { openEngine } from './wiring/open-engine.ts'
@@ -97,7 +98,9 @@ async function openedOnSpool(
   if (!nodes.ok) return nodes
   opening.closesWith(() => nodes.value.service.close())
   await engine.value.takeBack?.()
-  history = openHistorySide(config, { spool: engine.value.spool, telling })
+  const holds = await openHoldSide(engine.value, emit)
+  opening.closesWith(() => holds.stop())
+  history = openHistorySide(config, { spool: holds.spool, telling })
   const suppression = openSuppressionSide(config, { engine: engine.value, telling })
   if (!suppression.ok) return suppression
   opening.closesWith(() => suppression.value?.close())
@@ -107,7 +110,7 @@ async function openedOnSpool(
   return opened(config, {
     ...{ ...parts, spool, history, engine: engine.value, nodes: nodes.value, keys: keys.value },
     beginSignature: keys.value.beginSignature,
-    ...{ suppression: suppression.value, results: results.value },
+    ...{ suppression: suppression.value, results: results.value, holds },
   })
 }
 
@@ -117,6 +120,7 @@ interface OpenedParts extends RelayOptions {
   readonly spool: HistorySide['spool']
   readonly history: HistorySide
   readonly suppression: SuppressionSide | undefined
+  readonly holds: HoldSide
   readonly results: ResultStore | undefined
   readonly keys: DkimKeys
   readonly beginSignature: BeginSignature | undefined
@@ -132,6 +136,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     ...{ summary: () => spool.admin.summary(), health: () => spool.health(), now: Date.now },
     ...{ policies: async () => seen.policies.count?.(), nodes: () => nodes.service.reading() },
     ...{ waiting: () => seen.waiting(), threads: () => threads?.reading() },
+    holdRules: () => parts.holds.inForce(),
   })
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
@@ -187,7 +192,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
 
 /** What operators may ask and order of what is open already. */
 function adminParts(
-  { spool, nodes, history, engine, suppression, telling, version }: OpenedParts,
+  { spool, nodes, history, engine, suppression, holds, telling, version }: OpenedParts,
   delivery: DeliverySide,
 ) {
   const { scheduler, resolver, dnssec, policies, explain, localPolicies, waitOf } = delivery
@@ -196,6 +201,7 @@ function adminParts(
     ...{ policies: policies.admin, policyTrouble: () => policies.trouble?.() },
     suspendedRoutes: () => delivery.suspendedRoutes(),
     ...{ nodes: nodes.service, history: history.search, suppression: suppression?.list },
+    ...{ holds: holds.admin, holdRules: () => holds.inForce() },
     ...{ resolver: () => resolver.state(), dnssec: () => dnssec.state(), engine: () => engine.state() },
   }
 }

@@ -5,11 +5,13 @@ import { request } from 'node:http'
 import type { PolicyAdmin } from '@hermetic/policy'
 import { systemErrorCode } from '../config/system-error.ts'
 import type { Explain } from '../explain/explainer.ts'
+import type { HoldAdmin } from '../holds/hold-rules.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { ReportAdmin } from '../reporting/report-admin.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import type { RelayStatus } from './control-protocol.ts'
 import { explainClient } from './explain-order.ts'
+import { holdClient } from './hold-orders.ts'
 import { type NodeOrders, nodesClient } from './nodes-orders.ts'
 import { type ObservedSearch, observedClient } from './observed-order.ts'
 import { overridesClient } from './overrides-order.ts'
@@ -29,6 +31,7 @@ export interface ControlClient {
   readonly localPolicies: () => Promise<LocalPolicyReport>
   readonly reports: ReportAdmin
   readonly suppression: SuppressionAdmin
+  readonly holds: HoldAdmin
   readonly reload: () => Promise<ReloadAnswer>
   readonly nodes: NodeOrders
   readonly waits: AskWaits
@@ -68,6 +71,7 @@ function controlClient(path: string): ControlClient {
     localPolicies: overridesClient(ask),
     reports: reportClient(ask),
     suppression: suppressionClient(ask),
+    holds: holdClient(ask),
     reload: reloadClient(ask),
     nodes: nodesClient(ask),
     waits: waitsClient(ask),

@@ -7,6 +7,7 @@ import { ResultStoreUnavailable } from '@hermetic/reporter'
 import type { LaneId } from '../delivery/lane.ts'
 import type { Explain } from '../explain/explainer.ts'
 import { HistoryUnavailable } from '../history/delivery-history.ts'
+import type { HoldAdmin } from '../holds/hold-rules.ts'
 import type { LimitReport } from '../limits/limit-report.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import { NodesUnavailable } from '../nodes/node-registry.ts'
@@ -19,6 +20,7 @@ import { type SuppressionList, SuppressionUnavailable } from '../suppression/sup
 import type { ControlOrder } from './control-order.ts'
 import { fieldsOf, type RelayStatus } from './control-protocol.ts'
 import { explainOrder } from './explain-order.ts'
+import { holdOrders } from './hold-orders.ts'
 import { nodesOrders } from './nodes-orders.ts'
 import { type ObservedSearch, observedOrder } from './observed-order.ts'
 import { overridesOrder } from './overrides-order.ts'
@@ -41,6 +43,7 @@ export interface ControlOrdersOptions extends QueueOrdersOptions {
   readonly reports?: ReportAdmin | undefined
   /** Absent: no list is kept. */
   readonly suppression?: SuppressionList | undefined
+  readonly holds?: HoldAdmin | undefined
   /** Absent: the configuration cannot be read again. */
   readonly reload?: (() => Promise<ReloadAnswer>) | undefined
   readonly nodes?: Pick<NodeService, 'report' | 'order'>
@@ -61,6 +64,7 @@ export function controlOrders(options: ControlOrdersOptions): readonly ControlOr
     overridesOrder(options.localPolicies),
     ...reportOrders(options.reports),
     ...suppressionOrders(options.suppression, options.emit),
+    ...holdOrders(options.holds),
     reloadOrder(options.reload),
     ...nodesOrders(options.nodes),
     waitsOrder(options.waitOf),

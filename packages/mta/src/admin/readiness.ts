@@ -35,6 +35,8 @@ export interface ReadinessFacts {
   readonly waitingForRestart?: readonly string[]
   /** Routes whose smarthost refuses our login; `until`: UTC milliseconds. */
   readonly suspendedRoutes?: readonly { readonly route: string; readonly said: string; readonly until: number }[]
+  /** Rules that keep mail back. */
+  readonly holdRules?: number
   /** Those whose end is near, or behind. */
   readonly certificates?: readonly { readonly listener: string; readonly endsAt: number }[]
 }
@@ -74,6 +76,7 @@ export function readiness(facts: ReadinessFacts): Readiness {
     ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
     ...certificateNotes(facts),
     ...routeNotes(facts),
+    ...holdNote(facts),
     ...waitingNote(facts),
   ]
   return { ready: reasons.length === 0, reasons, notes }
@@ -107,6 +110,11 @@ function routeNotes({ suspendedRoutes = [] }: ReadinessFacts): readonly string[]
   return suspendedRoutes.map(({ route, said, until }) => {
     return `${route} is suspended: the login is refused (${said}), tried again at ${new Date(until).toISOString()}`
   })
+}
+
+function holdNote({ holdRules = 0 }: ReadinessFacts): readonly string[] {
+  if (holdRules === 0) return []
+  return [`${holdRules} ${holdRules === 1 ? 'rule holds' : 'rules hold'} mail: hermetic hold list`]
 }
 
 function waitingNote({ waitingForRestart: waiting = [] }: ReadinessFacts): readonly string[] {

@@ -45,6 +45,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'let the running relay read its configuration, certificates and keys again',
     load: async () => (await import('./reload.ts')).reload,
   },
+  hold: {
+    summary: 'rules that keep mail back: to a domain, from a sender, by a login, with a tag',
+    load: async () => (await import('./hold.ts')).hold,
+  },
   suppression: {
     summary: 'addresses that get no mail because they refused it for good',
     load: async () => (await import('./suppression.ts')).suppression,

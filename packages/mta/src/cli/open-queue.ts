@@ -14,6 +14,8 @@ import { BATCH_MAX, type DeliveryHistory } from '../history/delivery-history.ts'
 import { orderedEntries } from '../history/entries-of-events.ts'
 import type { OrderedEntry } from '../history/entry.ts'
 import { recordedAdmin, type SpoolListener } from '../history/recorded-spool.ts'
+import type { HoldRuleStore } from '../holds/hold-rule-store.ts'
+import { type HoldAdmin, HoldRules } from '../holds/hold-rules.ts'
 import { wakeByOperator } from '../schedule/adapters/bullmq-operator-wake.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
@@ -29,6 +31,7 @@ import { UserError } from './verb.ts'
 
 export interface OpenedQueue {
   readonly queue: SpoolAdmin
+  readonly holds: HoldAdmin
   /** `files`, `redis`: no relay runs here. */
   readonly by: 'relay' | 'files' | 'redis'
   /** Absent: none is kept. */
@@ -44,20 +47,22 @@ export async function openQueue(
 ): Promise<OpenedQueue | undefined> {
   const relay = await connectControl(join(config.data_dir, SOCKET_NAME))
   if (relay !== undefined) {
-    return { queue: relay.queue, history: relay.history, waits: relay.waits, by: 'relay', close: async () => undefined }
+    const { queue, history, waits, holds } = relay
+    return { queue, history, waits, holds, by: 'relay', close: async () => undefined }
   }
   const by = config.queue.engine === 'redis' ? 'redis' : 'files'
   const opened = await (by === 'redis' ? openInRedis(config) : openFiles(config))
   if (opened === undefined) return undefined
-  const { admin } = opened
+  const { admin, holdRules: store } = opened
+  const holds = new HoldRules({ store, now: Date.now, emit: () => undefined })
   const history = historyFile(config)
-  if (history === undefined) return { queue: admin, by, close: () => opened.close() }
+  if (history === undefined) return { queue: admin, holds, by, close: () => opened.close() }
   const entries: OrderedEntry[] = []
   const ordered: SpoolListener['ordered'] = (changes, action) => {
     for (const entry of orderedEntries(changes, action, Date.now())) entries.push(entry)
   }
   return {
-    ...{ queue: recordedAdmin(admin, { ordered }), history, by },
+    ...{ queue: recordedAdmin(admin, { ordered }), holds, history, by },
     close: async () => {
       await opened.close()
       await recordAll(history, entries)
@@ -68,6 +73,7 @@ export async function openQueue(
 
 interface OpenedSpool {
   readonly admin: SpoolAdmin
+  readonly holdRules: HoldRuleStore
   close(): Promise<void>
 }
 
@@ -75,7 +81,8 @@ async function openFiles({ data_dir, queue }: Pick<Config, 'data_dir' | 'queue'>
   if (!existsSync(join(data_dir, 'spool.db'))) return undefined
   const opened = await openSqliteSpool({ dataDir: data_dir, maxBytes: queue.max_bytes, emit: () => undefined })
   if (!opened.ok) throw new UserError(describeSpoolProblem(opened.error))
-  return { admin: opened.value.admin, close: () => opened.value.close() }
+  const { admin, holdRules } = opened.value
+  return { admin, holdRules, close: () => opened.value.close() }
 }
 
 async function openInRedis(config: Pick<Config, 'data_dir' | 'queue'>): Promise<OpenedSpool | undefined> {
@@ -102,8 +109,9 @@ function wakingSpool(
     await wakeChanged(action, changes, { spool, scheduler })
     return changes
   }
-  const { admin } = spool
+  const { admin, holdRules } = spool
   return {
+    holdRules,
     admin: {
       list: (filter, page) => admin.list(filter, page),
       show: (id) => admin.show(id),

@@ -5,6 +5,7 @@ import { parseDomainName } from '@hermetic/policy'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { parseDuration } from '../config/quantity.ts'
 import { parseLaneId } from '../delivery/lane.ts'
+import { RULE_ID } from '../holds/hold-rule.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { QueueFilter } from '../spool/spool.ts'
 import { parseMailbox } from '../submission/address.ts'
@@ -17,6 +18,7 @@ export const FILTER_OPTIONS = {
   sender: { type: 'string' },
   state: { type: 'string' },
   tag: { type: 'string' },
+  rule: { type: 'string' },
   'older-than': { type: 'string' },
 } as const
 
@@ -26,19 +28,22 @@ export const FILTER_HELP = `Filters, all of which must match:
   --sender ADDRESS the reverse-path; "<>" for notifications
   --state STATE    queued, held or quarantined
   --tag TAG        as the message or its login was tagged
+  --rule RULE      what this rule holds; hermetic hold list shows them
   --older-than AGE arrived longer ago, e.g. 90m or 2d`
 
 export type FilterWords = { readonly [word in keyof typeof FILTER_OPTIONS]?: string | undefined }
 
 /** `now`: UTC milliseconds, from which ages count. */
 export function filterOf(words: FilterWords, now: number): QueueFilter {
-  const { lane, domain, sender, state, tag, 'older-than': age } = words
+  const { lane, domain, sender, state, tag, rule, 'older-than': age } = words
   if (lane !== undefined && lane !== NOTICE_LANE && parseLaneId(lane) === undefined)
     throw new UsageError(`--lane ${lane} is not a lane; they look like mx:example.com:25`)
   if (state !== undefined && state !== 'queued' && state !== 'held' && state !== 'quarantined') {
     throw new UsageError('--state is queued, held or quarantined')
   }
   if (tag !== undefined && !isTag(tag)) throw new UsageError(`--tag ${tag} is not 1 to 64 letters, digits, . _ or -`)
+  if (rule !== undefined && !RULE_ID.test(rule))
+    throw new UsageError(`--rule ${rule} is not a rule; hermetic hold list shows them`)
   return {
     // Parsed above.
     ...(lane === undefined ? {} : { lane: lane as NonNullable<QueueFilter['lane']> }),
@@ -46,18 +51,19 @@ export function filterOf(words: FilterWords, now: number): QueueFilter {
     ...(sender === undefined ? {} : { sender: senderOf(sender) }),
     ...(state === undefined ? {} : { state }),
     ...(tag === undefined ? {} : { tag }),
+    ...(rule === undefined ? {} : { rule }),
     ...(age === undefined ? {} : { arrivedBefore: now - ageOf(age) }),
   }
 }
 
-function domainOf(text: string): string {
+export function domainOf(text: string): string {
   const name = parseDomainName(text)
   if (!name.ok && !text.startsWith('[')) throw new UsageError(`--domain ${text} is not a domain`)
   return name.ok ? name.value : text
 }
 
 /** As the spool keeps it: the empty string is the null reverse-path. */
-function senderOf(text: string): string {
+export function senderOf(text: string): string {
   if (text === '' || text === '<>') return ''
   const address = parseMailbox(text.replace(/^<(.*)>$/, '$1'))
   if (!address.ok) throw new UsageError(`--sender ${text} is not a mail address`)

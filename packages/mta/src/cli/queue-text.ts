@@ -63,7 +63,8 @@ function nextTry({ state, dueAt }: QueueDelivery, now: number): string {
   return dueAt <= now ? 'now' : `in ${formatAge(dueAt - now)}`
 }
 
-function lastProblem({ recipients, stateReason }: QueueDelivery): string {
+function lastProblem({ recipients, stateReason: said, rule }: QueueDelivery): string {
+  const stateReason = rule === undefined ? said : `rule ${rule}: ${said ?? ''}`
   const problem = recipients.map(recipientProblem).find((text) => text !== undefined)
   if (problem === undefined) return stateReason ?? ''
   return stateReason === undefined ? problem : `${stateReason}; ${problem}`
@@ -116,11 +117,12 @@ interface DeliveryPaper {
 }
 
 function deliveryText(delivery: QueueDelivery, { now, wait }: DeliveryPaper): string {
-  const { lane, state, stateReason, attempts, dueAt } = delivery
+  const { lane, state, stateReason, rule, attempts, dueAt } = delivery
   const recipients = delivery.recipients.map((recipient) => recipientText(recipient)).join('')
   if (isNotice(delivery))
     return `\nLane ${lane}: the sender is told ${nextTry(delivery, now)} (${isoTime(dueAt)})\n${recipients}`
-  const reason = stateReason === undefined ? '' : ` (${foreignText(stateReason)})`
+  const by = rule === undefined ? '' : ` by rule ${rule}`
+  const reason = stateReason === undefined ? by : `${by} (${foreignText(stateReason)})`
   const due = state === 'queued' ? `, next try ${nextTry(delivery, now)} (${isoTime(dueAt)})` : ''
   const head = `\nLane ${lane}: ${state}${reason}, ${attempts} ${attempts === 1 ? 'try' : 'tries'}${due}\n`
   const waits = wait === undefined ? undefined : waitWords(wait)

@@ -4,13 +4,14 @@
  */
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { NewMessage, QueueAction, QueueChange, Spool, SpoolAdmin } from '../spool/spool.ts'
+import type { SpoolAges } from '../spool/spool-ages.ts'
 
 export interface SpoolListener {
   accepted(message: NewMessage): void
   ordered(changes: readonly QueueChange[], action: QueueAction): void
 }
 
-export type RecordedSpool = Spool & { readonly suspects: CrashSuspects }
+export type RecordedSpool = Spool & { readonly suspects: CrashSuspects; readonly ages: SpoolAges }
 
 export function recordedSpool(spool: RecordedSpool, listener: SpoolListener): RecordedSpool {
   return {
@@ -35,6 +36,7 @@ export function recordedSpool(spool: RecordedSpool, listener: SpoolListener): Re
     health: () => spool.health(),
     close: () => spool.close(),
     suspects: spool.suspects,
+    ages: spool.ages,
   }
 }
 

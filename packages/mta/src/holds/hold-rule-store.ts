@@ -1,6 +1,7 @@
 /**
- * Port: where the rules that hold mail are kept, beside the mail itself, so that one is never there without the other. On
- * Redis all relays of the queue have the same. Operations reject with `StoreUnavailable`.
+ * Where the rules that hold mail are kept, beside the mail itself, so that one is never there without the other. On
+ * Redis all relays of the queue have the same. Operations
+ * reject with `StoreUnavailable`. A part of the spool, and of its contract (`spool-ages.contract.ts`).
  */
 import type { HoldRule } from './hold-rule.ts'
 

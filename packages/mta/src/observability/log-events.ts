@@ -9,6 +9,7 @@ import type { ReportCountingEvent, ReportSendingEvent } from '@hermetic/reporter
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
+import type { HoldEvent } from '../holds/events.ts'
 import type { LimitsEvent } from '../limits/events.ts'
 import type { LocalPolicyEvent } from '../local-policy/events.ts'
 import type { NodeEvent } from '../nodes/events.ts'
@@ -22,6 +23,7 @@ import type { ThreadEvent } from '../threads/events.ts'
 import { BOUNCE_LOG_EVENTS } from './bounce-log-events.ts'
 import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
+import { HOLD_LOG_EVENTS } from './hold-log-events.ts'
 import { LOCAL_POLICY_LOG_EVENTS } from './local-policy-log-events.ts'
 import { NODE_LOG_EVENTS } from './node-log-events.ts'
 import { POLICY_LOG_EVENTS } from './policy-log-events.ts'
@@ -47,6 +49,7 @@ export type LogEvent =
   | DeliveryEvent
   | BounceEvent
   | SuppressionEvent
+  | HoldEvent
   | HistoryEvent
   | LocalPolicyEvent
   | ReportCountingEvent
@@ -280,6 +283,8 @@ const suppression = SUPPRESSION_LOG_EVENTS satisfies {
   readonly [N in SuppressionEvent['event']]: LogEventEntry<N>
 }
 
+const holds = HOLD_LOG_EVENTS satisfies { readonly [N in HoldEvent['event']]: LogEventEntry<N> }
+
 const history = HISTORY_LOG_EVENTS satisfies { readonly [N in HistoryEvent['event']]: LogEventEntry<N> }
 
 const localPolicy = LOCAL_POLICY_LOG_EVENTS satisfies {
@@ -302,7 +307,7 @@ const sendingReports = REPORT_SENDING_LOG_EVENTS satisfies {
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
-  ...{ delivery, bounce, suppression, history, nodes, threads },
+  ...{ delivery, bounce, suppression, holds, history, nodes, threads },
   'counting sessions': countingSessions,
   'sending reports': sendingReports,
 } as const
@@ -319,6 +324,7 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...delivery,
   ...bounce,
   ...suppression,
+  ...holds,
   ...history,
   ...nodes,
   ...threads,

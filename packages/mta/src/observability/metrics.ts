@@ -8,6 +8,7 @@ import type { RecipientSummary } from '../delivery/events.ts'
 import { attemptResult } from './delivery-record.ts'
 import { ENGINE_METRICS, ENGINE_UPDATES } from './engine-metrics.ts'
 import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
+import { HOLD_METRICS, HOLD_UPDATES } from './hold-metrics.ts'
 import { LOCAL_POLICY_METRICS, LOCAL_POLICY_UPDATES, wouldHaveRefused } from './local-policy-metrics.ts'
 import type { LogEvent } from './log-events.ts'
 import { NODE_METRICS, NODE_UPDATES } from './node-metrics.ts'
@@ -87,6 +88,7 @@ export const METRICS = {
   ...REPORT_SENDING_METRICS,
   ...SUBMISSION_METRICS,
   ...SUPPRESSION_METRICS,
+  ...HOLD_METRICS,
 
   hermetic_delivery_attempts_total: {
     type: 'counter',
@@ -362,6 +364,7 @@ const UPDATES: Rooms = {
   ...REPORT_SENDING_UPDATES,
   ...SUBMISSION_UPDATES,
   ...SUPPRESSION_UPDATES,
+  ...HOLD_UPDATES,
   ...SOCKETMAP_UPDATES,
   ...ENGINE_UPDATES,
   ...NODE_UPDATES,

@@ -18,6 +18,8 @@ export interface QueueSource {
   threads?(): ThreadReading | undefined
   /** Lanes of this relay that wait, by the limit of their site. */
   waiting?(): Readonly<Record<string, number>>
+  /** Rules that hold mail. */
+  holdRules?(): number
   /** UTC milliseconds. */
   now(): number
 }
@@ -35,7 +37,7 @@ export async function readState(gauges: StateGauges, { summary, policies, now }:
     gauges.set('hermetic_queue_readable', 1)
   } catch {
     for (const name of QUEUE_GAUGES) gauges.set(name, Number.NaN)
-    gauges.forget('hermetic_queue_lanes_late')
+    for (const name of ['hermetic_queue_lanes_late', ...NAMED_GAUGES] as const) gauges.forget(name)
     gauges.set('hermetic_queue_readable', 0)
   }
   try {
@@ -50,18 +52,21 @@ const QUEUE_GAUGES = [
   'hermetic_queue_messages',
   'hermetic_queue_recipients',
   'hermetic_queue_held',
+  'hermetic_queue_held_by_rules',
   'hermetic_queue_quarantined',
   'hermetic_queue_bytes',
   'hermetic_queue_lanes',
   'hermetic_queue_oldest_seconds',
 ] as const satisfies readonly MetricName[]
 
-function setQueue({ set }: StateGauges, summary: QueueSummary, now: number): void {
+function setQueue(gauges: StateGauges, summary: QueueSummary, now: number): void {
+  const { set } = gauges
   const oldest = summary.oldestReceivedAt
   const values: Record<(typeof QUEUE_GAUGES)[number], number> = {
     hermetic_queue_messages: summary.messages,
     hermetic_queue_recipients: summary.recipientsOpen,
     hermetic_queue_held: summary.held,
+    hermetic_queue_held_by_rules: summary.heldByRules,
     hermetic_queue_quarantined: summary.quarantined,
     hermetic_queue_bytes: summary.bytes,
     hermetic_queue_lanes: summary.laneCount,
@@ -71,6 +76,28 @@ function setQueue({ set }: StateGauges, summary: QueueSummary, now: number): voi
   for (const [age, ms] of Object.entries(LATE_MS)) {
     const late = summary.lanes.filter((lane) => now - lane.oldestReceivedAt > ms)
     set('hermetic_queue_lanes_late', late.length, { older_than: age })
+  }
+  setNamed(gauges, summary, now)
+}
+
+/** A name costs whoever scrapes a series: only so many have one. */
+const NAMED_MAX = 20
+
+const NAMED_GAUGES = [
+  'hermetic_queue_lane_oldest_seconds',
+  'hermetic_queue_tag_oldest_seconds',
+  'hermetic_queue_tag_messages',
+] as const satisfies readonly MetricName[]
+
+/** Names come and go with the mail. */
+function setNamed({ set, forget }: StateGauges, { oldestLanes, tags }: QueueSummary, now: number): void {
+  for (const name of NAMED_GAUGES) forget(name)
+  const seconds = (since: number): number => Math.max(0, (now - since) / 1000)
+  for (const { lane, oldestReceivedAt } of oldestLanes.slice(0, NAMED_MAX))
+    set('hermetic_queue_lane_oldest_seconds', seconds(oldestReceivedAt), { lane })
+  for (const { tag, messages, oldestReceivedAt } of tags.slice(0, NAMED_MAX)) {
+    set('hermetic_queue_tag_oldest_seconds', seconds(oldestReceivedAt), { tag })
+    set('hermetic_queue_tag_messages', messages, { tag })
   }
 }
 

@@ -80,7 +80,3 @@ function total({ counts }: Sum): number {
 export function domainOfLane(lane: string): string | undefined {
   return /^mx:(.+):\d+(?:\/[a-z0-9-]+)?$/.exec(lane)?.[1]
 }
-
-export function domainOfSender(sender: string): string {
-  return sender.slice(sender.lastIndexOf('@') + 1)
-}

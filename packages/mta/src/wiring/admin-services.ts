@@ -13,6 +13,7 @@ import { type Readiness, type ReadinessFacts, readiness } from '../admin/readine
 import type { HistorySearch } from '../admin/trace-order.ts'
 import type { Config } from '../config/schema.ts'
 import type { Explain } from '../explain/explainer.ts'
+import type { HoldAdmin } from '../holds/hold-rules.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { NodeService } from '../nodes/node-service.ts'
 import { rolesWithoutNode } from '../nodes/role.ts'
@@ -52,6 +53,9 @@ export interface AdminParts {
   readonly reports: ReportAdmin | undefined
   /** Absent: no list is kept. */
   readonly suppression: SuppressionList | undefined
+  readonly holds: HoldAdmin
+  /** Those that hold mail now. */
+  holdRules(): number
   readonly reloader: Reloader
   readonly certificates: Pick<CertificateWatch, 'troubles'>
   readonly version: string
@@ -93,6 +97,7 @@ async function openServices(
       suspendedRoutes: parts.suspendedRoutes(),
       roles: config.role,
       withoutNode: rolesWithoutNode(wantedRoles(config), parts.nodes.reading().nodes),
+      holdRules: parts.holdRules(),
     })
   let metrics: HttpService
   try {
@@ -117,6 +122,7 @@ async function openServices(
       localPolicies: parts.localPolicies,
       reports: parts.reports,
       suppression: parts.suppression,
+      holds: parts.holds,
       reload: () => parts.reloader.reload('order'),
       nodes: parts.nodes,
       waitOf: parts.waitOf,

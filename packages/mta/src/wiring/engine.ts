@@ -4,6 +4,7 @@
  */
 import type { EngineState } from '../admin/engine-state.ts'
 import type { RecordedSpool } from '../history/recorded-spool.ts'
+import type { HoldRuleStore } from '../holds/hold-rule-store.ts'
 import type { Permits } from '../limits/permits.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { LaneScheduler } from '../schedule/lane-scheduler.ts'
@@ -14,7 +15,7 @@ import type { OpenPolicyStore } from './policy-store.ts'
 import type { RedisGround } from './redis-ground.ts'
 
 export interface Engine {
-  readonly spool: RecordedSpool
+  readonly spool: RecordedSpool & { readonly holdRules: HoldRuleStore }
   /** Where contents arrive, for threads that stage them by themselves. */
   readonly staging: Staging
   /** Gives turns once it is run; stopped by whoever runs it. */

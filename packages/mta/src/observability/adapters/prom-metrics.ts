@@ -71,6 +71,7 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
     async scrape() {
       setHealth(gaugesOfState, queue.health())
       gaugesOfState.set('hermetic_policy_refused_domains', refused.count(queue.now()))
+      if (queue.holdRules !== undefined) gaugesOfState.set('hermetic_hold_rules', queue.holdRules())
       if (queue.waiting !== undefined) setWaiting(gaugesOfState, queue.waiting())
       if (queue.nodes !== undefined) setNodes(gaugesOfState, queue.nodes())
       const threads = queue.threads?.()

@@ -24,6 +24,7 @@ import type {
   StoreOperationName,
   StoreOperations,
 } from '../store-protocol.ts'
+import { RedisAges } from './redis-ages.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { mendRedisSpool } from './redis-mend.ts'
 import {
@@ -48,8 +49,6 @@ const ASIDE_MS = 10 * 60 * 1000
 const VOID_KEPT_MS = 7 * 24 * 60 * 60 * 1000
 /** Entries of `due` looked at besides those that are asked for; outdated ones are mended on the way. */
 const OUTDATED_LANES_MAX = 1024
-/** Messages looked at in one call of a walk. */
-const WALK_SLICE = 500
 /** Each turn of the loop means that somebody else changed the same delivery just now. */
 const TURNS_MAX = 100
 /** A claim that nobody settled or released in this time was forgotten by its holder. */
@@ -81,7 +80,11 @@ export class RedisStore implements SpoolStore {
   readonly #parts: RedisStoreParts
   readonly #held = new Map<ClaimToken, Held>()
   #serial = 0
-  #agesWatched = false
+  readonly #ages = new RedisAges({
+    run: (name, ...args) => this.#run(name, ...args),
+    commit: (name, ...args) => this.#commit(name, ...args),
+    claimed: (reply) => this.#claimedBy(reply),
+  })
   readonly #operations: {
     readonly [K in StoreOperationName]: (ask: StoreAsk<K>) => Promise<StoreAnswer<K>>
   } = {
@@ -98,17 +101,7 @@ export class RedisStore implements SpoolStore {
       const holder = this.#holder()
       return this.#claimed(holder, this.#run('claim-message', id, String(leaseMs), holder))
     },
-    'claim-expired': (ask) => this.#claimExpired(ask),
-    'claim-untold': (ask) => this.#claimUntold(ask),
-    'hold-rules': async () => texts(await this.#run('hold-rules')),
-    'put-hold-rule': async ({ id, rule }) => {
-      await this.#commit('put-hold-rule', id, rule)
-      return null
-    },
-    'drop-hold-rule': async ({ id }) => {
-      await this.#commit('drop-hold-rule', id)
-      return null
-    },
+    ...this.#ages.operations,
     renew: (ask) => this.#renew(ask),
     release: (ask) => this.#release(ask),
     'due-lanes': (ask) => this.#dueLanes(ask),
@@ -216,33 +209,9 @@ export class RedisStore implements SpoolStore {
     return records
   }
 
-  async #claimExpired(ask: StoreAsk<'claim-expired'>): Promise<readonly ClaimRecord[]> {
-    await this.#watchAges()
-    const { before, dueBefore, limit, leaseMs } = ask
+  #claimedBy(ask: (holder: string) => Promise<RedisReply>): Promise<readonly ClaimRecord[]> {
     const holder = this.#holder()
-    const bounds = [before, dueBefore, limit, leaseMs].map(String)
-    return await this.#claimed(holder, this.#run('claim-expired', ...bounds, holder))
-  }
-
-  /** Once in the life of a queue: messages that an older Hermetic took in. */
-  async #watchAges(): Promise<void> {
-    for (let after = ''; !this.#agesWatched; ) {
-      const [last = '', ended] = texts(await this.#run('watch-ages', after, String(WALK_SLICE)))
-      after = last
-      this.#agesWatched = ended === '1'
-    }
-  }
-
-  async #claimUntold({
-    arrivedBefore,
-    after,
-    leaseMs,
-  }: StoreAsk<'claim-untold'>): Promise<StoreAnswer<'claim-untold'>> {
-    const holder = this.#holder()
-    const args = [after, WALK_SLICE, arrivedBefore, leaseMs].map(String)
-    const [last, ended, given] = parts(await this.#run('claim-untold', ...args, holder))
-    const claims = await this.#claimed(holder, Promise.resolve(given ?? []))
-    return { claims, after: String(last), ended: String(ended) === '1' }
+    return this.#claimed(holder, ask(holder))
   }
 
   /** The holder is done with the claim, whatever became of it. */
