@@ -17,7 +17,11 @@ export const HOLD_METRICS = {
   },
 } as const
 
-function count(name: Exclude<keyof typeof HOLD_METRICS, 'hermetic_hold_rules'>, by: number, labels: Readonly<Record<string, string>> = {}) {
+function count(
+  name: Exclude<keyof typeof HOLD_METRICS, 'hermetic_hold_rules'>,
+  by: number,
+  labels: Readonly<Record<string, string>> = {},
+) {
   return { kind: 'count', name, by, labels } as const
 }
 
