@@ -50,6 +50,8 @@ export interface AttemptOptions {
   /** Absent: nobody reports. */
   readonly reports?: TlsReports | undefined
   readonly monotonic: () => number
+  /** A host greeted us; called for each connection. */
+  readonly onGreeted: () => void
   /** A host answered a transaction; called for each. */
   readonly onAnswer: () => void
   /** New connections per attempt: a long list of dead hosts must not hold a slot for an hour. */
@@ -310,7 +312,7 @@ async function connect(visit: Visit, walk: Walk): Promise<PooledSession | undefi
   const remote = { mxHostname, address, port }
   const target: SessionTarget = { ...wanted, remote, source }
   const { lane, signal } = options
-  const opened = await openSession(target, options.session, { signal, socket })
+  const opened = await openSession(target, options.session, { signal, socket, onGreeted: options.onGreeted })
   learnOfSession({ ...remote, pool: laneOf(lane).pool }, opened.ok ? undefined : opened.error, options.dial)
   if (opened.ok) {
     visit.left.unshift(address)

@@ -89,14 +89,16 @@ export interface SessionStart {
   readonly signal: AbortSignal
   /** Connected to the address of the target already; for the first connection, fallbacks make their own. */
   readonly socket?: Socket
+  /** The host has greeted us. */
+  readonly onGreeted?: () => void
 }
 
 export async function openSession(
   target: SessionTarget,
   options: SessionOptions,
-  { signal, socket }: SessionStart,
+  { signal, socket, onGreeted }: SessionStart,
 ): Promise<Result<ProvenSession, DeliveryCause>> {
-  let opening = await open(target, options, { mode: 'default', signal, socket })
+  let opening = await open(target, options, { mode: 'default', signal, socket, onGreeted })
   if (opening.kind === 'tls-broken' && brokeWithoutAlert(opening.broken) && !signal.aborted) {
     options.onFallback(target, opening.broken.failure, 'classic-groups')
     opening = await open(target, options, { mode: 'classic', signal })
@@ -122,6 +124,7 @@ interface Try {
   readonly mode: Mode
   readonly signal: AbortSignal
   readonly socket?: Socket | undefined
+  readonly onGreeted?: (() => void) | undefined
   /** How the handshake before this connection failed. */
   readonly broken?: TlsBreak
 }
@@ -146,6 +149,7 @@ async function open(target: SessionTarget, options: SessionOptions, how: Try): P
       ...(target.access?.tls === 'implicit' ? { tls: tlsOptions(target, options, mode) } : {}),
     })
     if (!connected.ok) return notConnected(connected.error)
+    how.onGreeted?.()
     const connection = connected.value
     const { peerFacts } = connection
     if (peerFacts !== undefined) return await secured({ connection, target, abort, options }, peerFacts)

@@ -42,8 +42,10 @@ async function deliver(task: SuspectTask): Promise<void> {
   const end = await delivery.turn(task.claim.lane, {
     slot: 0,
     signal: stopping.signal,
+    yielding: new AbortController().signal,
     othersWaiting: () => true,
     wakeAnother: () => undefined,
+    heard: () => undefined,
     progressed: () => undefined,
   })
   await delivery.close()

@@ -158,6 +158,7 @@ function attemptOptions(state: TurnState, message: MessageTls, done: Done): Atte
     },
     emit: world.emit,
     monotonic: world.monotonic,
+    onGreeted: () => context.heard(),
     onAnswer: () => {
       state.feedback = 'good'
       state.answered = true

@@ -14,7 +14,7 @@ import { problemOf } from './problem.ts'
 import { Settler } from './settler.ts'
 import { permitFor, TransactionRight } from './transaction-right.ts'
 import { traverse } from './traversal.ts'
-import { destroyAfterGrace } from './turn-ending.ts'
+import { endingOf, handOverAtEnd, unlessEnded } from './turn-ending.ts'
 import type { TurnState, TurnWorld } from './turn-state.ts'
 import { PARKED_MS } from './waiting-lanes.ts'
 
@@ -25,9 +25,26 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
   const first = context.slot === 0
   const parkedMs = first ? world.waiting.remainingMs(id) : 0
   if (parkedMs > 0) return { kind: 'parked', retryAfterMs: parkedMs }
+  const ending = endingOf(context)
+  try {
+    return await turnOf(id, { ...context, signal: ending.signal }, { world, stopping: context.signal })
+  } finally {
+    ending.forget()
+  }
+}
+
+interface Around {
+  readonly world: TurnWorld
+  /** Of this node. The signal of the context also tells that others wait. */
+  readonly stopping: AbortSignal
+}
+
+async function turnOf(id: LaneId, context: TurnContext, { world, stopping }: Around): Promise<TurnEnd> {
   const lane = laneOf(id)
-  const destination = await world.facts.get(lane)
-  const permit = await permitFor(destination, (site) => world.waiting.acquire(id, site, { wait: first }))
+  const destination = await unlessEnded(world.facts.get(lane), context.signal)
+  if (destination === undefined) return { kind: 'more' }
+  const wait = context.slot === 0
+  const permit = await permitFor(destination, (site) => world.waiting.acquire(id, site, { wait }))
   if (permit === 'none') return { kind: 'parked', retryAfterMs: PARKED_MS }
   const settler = new Settler(world.settler)
   const state: TurnState = {
@@ -38,7 +55,7 @@ export async function runTurn(id: LaneId, context: TurnContext, world: TurnWorld
     batch: Math.min(FIRST_BATCH, world.batch),
     handOver: () => undefined,
   }
-  const disarm = destroyAfterGrace(state)
+  const disarm = handOverAtEnd(state, stopping)
   try {
     return await batches(state)
   } finally {

@@ -12,9 +12,9 @@ export interface LaneScheduler {
   run(turn: Turn, options: { readonly slots: number }): Promise<void>
   /**
    * Says that the lane may have work at `dueAt` (UTC ms; now when absent). Cheap, never throws. A lane that
-   * backs off stays so, unless an operator ordered the wake.
+   * backs off stays so, unless an operator ordered the wake. A lane with urgent mail goes before others.
    */
-  wake(lane: LaneId, dueAt?: number, order?: 'operator'): void
+  wake(lane: LaneId, dueAt?: number, why?: WakeReason): void
   /**
    * No new turns here until `resume`, and other processes get the lanes at once; aborts the signals of running turns and
    * waits for them, at most `graceMs`. Also before `run`. Wakes are heard all the same.
@@ -26,16 +26,26 @@ export interface LaneScheduler {
   stop(graceMs: number): Promise<void>
 }
 
+/** `urgent`: the work is mail of the top class. */
+export type WakeReason = 'operator' | 'urgent'
+
 export type Turn = (lane: LaneId, context: TurnContext) => Promise<TurnEnd>
 
 export interface TurnContext {
   /** 0 for the first worker on this lane. */
   readonly slot: number
   readonly signal: AbortSignal
+  /**
+   * Aborted when this turn is to end because other lanes wait and no host says a word to it: what has not begun goes
+   * back, what is behind its final dot goes on.
+   */
+  readonly yielding: AbortSignal
   /** Another lane waits for this slot: end the turn when the batch is done. */
   othersWaiting(): boolean
   /** There is more work than this turn takes: give the lane another slot when the limit allows. */
   wakeAnother(): void
+  /** A host has said something: it is there, though nothing has moved yet. */
+  heard(): void
   /** The peer took or refused something: this lane does not belong to those without progress. */
   progressed(): void
 }

@@ -134,6 +134,7 @@ export interface ThreadNotes {
   /** The site of the permit answers. */
   readonly 'permit-answered': { readonly permit: number }
   readonly wait: WaitNews
+  readonly heard: { readonly turn: number }
   readonly progressed: { readonly turn: number }
   /** What a smarthost made of our login. */
   readonly login: LoginNews
@@ -161,6 +162,8 @@ export interface OwnerCalls {
 
 export interface OwnerNotes {
   readonly abort: { readonly turn: number }
+  /** Others wait, and no host has said a word to it. */
+  readonly yield: { readonly turn: number }
   /** Every quarter of a second. `waiting`: turns whose slot another lane waits for. */
   readonly beat: {
     readonly health: SpoolHealth

@@ -105,14 +105,17 @@ export class Thread {
     this.#lastTurn += 1
     const turn = this.#lastTurn
     const abort = (): void => this.#room.tell('abort', { turn })
+    const yields = (): void => this.#room.tell('yield', { turn })
     this.#books.began(turn, { lane, context })
     context.signal.addEventListener('abort', abort)
+    context.yielding.addEventListener('abort', yields)
     try {
       const ended = this.#room.ask('turn', { turn, lane, slot: context.slot })
       if (context.signal.aborted) abort()
       return await ended
     } finally {
       context.signal.removeEventListener('abort', abort)
+      context.yielding.removeEventListener('abort', yields)
       this.#books.over(turn)
     }
   }
@@ -166,6 +169,7 @@ export class Thread {
       'permit-answered': ({ permit }) => this.#books.permit(permit)?.answered(),
       wait: (news) => this.#options.waits(news),
       login: (news) => this.#options.logins(news),
+      heard: ({ turn }) => this.#books.turn(turn)?.heard(),
       progressed: ({ turn }) => this.#books.turn(turn)?.progressed(),
       'wake-another': ({ turn }) => this.#books.turn(turn)?.wakeAnother(),
       session: (seen) => reports?.session(seen),

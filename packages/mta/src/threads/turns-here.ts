@@ -18,7 +18,7 @@ const ANOTHER_EVERY_MS = 20
 export class TurnsHere {
   readonly #room: Room<SaidByThread, SaidByOwner>
   readonly #monotonic: () => number
-  readonly #aborts = new Map<number, AbortController>()
+  readonly #aborts = new Map<number, { readonly stop: AbortController; readonly others: AbortController }>()
   #waitedFor: ReadonlySet<number> = new Set()
 
   constructor(room: Room<SaidByThread, SaidByOwner>, monotonic: () => number) {
@@ -27,14 +27,16 @@ export class TurnsHere {
   }
 
   async run(given: GivenTurn, turn: Turn): Promise<TurnEnd> {
-    const abort = new AbortController()
-    this.#aborts.set(given.turn, abort)
+    const [stop, others] = [new AbortController(), new AbortController()]
+    this.#aborts.set(given.turn, { stop, others })
     try {
       return await turn(given.lane, {
         slot: given.slot,
-        signal: abort.signal,
+        signal: stop.signal,
+        yielding: others.signal,
         othersWaiting: () => this.#waitedFor.has(given.turn),
         wakeAnother: this.#notMoreOften(ANOTHER_EVERY_MS, () => this.#room.tell('wake-another', { turn: given.turn })),
+        heard: this.#notMoreOften(PROGRESS_EVERY_MS, () => this.#room.tell('heard', { turn: given.turn })),
         progressed: this.#notMoreOften(PROGRESS_EVERY_MS, () => this.#room.tell('progressed', { turn: given.turn })),
       })
     } finally {
@@ -43,7 +45,11 @@ export class TurnsHere {
   }
 
   abort(turn: number): void {
-    this.#aborts.get(turn)?.abort()
+    this.#aborts.get(turn)?.stop.abort()
+  }
+
+  askToYield(turn: number): void {
+    this.#aborts.get(turn)?.others.abort()
   }
 
   /** Another lane waits for the slots of these turns, and of no others. */

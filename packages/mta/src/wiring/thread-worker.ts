@@ -174,6 +174,7 @@ class ThreadProgram {
   #hears(): RoomOptions<SaidByOwner>['hears'] {
     return {
       abort: ({ turn }) => this.#turns.abort(turn),
+      yield: ({ turn }) => this.#turns.askToYield(turn),
       beat: ({ health, lostPermits, waiting }) => {
         this.#health = health
         this.#permits.heard(lostPermits)

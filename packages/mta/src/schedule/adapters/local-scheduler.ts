@@ -8,9 +8,10 @@
 import type { LaneId } from '../../delivery/lane.ts'
 import type { DueLane } from '../../spool/spool.ts'
 import type { ScheduleEvent } from '../events.ts'
-import type { LaneScheduler, Turn, TurnContext, TurnEnd } from '../lane-scheduler.ts'
+import type { LaneScheduler, Turn, TurnContext, TurnEnd, WakeReason } from '../lane-scheduler.ts'
+import type { RunningTurn } from '../running-turn.ts'
 import { DueHeap } from './due-heap.ts'
-import { ReadyLanes } from './ready-lanes.ts'
+import { LocalSlots, type StandingLane } from './local-slots.ts'
 
 export interface LocalSchedulerOptions {
   readonly dueLanes: (query: { readonly before: number; readonly limit: number }) => Promise<readonly DueLane[]>
@@ -35,19 +36,17 @@ const PLANNED_MAX = 16
 const PLAN_GRAIN_MS = 100
 /** A clock that is set forward must not make a due lane wait longer than promised. */
 const TICK_MS_MAX = 1_000
+/** More often nobody is asked to yield. */
+const RELIEF_EVERY_MS = 50
 /** After a turn that threw; doubled each time. */
 const THROWN_RETRY_MS = 500
 const THROWN_RETRY_MS_MAX = 30_000
-/** A turn that has moved nothing for this long counts as without progress. */
-const PROGRESS_WINDOW_MS = 30_000
-const PROVEN_LANES_MAX = 10_000
 
 export function createLocalScheduler(options: LocalSchedulerOptions): LaneScheduler {
   return new LocalScheduler(options)
 }
 
-interface LaneState {
-  readonly lane: LaneId
+interface LaneState extends StandingLane {
   /** Slots with a turn on this lane. */
   readonly running: Map<number, RunningTurn>
   /** The times of its heap entries. */
@@ -62,29 +61,22 @@ interface LaneState {
   throws: number
 }
 
-interface RunningTurn {
-  /** UTC ms of the last sign of progress; undefined while there was none and the lane is not known for it. */
-  progressAt: number | undefined
-}
-
 class LocalScheduler implements LaneScheduler {
   readonly #options: LocalSchedulerOptions
   readonly #lanes = new Map<LaneId, LaneState>()
   readonly #heap = new DueHeap<LaneState>()
-  readonly #ready = new ReadyLanes<LaneState>()
-  readonly #turns = new Set<RunningTurn>()
-  /** Lanes whose latest turns moved something; the oldest are forgotten first. */
-  readonly #proven = new Set<LaneId>()
+  readonly #slots = new LocalSlots<LaneState>()
   /** Of the turns that run; aborted while none may begin. */
   #abort = new AbortController()
   #stopped = false
   #turn: Turn | undefined
-  #slots = 0
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #refillAt = Number.POSITIVE_INFINITY
   #refilling = false
   #dispatch: NodeJS.Immediate | undefined
+  /** When a silent turn is to yield to lanes that wait. */
+  #relief: NodeJS.Timeout | undefined
   #whenQuiet: (() => void) | undefined
 
   constructor(options: LocalSchedulerOptions) {
@@ -93,16 +85,17 @@ class LocalScheduler implements LaneScheduler {
 
   async run(turn: Turn, { slots }: { readonly slots: number }): Promise<void> {
     this.#turn = turn
-    this.#slots = slots
+    this.#slots.open(slots)
     await this.#refill()
     this.#dispatchSoon()
   }
 
-  wake(lane: LaneId, dueAt?: number, order?: 'operator'): void {
+  wake(lane: LaneId, dueAt?: number, why?: WakeReason): void {
     if (this.#stopped) return
     const state = this.#lanes.get(lane) ?? this.#remember(lane)
     if (state === undefined) return
-    if (order === 'operator') state.notBefore = 0
+    if (why === 'operator') state.notBefore = 0
+    if (why === 'urgent') this.#urgent(state)
     const now = this.#options.now()
     const at = Math.max(dueAt ?? now, state.notBefore)
     if (at > now) {
@@ -127,13 +120,15 @@ class LocalScheduler implements LaneScheduler {
     this.#stopped = true
     this.#abort.abort()
     clearTimeout(this.#timer)
+    clearTimeout(this.#relief)
     clearImmediate(this.#dispatch)
     await this.#quiet(graceMs)
-    if (this.#turns.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#turns.size })
+    const { running: count } = this.#slots
+    if (count > 0) this.#options.emit({ event: 'turns-abandoned', count })
   }
 
   async #quiet(graceMs: number): Promise<void> {
-    if (this.#turns.size === 0) return
+    if (this.#slots.running === 0) return
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve) => {
       this.#whenQuiet = resolve
@@ -149,7 +144,7 @@ class LocalScheduler implements LaneScheduler {
   #remember(lane: LaneId): LaneState | undefined {
     if (this.#lanes.size >= LANES_MAX) return undefined
     const state: LaneState = {
-      lane,
+      ...{ lane, silences: 0, urgent: false },
       running: new Map(),
       planned: new Set(),
       askSpool: false,
@@ -181,14 +176,14 @@ class LocalScheduler implements LaneScheduler {
       state.woken = true
       return
     }
-    this.#ready.add(state, this.#proven.has(state.lane))
+    this.#slots.wait(state)
     this.#dispatchSoon()
   }
 
   /** Turns start on a clean stack: `wake` is called for every accepted message and must stay cheap. */
   #dispatchSoon(): void {
     if (this.#dispatch !== undefined || this.#turn === undefined || this.#halted) return
-    if (this.#turns.size >= this.#slots) return
+    if (this.#slots.isFull) return
     this.#dispatch = setImmediate(() => {
       this.#dispatch = undefined
       this.#startTurns()
@@ -198,24 +193,39 @@ class LocalScheduler implements LaneScheduler {
   #startTurns(): void {
     const turn = this.#turn
     if (turn === undefined || this.#halted) return
-    while (this.#turns.size < this.#slots) {
-      const state = this.#ready.take(this.#unprovenAllowed())
-      if (state === undefined) return
-      if (state.notBefore > this.#options.now()) this.#plan(state, state.notBefore)
+    const now = this.#options.now()
+    for (let state = this.#slots.take(now); state !== undefined; state = this.#slots.take(now)) {
+      if (state.notBefore > now) this.#plan(state, state.notBefore)
       else this.#start(state, turn)
     }
+    this.#relieveLater()
+  }
+
+  /** Lanes without progress wait for others of their kind: the silent ones have their time, and then yield. */
+  #relieveLater(): void {
+    const at = this.#relief === undefined ? this.#slots.nextRelief() : undefined
+    if (at === undefined) return
+    const delay = Math.min(Math.max(RELIEF_EVERY_MS, at - this.#options.now()), TICK_MS_MAX)
+    this.#relief = setTimeout(() => {
+      this.#relief = undefined
+      if (this.#halted) return
+      this.#slots.relieve(this.#options.now())
+      this.#relieveLater()
+    }, delay)
   }
 
   #start(state: LaneState, turn: Turn): void {
     const slot = freeSlot(state)
-    const running: RunningTurn = { progressAt: this.#proven.has(state.lane) ? this.#options.now() : undefined }
+    const running = this.#slots.begin(state, this.#options.now())
+    state.urgent = false
     state.running.set(slot, running)
-    this.#turns.add(running)
     const context: TurnContext = {
       slot,
       signal: this.#abort.signal,
+      yielding: running.yielding,
       othersWaiting: () => this.#othersWaiting(state, running),
       wakeAnother: () => this.#wakeAnother(state),
+      heard: () => running.heard(this.#options.now()),
       progressed: () => this.#progressed(state, running),
     }
     // A turn that throws before its first await is a turn that throws.
@@ -265,71 +275,53 @@ class LocalScheduler implements LaneScheduler {
 
   #freeSlot(state: LaneState, slot: number): void {
     const running = state.running.get(slot)
-    if (running !== undefined) this.#turns.delete(running)
+    if (running !== undefined) this.#slots.end(state, running, this.#options.now())
     state.running.delete(slot)
   }
 
   #afterTurn(state: LaneState): void {
     this.#forgetIfInert(state)
     if (this.#halted) {
-      if (this.#turns.size === 0) this.#whenQuiet?.()
+      if (this.#slots.running === 0) this.#whenQuiet?.()
     } else this.#startTurns()
   }
 
   #requeue(state: LaneState): void {
     state.woken = false
-    this.#ready.add(state, this.#proven.has(state.lane))
+    this.#slots.wait(state)
   }
 
   #backOff(state: LaneState, until: number): void {
     state.woken = false
     state.notBefore = until
-    this.#proven.delete(state.lane)
-    this.#ready.remove(state)
+    this.#slots.failed(state)
     this.#plan(state, until)
   }
 
   #forgetIfInert(state: LaneState): void {
-    if (state.running.size > 0 || state.planned.size > 0 || this.#ready.has(state)) return
+    if (state.running.size > 0 || state.planned.size > 0 || this.#slots.waits(state)) return
     this.#lanes.delete(state.lane)
   }
 
   #wakeAnother(state: LaneState): void {
     if (this.#halted || state.notBefore > this.#options.now()) return
-    this.#ready.add(state, this.#proven.has(state.lane))
+    this.#slots.wait(state)
     this.#dispatchSoon()
   }
 
   #progressed(state: LaneState, running: RunningTurn): void {
-    running.progressAt = this.#options.now()
-    if (this.#proven.has(state.lane)) return
-    if (this.#proven.size >= PROVEN_LANES_MAX) {
-      for (const oldest of this.#proven) {
-        this.#proven.delete(oldest)
-        break
-      }
-    }
-    this.#proven.add(state.lane)
-    this.#ready.prove(state)
+    this.#slots.progressed(state, running, this.#options.now())
     this.#dispatchSoon()
   }
 
-  /** Lanes without progress may hold at most half of all slots. */
-  #unprovenAllowed(except?: RunningTurn): boolean {
-    const freshAfter = this.#options.now() - PROGRESS_WINDOW_MS
-    const most = Math.max(1, Math.floor(this.#slots / 2))
-    let unproven = 0
-    for (const running of this.#turns) {
-      if (running !== except && (running.progressAt === undefined || running.progressAt < freshAfter)) unproven += 1
-    }
-    return unproven < most
+  /** Mail of the top class is due. A turn that runs takes it with its next claim. */
+  #urgent(state: LaneState): void {
+    state.urgent = true
+    if (this.#slots.waits(state)) this.#slots.wait(state)
   }
 
   #othersWaiting(state: LaneState, running: RunningTurn): boolean {
-    if (this.#halted) return true
-    if (this.#turns.size < this.#slots) return false
-    if (this.#ready.size === 1 && this.#ready.has(state)) return false
-    return this.#ready.waits(this.#unprovenAllowed(running))
+    return this.#halted || this.#slots.othersWaiting(state, running, this.#options.now())
   }
 
   /** One timer, for the earliest of all times. */
