@@ -15,7 +15,7 @@ import {
   createBullmqScheduler,
 } from '../../packages/mta/src/schedule/adapters/bullmq-scheduler.ts'
 import type { LaneWorkerEvent, ScheduleEvent } from '../../packages/mta/src/schedule/events.ts'
-import type { SpoolOfTest } from '../../packages/mta/src/schedule/lane-scheduler.contract.ts'
+import type { SpoolOfTest } from '../../packages/mta/src/schedule/lane-scheduler.fixture.ts'
 
 const START_MS = 5_000
 

@@ -29,6 +29,14 @@ export interface QueueKeys {
   readonly unproven: string
   /** Sorted set of the scheduler, lanes held back because others make no progress → since when (ms). */
   readonly held: string
+  /** The same of lanes that were silent before. */
+  readonly heldSilent: string
+  /** Hash of the scheduler, lane → its turns without a word from a host since it last moved something. */
+  readonly silences: string
+  /** Sorted set of the scheduler, those of `unproven` whose lanes were silent before. */
+  readonly silent: string
+  /** Sorted set of the scheduler, lanes that have mail of the top class → since when (ms). */
+  readonly urgent: string
   /** Sorted set of the scheduler, `node slots` → when the node stops counting (ms). */
   readonly slots: string
   /** Hash of the scheduler, node → its last answer, for the case that the answer was lost on the way. */
@@ -67,6 +75,10 @@ export function queueKeys(queue: string): QueueKeys {
     proven: `${tag}:lanes-proven`,
     unproven: `${tag}:lanes-unproven`,
     held: `${tag}:lanes-held`,
+    heldSilent: `${tag}:lanes-held-silent`,
+    silences: `${tag}:lanes-silences`,
+    silent: `${tag}:lanes-silent`,
+    urgent: `${tag}:lanes-urgent`,
     slots: `${tag}:lanes-slots`,
     takes: `${tag}:lanes-takes`,
     laneJobsWaiting: `${tag}:${LANE_JOBS}:wait`,

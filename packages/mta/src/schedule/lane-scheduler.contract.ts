@@ -4,38 +4,17 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { LaneId } from '../delivery/lane.ts'
-import type { LaneScheduler, TurnContext, TurnEnd } from './lane-scheduler.ts'
-
-/** A scheduler, not started, and what its spool would say. */
-export interface SchedulerOfTest {
-  readonly scheduler: LaneScheduler
-  readonly spool: SpoolOfTest
-}
-
-/** The part of a spool that a schedule is derived from. */
-export interface SpoolOfTest {
-  /** The earliest unclaimed delivery of the lane is due then (UTC ms). */
-  put(lane: LaneId, dueAt: number): Promise<void>
-  /** The lane has no unclaimed delivery. */
-  clear(lane: LaneId): Promise<void>
-  /** The next question fails. */
-  failOnce(): Promise<void>
-}
-
-export type OpenScheduler = () => Promise<SchedulerOfTest>
+import { createWorld, GRACE_MS, gate, idle, lane, more, type OpenScheduler, pause } from './lane-scheduler.fixture.ts'
+import { laneShareRules } from './lane-scheduler-shares.contract.ts'
 
 /** A due lane is run within a second. */
 const PROMISED_MS = 1_000
-const GRACE_MS = 1_000
-
-const idle: TurnEnd = { kind: 'idle' }
-const more: TurnEnd = { kind: 'more' }
 
 export function laneSchedulerContract(open: OpenScheduler): void {
   describe('lane scheduler: due lanes', () => dueLaneRules(open))
   describe('lane scheduler: wakes', () => wakeRules(open))
   describe('lane scheduler: slots', () => slotRules(open))
+  describe('lane scheduler: shares of the slots', () => laneShareRules(open))
   describe('lane scheduler: ends of turns', () => endRules(open))
   describe('lane scheduler: pause', () => pauseRules(open))
   describe('lane scheduler: stop', () => stopRules(open))
@@ -199,31 +178,6 @@ function slotRules(open: OpenScheduler): void {
     world.scheduler.wake(lane('a'))
     await world.until(() => slots.length === 2)
     assert.deepEqual(slots, [0, 1])
-  })
-
-  test('lanes without progress hold at most half of all slots', async () => {
-    await using world = await createWorld(open)
-    let stuck = 0
-    const held = gate()
-    world.turn = async (id, context) => {
-      if (id.includes('good')) {
-        context.progressed()
-        return idle
-      }
-      stuck += 1
-      await held.passed
-      return idle
-    }
-    await world.run(4)
-    world.scheduler.wake(lane('good'))
-    await world.until(() => world.runs('good') === 1)
-    for (const name of 'abcdef') world.scheduler.wake(lane(name))
-    await world.until(() => stuck === 2)
-    world.scheduler.wake(lane('good'))
-    await world.until(() => world.runs('good') === 2)
-    assert.equal(stuck, 2)
-    held.open()
-    await world.until(() => stuck === 6)
   })
 }
 
@@ -401,74 +355,4 @@ function stopRules(open: OpenScheduler): void {
     assert.ok(Date.now() - started < PROMISED_MS)
     held.open()
   })
-}
-
-interface World extends AsyncDisposable {
-  readonly scheduler: LaneScheduler
-  readonly spool: SpoolOfTest
-  readonly turns: { readonly lane: LaneId; readonly startedAt: number }[]
-  turn: (lane: LaneId, context: TurnContext) => Promise<TurnEnd>
-  readonly running: number
-  run(slots?: number): Promise<void>
-  runs(name: string): number
-  until(condition: () => boolean): Promise<void>
-}
-
-async function createWorld(open: OpenScheduler): Promise<World> {
-  const turns: { readonly lane: LaneId; readonly startedAt: number }[] = []
-  let running = 0
-  const { scheduler, spool } = await open()
-  const world: World = {
-    scheduler,
-    spool,
-    turns,
-    turn: async (id) => {
-      await spool.clear(id)
-      return idle
-    },
-    get running() {
-      return running
-    },
-    run: (slots = 4) =>
-      scheduler.run(
-        async (id, context) => {
-          turns.push({ lane: id, startedAt: Date.now() })
-          running += 1
-          try {
-            return await world.turn(id, context)
-          } finally {
-            running -= 1
-          }
-        },
-        { slots },
-      ),
-    runs: (name) => turns.filter((turn) => turn.lane === lane(name)).length,
-    until,
-    [Symbol.asyncDispose]: () => scheduler.stop(GRACE_MS),
-  }
-  return world
-}
-
-function lane(name: string): LaneId {
-  return `mx:${name}.example:25` as LaneId
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const giveUpAt = Date.now() + 5_000
-  while (!condition()) {
-    assert.ok(Date.now() < giveUpAt, `this never happened: ${condition.toString()}`)
-    await pause(2)
-  }
-}
-
-function gate(): { readonly passed: Promise<void>; open(): void } {
-  let open = (): void => {}
-  const passed = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { passed, open: () => open() }
 }

@@ -109,6 +109,11 @@ export function nextPatienceEnd(turns: Iterable<RunningTurn>): number | undefine
   return next === Number.POSITIVE_INFINITY ? undefined : next
 }
 
+/** Not without end, and soon enough for turns that begin meanwhile. */
+export function reliefDelayMs(untilNextMs: number): number {
+  return Math.min(Math.max(50, untilNextMs), 250)
+}
+
 /** Of all slots: architecture §3. Each lets at least one turn through. */
 export interface SlotShares {
   /** Turns of lanes without progress. */

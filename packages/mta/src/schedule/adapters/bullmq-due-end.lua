@@ -1,9 +1,9 @@
 -- A turn ends: the lane's entry says when it is next. The end of a turn that another has replaced changes nothing.
 -- ARGV  2 lane  3 slot  4 token  5 idle, more, parked or backoff  6 ms from now, of parked and backoff
---       7 1 when it made progress
+--       7 'moved' when it made progress, 'silent' when no host said a word in its time
 -- Answers 1 when a take would find something.
 local IDLE_AGAIN_MS = 250
-local deliveries = KEYS[11]
+local deliveries = KEYS[15]
 local lane, slot, token, kind = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local member = lane .. '#' .. slot
 
@@ -32,13 +32,19 @@ local function set_next()
     redis.call('ZADD', due, whole(following), lane)
   else
     redis.call('ZREM', due, lane)
+    redis.call('ZREM', urgent, lane)
+    redis.call('HDEL', silences, lane)
   end
 end
 
 if redis.call('HGET', turns, member) == token then
   redis.call('HDEL', turns, member)
-  redis.call('ZREM', unproven, member)
-  if ARGV[7] == '1' then prove(lane) end
+  count_no_more(member)
+  if ARGV[7] == 'moved' then prove(lane) end
+  if ARGV[7] == 'silent' then
+    redis.call('ZREM', proven, lane)
+    redis.call('HINCRBY', silences, lane, 1)
+  end
   if kind == 'backoff' then
     local ends = whole(now + tonumber(ARGV[6]))
     redis.call('HSET', backoff, lane, ends)
@@ -49,5 +55,5 @@ if redis.call('HGET', turns, member) == token then
   end
 end
 
-local waits = redis.call('ZCARD', held) > 0 or redis.call('ZCOUNT', due, '-inf', now) > 0
+local waits = redis.call('ZCARD', held) + redis.call('ZCARD', held_silent) > 0 or redis.call('ZCOUNT', due, '-inf', now) > 0
 return waits and 1 or 0

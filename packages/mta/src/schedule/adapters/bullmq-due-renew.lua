@@ -12,9 +12,9 @@ for at = 2, #ARGV, 4 do
     if slot == '0' and left and redis.call('ZSCORE', due, lane) == left then lease(lane) end
     if moves then
       prove(lane)
-      redis.call('ZREM', unproven, member)
+      count_no_more(member)
     else
-      redis.call('ZADD', unproven, whole(now + lease_ms), member)
+      count_unproven(lane, member)
     end
   end
 end

@@ -23,7 +23,7 @@ end
 for member, token in pairs_of(turns) do
   if is_former(token, node, life) then
     redis.call('HDEL', turns, member)
-    redis.call('ZREM', unproven, member)
+    count_no_more(member)
     wake(string.match(member, '^(.*)#%d+$'))
   end
 end
@@ -41,7 +41,7 @@ for _, id in ipairs(redis.call('LRANGE', jobs .. 'active', 0, -1)) do
     redis.call('DEL', job, job .. ':lock', job .. ':logs')
     local is_json, name = pcall(cjson.decode, json or '')
     if is_json and type(name) == 'table' and name.lane then
-      redis.call('ZREM', unproven, name.lane .. '#' .. whole(name.slot))
+      count_no_more(name.lane .. '#' .. whole(name.slot))
       wake(name.lane)
     end
   end
@@ -50,11 +50,11 @@ end
 for name, text in pairs_of(takes) do
   if is_former(name, node, life) then
     local answer = cjson.decode(string.sub(text, string.find(text, '\n', 1, true) + 1))
-    for at = 4, #answer do
+    for at = 5, #answer do
       local lane = answer[at]
       local left = redis.call('HGET', taken, lane)
       if left and left == redis.call('ZSCORE', due, lane) and not redis.call('HGET', turns, lane .. '#0') then
-        redis.call('ZREM', unproven, lane .. '#0')
+        count_no_more(lane .. '#0')
         wake(lane)
       end
     end

@@ -6,6 +6,7 @@ import type { LaneId } from '../../delivery/lane.ts'
 import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
 import type { Life } from '../../redis/life.ts'
 import { FORMER_LIFE_LUA, loadScript, runScript, type Script, type ScriptClient } from '../../redis/scripts.ts'
+import type { WakeReason } from '../lane-scheduler.ts'
 
 export interface DueLanesOptions {
   readonly client: ScriptClient
@@ -18,7 +19,7 @@ export interface DueLanesOptions {
 export interface Wake {
   readonly lane: LaneId
   readonly inMs: number
-  readonly byOperator: boolean
+  readonly why: WakeReason | undefined
 }
 
 export interface TakeAsk {
@@ -26,11 +27,15 @@ export interface TakeAsk {
   readonly id: string
   /** 0: this node takes no part. */
   readonly slots: number
+  /** Free slots that this node keeps for the top class. */
+  readonly urgentSlots: number
   readonly wakes: readonly Wake[]
 }
 
 export interface Taken {
   readonly lanes: readonly LaneId[]
+  /** With mail of the top class: to be run at once, without a job. */
+  readonly atOnce: readonly LaneId[]
   /** Lane jobs that wait for a worker, with those of `lanes`. */
   readonly waiting: number
   /** Lanes without progress that wait until others of that kind have ended. */
@@ -49,8 +54,12 @@ export interface EndOfTurn {
   readonly kind: 'idle' | 'more' | 'parked' | 'backoff'
   /** Of parked and backoff. */
   readonly inMs: number
-  readonly progressed: boolean
+  readonly sign: 'moved' | 'silent' | 'none'
 }
+
+export type Begun =
+  | { readonly kind: 'backs-off' }
+  | { readonly kind: 'begun'; readonly knownToMove: boolean; readonly silences: number }
 
 /** Lanes per take. */
 const LANES_MAX = 256
@@ -77,27 +86,29 @@ export class DueLanes {
     this.#options = options
   }
 
-  async take({ id, slots, wakes }: TakeAsk): Promise<Taken> {
-    const woken = wakes.flatMap(({ lane, inMs, byOperator }) => [lane, inMs, byOperator ? 'operator' : ''])
-    const args = [id, this.#options.life.name, slots, NODE_MS, LANES_MAX, ...woken]
-    const [waiting, held, next, ...lanes] = list(await this.#run(SCRIPTS.take, args))
+  async take({ id, slots, urgentSlots, wakes }: TakeAsk): Promise<Taken> {
+    const woken = wakes.flatMap(({ lane, inMs, why }) => [lane, inMs, why ?? ''])
+    const args = [id, this.#options.life.name, slots, NODE_MS, LANES_MAX, urgentSlots, ...woken]
+    const [waiting, held, next, atOnce, ...named] = list(await this.#run(SCRIPTS.take, args))
+    const lanes = named.map((lane) => String(lane) as LaneId)
     return {
-      lanes: lanes.map((lane) => String(lane) as LaneId),
+      lanes: lanes.slice(Number(atOnce)),
+      atOnce: lanes.slice(0, Number(atOnce)),
       waiting: Number(waiting),
       held: Number(held),
       nextInMs: typeof next === 'number' && next >= 0 ? next : undefined,
     }
   }
 
-  async begin({ lane, slot, token }: TurnName): Promise<'backs-off' | 'proven' | 'unproven'> {
-    const answer = await this.#run(SCRIPTS.begin, [lane, slot, token])
-    if (answer === -1) return 'backs-off'
-    return answer === 1 ? 'proven' : 'unproven'
+  async begin({ lane, slot, token }: TurnName): Promise<Begun> {
+    const answer = Number(await this.#run(SCRIPTS.begin, [lane, slot, token]))
+    if (answer === -1) return { kind: 'backs-off' }
+    return { kind: 'begun', knownToMove: answer === -2, silences: Math.max(0, answer) }
   }
 
   /** True when a take would find something. */
-  async end({ lane, slot, token }: TurnName, { kind, inMs, progressed }: EndOfTurn): Promise<boolean> {
-    const args = [lane, slot, token, kind, inMs, progressed ? 1 : 0]
+  async end({ lane, slot, token }: TurnName, { kind, inMs, sign }: EndOfTurn): Promise<boolean> {
+    const args = [lane, slot, token, kind, inMs, sign]
     return (await this.#run(SCRIPTS.end, args, [this.#options.keys.laneDue(lane)])) === 1
   }
 
@@ -119,12 +130,19 @@ export class DueLanes {
 
   #run(script: Script, args: readonly (string | number)[], more: readonly string[] = []): Promise<unknown> {
     const { client, keys, leaseMs } = this.#options
-    const { due, taken, backoff, turns, proven, unproven, held, slots, takes, laneJobsWaiting } = keys
     return runScript(client, script, {
-      keys: [due, taken, backoff, turns, proven, unproven, held, slots, takes, laneJobsWaiting, ...more],
+      keys: [...dueKeys(keys), ...more],
       args: [leaseMs, ...args],
     })
   }
+}
+
+/** In the order in which the scripts name them. */
+export function dueKeys(keys: QueueKeys): readonly string[] {
+  const { due, taken, backoff, turns, proven, unproven, held, slots, takes, laneJobsWaiting } = keys
+  const { heldSilent, silences, silent, urgent } = keys
+  const first = [due, taken, backoff, turns, proven, unproven, held, slots, takes, laneJobsWaiting]
+  return [...first, heldSilent, silences, silent, urgent]
 }
 
 function list(answer: unknown): readonly unknown[] {

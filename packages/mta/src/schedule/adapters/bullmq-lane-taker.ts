@@ -17,6 +17,12 @@ export interface LaneTakerOptions {
   readonly idleMs: number
   /** All slots of this node run a turn. */
   readonly busy: () => boolean
+  /** Free slots that this node keeps for the top class. */
+  readonly urgentSlots: () => number
+  /** Lanes that were taken for these. */
+  readonly runAtOnce: (lanes: readonly LaneId[]) => void
+  /** So many lanes without progress wait for others of their kind. */
+  readonly onHeld: (lanes: number) => void
   /** The worker gets new connections. */
   readonly restart: () => void
   /** Monotonic milliseconds. */
@@ -86,7 +92,7 @@ export class LaneTaker {
       return
     }
     const known = this.#wakes.get(wake.lane)
-    if (known !== undefined && (known.byOperator || !wake.byOperator)) return
+    if (known !== undefined && (known.why === 'operator' || wake.why === undefined)) return
     if (known === undefined && this.#wakes.size >= WAKES_MAX) return
     this.#wakes.set(wake.lane, wake)
     this.soon()
@@ -151,15 +157,18 @@ export class LaneTaker {
     this.#takes += 1
     const wakes = [...this.#wakes.values()].slice(0, WAKES_PER_TAKE)
     for (const { lane } of wakes) this.#wakes.delete(lane)
-    const ask = { id: `${this.#takes}`, slots: this.#slots, wakes }
+    const urgentSlots = this.#slots === 0 ? 0 : this.#options.urgentSlots()
+    const ask = { id: `${this.#takes}`, slots: this.#slots, urgentSlots, wakes }
     const taken = await this.#untilAnswered(() => this.#options.due.take(ask))
     if (taken === undefined) return
+    this.#options.runAtOnce(taken.atOnce)
     const jobs = taken.lanes.map((lane) => ({ lane, slot: 0 }))
     await this.#untilAnswered(() => this.#options.jobs.add(jobs))
     if (this.#stopped) return
     this.#available()
     this.#waiting = taken.waiting
     this.#held = taken.held
+    this.#options.onHeld(taken.held)
     this.#watchWorker(taken)
     if (this.#wakes.size > 0) this.#again = true
     this.#takeIn(taken.nextInMs)

@@ -20,6 +20,7 @@ local function due_again(lane, first)
   return function()
     redis.call('HDEL', taken, lane)
     redis.call('ZREM', held, lane)
+    redis.call('ZREM', held_silent, lane)
     redis.call('ZADD', due, first, lane)
   end
 end
@@ -41,7 +42,10 @@ local function look_at(lane)
   end
   if ends and tonumber(ends) == at and at > now then return end
   local is_leased = left and tonumber(left) == at and at > now and at <= now + lease_ms
-  if is_leased and (has_job[lane] or redis.call('ZSCORE', held, lane) or at > now + lease_ms - JUST_NOW_MS) then return end
+  local is_held = redis.call('ZSCORE', held, lane) or redis.call('ZSCORE', held_silent, lane)
+  -- Mail of the top class gets a slot without a job.
+  local has_turn = has_job[lane] or redis.call('HEXISTS', turns, lane .. '#0') == 1
+  if is_leased and (has_turn or is_held or at > now + lease_ms - JUST_NOW_MS) then return end
   if not first then
     local is_just_woken = at <= now and at > now - JUST_NOW_MS
     if not is_just_woken then
@@ -60,7 +64,8 @@ end
 -- Told once, with the first call, which names no lanes. Of `due` the spool has told.
 local is_first, unsound = #ARGV == 4, 0
 for key, kind in pairs({
-  [due] = 'zset', [held] = 'zset', [proven] = 'zset', [unproven] = 'zset', [KEYS[8]] = 'zset',
+  [due] = 'zset', [held] = 'zset', [held_silent] = 'zset', [silent] = 'zset', [urgent] = 'zset', [silences] = 'hash',
+  [proven] = 'zset', [unproven] = 'zset', [KEYS[8]] = 'zset',
   [taken] = 'hash', [backoff] = 'hash', [turns] = 'hash', [KEYS[9]] = 'hash',
 }) do
   if is_first and key ~= due then is_sound(key, kind, wanted) end

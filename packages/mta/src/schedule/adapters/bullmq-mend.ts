@@ -9,6 +9,7 @@ import { findingsOf } from '../../redis/found.ts'
 import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
 import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
 import { joinedFindings, type MendFinding } from '../../spool/mend-report.ts'
+import { dueKeys } from './bullmq-due.ts'
 import { BULLMQ_SCHEDULER_LIMITS } from './bullmq-scheduler.ts'
 
 export interface MendSchedule {
@@ -55,9 +56,8 @@ async function found(
   script: Script,
   more: readonly string[],
 ): Promise<readonly MendFinding[]> {
-  const { due, taken, backoff, turns, proven, unproven, held, slots, takes, laneJobsWaiting } = keys
   const reply = await runScript(client, script, {
-    keys: [due, taken, backoff, turns, proven, unproven, held, slots, takes, laneJobsWaiting],
+    keys: dueKeys(keys),
     args: [BULLMQ_SCHEDULER_LIMITS.leaseMs, fix ? '1' : '0', ...more],
   })
   return findingsOf(reply)

@@ -1,19 +1,9 @@
 /**
- * The turns that this node runs now: which of them move something, and which asked for one more worker lately.
- * Knows no Redis.
+ * The turns that this node runs now: which of them move something, which are to yield to lanes that wait, and which asked
+ * for one more worker lately. Knows no Redis.
  */
+import { nextPatienceEnd, RunningTurn, type RunningTurnOptions, relieve } from '../running-turn.ts'
 import type { TurnName } from './bullmq-due.ts'
-
-/** A turn that has moved nothing for this long counts as without progress. */
-const PROGRESS_WINDOW_MS = 30_000
-
-export interface RunningTurn {
-  readonly beganAt: number
-  /** The lane made progress lately: its turn is believed to, at first. */
-  knownToMove: boolean
-  /** Monotonic ms. */
-  progressedAt: number | undefined
-}
 
 export class RunningTurns {
   readonly #monotonic: () => number
@@ -29,8 +19,8 @@ export class RunningTurns {
     return this.#turns.size
   }
 
-  begin(name: TurnName): RunningTurn {
-    const turn = { beganAt: this.#monotonic(), knownToMove: false, progressedAt: undefined }
+  begin(name: TurnName, what: Omit<RunningTurnOptions, 'now'>): RunningTurn {
+    const turn = new RunningTurn({ ...what, now: this.#monotonic() })
     this.#turns.set(name.token, { name, turn })
     return turn
   }
@@ -48,23 +38,18 @@ export class RunningTurns {
     return [...this.#turns.values()].map(({ name }) => name)
   }
 
-  /** True when that is news to the other nodes. */
-  progressed({ token }: TurnName): boolean {
-    const turn = this.#turns.get(token)?.turn
-    if (turn === undefined) return false
-    const news = !turn.knownToMove
-    turn.progressedAt = this.#monotonic()
-    turn.knownToMove = true
-    return news
+  /** Those that move something, or may still be expected to. */
+  moves({ token }: TurnName): boolean {
+    return this.#turns.get(token)?.turn.moves(this.#monotonic()) ?? false
   }
 
-  /** Moves something, or may still be expected to. */
-  moves({ token }: TurnName): boolean {
-    const turn = this.#turns.get(token)?.turn
-    if (turn === undefined || !turn.knownToMove) return false
-    const moves = this.#monotonic() - (turn.progressedAt ?? turn.beganAt) < PROGRESS_WINDOW_MS
-    turn.knownToMove = moves
-    return moves
+  /** Asks those to yield whose time is over, for as many lanes as wait; answers when to look again, if ever. */
+  relieve(waiting: number): number | undefined {
+    const turns = [...this.#turns.values()].map(({ turn }) => turn)
+    const now = this.#monotonic()
+    relieve(turns, { waiting, now })
+    const next = nextPatienceEnd(turns)
+    return next === undefined ? undefined : Math.max(0, next - now)
   }
 
   mayWakeAnother(lane: string, slot: number, everyMs: number): boolean {

@@ -8,7 +8,8 @@ import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
 import { beginLife, type Life } from '../../redis/life.ts'
 import type { LaneWorkerEvent, ScheduleEvent } from '../events.ts'
-import type { LaneScheduler, Turn } from '../lane-scheduler.ts'
+import type { LaneScheduler, Turn, WakeReason } from '../lane-scheduler.ts'
+import { type RunningTurn, reliefDelayMs, slotShares } from '../running-turn.ts'
 import { DueLanes, type EndOfTurn, type TurnName } from './bullmq-due.ts'
 import { type LaneJob, LaneJobs } from './bullmq-lane-jobs.ts'
 import { LaneTaker } from './bullmq-lane-taker.ts'
@@ -88,6 +89,11 @@ class SharedScheduler implements BullmqScheduler {
   readonly #underWay = new Set<Promise<unknown>>()
   #turn: Turn | undefined
   #slots = 0
+  /** Turns that were begun at once, with the slots that are kept for the top class. */
+  #urgent = 0
+  #held = 0
+  /** When silent turns are to yield to the lanes that are held back. */
+  #relief: NodeJS.Timeout | undefined
   #renewing: NodeJS.Timeout | undefined
   #tokens = 0
 
@@ -109,8 +115,13 @@ class SharedScheduler implements BullmqScheduler {
       ...{ due: this.#due, jobs: this.#jobs, node: this.#node, emit, monotonic },
       everyMs: this.#limits.takeEveryMs,
       idleMs: this.#limits.idleMs,
-      busy: () => this.#abort.signal.aborted || this.#turns.size >= this.#slots,
-      restart: () => this.#jobs.work(this.#slots),
+      busy: () => this.#abort.signal.aborted || this.#turns.size - this.#urgent >= this.#ordinarySlots,
+      urgentSlots: () => this.#slots - this.#ordinarySlots - this.#urgent,
+      runAtOnce: (lanes) => {
+        for (const lane of lanes) void this.#runAtOnce(lane)
+      },
+      onHeld: (lanes) => this.#relieve(lanes),
+      restart: () => this.#jobs.work(this.#ordinarySlots),
     })
     client.on('ready', () => this.#taker.soon())
   }
@@ -119,15 +130,15 @@ class SharedScheduler implements BullmqScheduler {
     this.#turn = turn
     this.#slots = slots
     const paused = this.#abort.signal.aborted
-    if (!paused) this.#jobs.work(slots)
+    if (!paused) this.#jobs.work(this.#ordinarySlots)
     this.#renewing = setInterval(() => void this.#renew(), this.#limits.leaseMs / RENEWALS_PER_LEASE)
     await this.#taker.start(paused ? 0 : slots)
   }
 
-  wake(lane: LaneId, dueAt?: number, order?: 'operator'): void {
+  wake(lane: LaneId, dueAt?: number, why?: WakeReason): void {
     if (this.#stopped) return
     const inMs = dueAt === undefined ? 0 : Math.max(0, Math.ceil(dueAt - this.#options.now()))
-    this.#taker.wake({ lane, inMs, byOperator: order === 'operator' })
+    this.#taker.wake({ lane, inMs, why })
   }
 
   async pause(graceMs: number): Promise<void> {
@@ -141,7 +152,7 @@ class SharedScheduler implements BullmqScheduler {
     if (this.#stopped || !this.#abort.signal.aborted) return
     this.#abort = new AbortController()
     if (this.#turn === undefined) return
-    this.#jobs.work(this.#slots)
+    this.#jobs.work(this.#ordinarySlots)
     this.#taker.takePart(this.#slots)
   }
 
@@ -150,6 +161,7 @@ class SharedScheduler implements BullmqScheduler {
     this.#stopped = true
     this.#abort.abort()
     clearInterval(this.#renewing)
+    clearTimeout(this.#relief)
     await this.#taker.stop()
     await this.#endTurns(graceMs)
     if (this.#underWay.size > 0) this.#options.emit({ event: 'turns-abandoned', count: this.#underWay.size })
@@ -185,18 +197,40 @@ class SharedScheduler implements BullmqScheduler {
     return this.#due.takeBack()
   }
 
+  get #ordinarySlots(): number {
+    return slotShares(this.#slots).ordinary
+  }
+
+  /** Like a job, and without one: should this node die, the lane's entry brings it back when its lease ends. */
+  async #runAtOnce(lane: LaneId): Promise<void> {
+    this.#urgent += 1
+    await this.#work({ lane, slot: 0 }, 'urgent')
+    this.#urgent -= 1
+  }
+
+  /** Lanes without progress wait for others of their kind: the silent ones have their time, and then yield. */
+  #relieve(held: number): void {
+    this.#held = held
+    if (held === 0 || this.#relief !== undefined || this.#stopped) return
+    const inMs = this.#turns.relieve(held)
+    if (inMs === undefined) return
+    this.#relief = setTimeout(() => {
+      this.#relief = undefined
+      this.#relieve(this.#held)
+    }, reliefDelayMs(inMs))
+  }
+
   /** Never throws: a failed job would say nothing that the lane's entry does not say. */
-  async #work({ lane, slot }: LaneJob): Promise<void> {
+  async #work({ lane, slot }: LaneJob, why?: 'urgent'): Promise<void> {
     this.#tokens += 1
     const name: TurnName = { lane, slot, token: `${this.#node}/${this.#tokens}` }
-    const running = this.#turns.begin(name)
-    this.#taker.jobBegan()
+    if (why === undefined) this.#taker.jobBegan()
     try {
-      const known = await this.#due.begin(name)
-      if (known === 'backs-off') return
-      running.knownToMove = known === 'proven'
-      const end = this.#abort.signal.aborted ? putBack : await this.#run(name)
-      await this.#ended(name, { ...end, progressed: running.progressedAt !== undefined && end.kind !== 'backoff' })
+      const begun = await this.#due.begin(name)
+      if (begun.kind === 'backs-off') return
+      const running = this.#turns.begin(name, { ...begun, urgent: why === 'urgent' })
+      const end = this.#abort.signal.aborted ? putBack : await this.#run(name, running)
+      await this.#ended(name, { ...end, sign: this.#signOf(running, end) })
       if (end.kind === 'more' && slot > 0) await this.#jobs.add([{ lane, slot }])
     } catch (error) {
       // Nothing was begun or told: the lane's entry brings it back when its lease ends.
@@ -206,12 +240,17 @@ class SharedScheduler implements BullmqScheduler {
     }
   }
 
+  #signOf(running: RunningTurn, end: OwnEnd): EndOfTurn['sign'] {
+    if (running.progressedAt !== undefined && end.kind !== 'backoff') return 'moved'
+    return running.wasSilent(this.#options.monotonic()) ? 'silent' : 'none'
+  }
+
   /** When this node gives its turns up the lane is another's at once, however long the last reply takes here. */
-  async #run(name: TurnName): Promise<OwnEnd> {
+  async #run(name: TurnName, running: RunningTurn): Promise<OwnEnd> {
     const turn = this.#turn
     if (turn === undefined) return putBack
     const { signal } = this.#abort
-    const ended = this.#runTurn(name, turn, signal)
+    const ended = this.#runTurn(name, turn, { running, signal })
     this.#underWay.add(ended)
     void ended.then(() => this.#underWay.delete(ended))
     const handOver = handedOver(signal)
@@ -220,15 +259,20 @@ class SharedScheduler implements BullmqScheduler {
     return end
   }
 
-  async #runTurn(name: TurnName, turn: Turn, signal: AbortSignal): Promise<OwnEnd> {
+  async #runTurn(name: TurnName, turn: Turn, { running, signal }: Run): Promise<OwnEnd> {
     const { lane, slot } = name
+    const { monotonic } = this.#options
     try {
       const end = await turn(lane, {
         slot,
         signal,
+        yielding: running.yielding,
         othersWaiting: () => this.#othersWaiting(name),
         wakeAnother: () => this.#wakeAnother(name),
-        progressed: () => this.#progressed(name),
+        heard: () => running.heard(monotonic()),
+        progressed: () => {
+          if (running.progressed(monotonic())) this.#progressed(name)
+        },
       })
       this.#failures.forget(lane)
       if (end.kind === 'parked') return { kind: 'parked', inMs: Math.ceil(end.retryAfterMs) }
@@ -266,7 +310,6 @@ class SharedScheduler implements BullmqScheduler {
   }
 
   #progressed(name: TurnName): void {
-    if (!this.#turns.progressed(name)) return
     void this.#renewTurns([name]).then(() => this.#taker.roomForHeld())
   }
 
@@ -293,7 +336,12 @@ class SharedScheduler implements BullmqScheduler {
   }
 }
 
-type OwnEnd = Omit<EndOfTurn, 'progressed'>
+interface Run {
+  readonly running: RunningTurn
+  readonly signal: AbortSignal
+}
+
+type OwnEnd = Omit<EndOfTurn, 'sign'>
 
 /** Taken while this node stops: for another. */
 const putBack = { kind: 'more', inMs: 0 } as const

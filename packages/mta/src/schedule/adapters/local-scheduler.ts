@@ -9,7 +9,7 @@ import type { LaneId } from '../../delivery/lane.ts'
 import type { DueLane } from '../../spool/spool.ts'
 import type { ScheduleEvent } from '../events.ts'
 import type { LaneScheduler, Turn, TurnContext, TurnEnd, WakeReason } from '../lane-scheduler.ts'
-import type { RunningTurn } from '../running-turn.ts'
+import { type RunningTurn, reliefDelayMs } from '../running-turn.ts'
 import { DueHeap } from './due-heap.ts'
 import { LocalSlots, type StandingLane } from './local-slots.ts'
 
@@ -36,8 +36,6 @@ const PLANNED_MAX = 16
 const PLAN_GRAIN_MS = 100
 /** A clock that is set forward must not make a due lane wait longer than promised. */
 const TICK_MS_MAX = 1_000
-/** More often nobody is asked to yield. */
-const RELIEF_EVERY_MS = 50
 /** After a turn that threw; doubled each time. */
 const THROWN_RETRY_MS = 500
 const THROWN_RETRY_MS_MAX = 30_000
@@ -205,13 +203,15 @@ class LocalScheduler implements LaneScheduler {
   #relieveLater(): void {
     const at = this.#relief === undefined ? this.#slots.nextRelief() : undefined
     if (at === undefined) return
-    const delay = Math.min(Math.max(RELIEF_EVERY_MS, at - this.#options.now()), TICK_MS_MAX)
-    this.#relief = setTimeout(() => {
-      this.#relief = undefined
-      if (this.#halted) return
-      this.#slots.relieve(this.#options.now())
-      this.#relieveLater()
-    }, delay)
+    this.#relief = setTimeout(
+      () => {
+        this.#relief = undefined
+        if (this.#halted) return
+        this.#slots.relieve(this.#options.now())
+        this.#relieveLater()
+      },
+      reliefDelayMs(at - this.#options.now()),
+    )
   }
 
   #start(state: LaneState, turn: Turn): void {
