@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { parseDomainName } from '@hermetic/policy'
-import { laneFor } from '../../packages/mta/src/delivery/route.ts'
+import { laneForNotice } from '../../packages/mta/src/delivery/routing.ts'
 import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
 import { message } from '../../packages/mta/src/spool/spool.fixture.ts'
 import { freePort, RelayInstance } from '../interop/relay-instance.ts'
@@ -111,7 +111,7 @@ async function fill(ground: Ground): Promise<void> {
         receivedAt: Date.now(),
         expiresAt: Date.now() + DAY_MS,
       })
-      const lane = laneFor(to, { port: ground.mx })
+      const lane = laneForNotice(to, { port: ground.mx })
       const outcome = await spool.value.accept({
         ...made,
         deliveries: [{ lane, recipients: [0] }],

@@ -28,7 +28,12 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../packa
 import type { DeliveryEvent } from '../../packages/mta/src/delivery/events.ts'
 import type { LaneId } from '../../packages/mta/src/delivery/lane.ts'
 import type { DeliveryProblem } from '../../packages/mta/src/delivery/outcome.ts'
-import { laneFor, type RouteTable, type RoutingOptions } from '../../packages/mta/src/delivery/route.ts'
+import {
+  laneFor,
+  laneForNotice,
+  type RouteTable,
+  type RoutingOptions,
+} from '../../packages/mta/src/delivery/routing.ts'
 import { defaultPool } from '../../packages/mta/src/delivery/source-address.ts'
 import type { LaneScheduler } from '../../packages/mta/src/schedule/lane-scheduler.ts'
 import { messageExpiry } from '../../packages/mta/src/schedule/retry-schedule.ts'
@@ -216,7 +221,7 @@ export class RelayWorld implements AsyncDisposable {
   }
 
   lane(domainName: string): LaneId {
-    return laneFor(address(`x@${domainName}`), this.#routing)
+    return laneForNotice(address(`x@${domainName}`), this.#routing)
   }
 
   /** Why the first recipient of the message that failed for good did so. */
@@ -340,7 +345,12 @@ function newMessage(submission: Submission, routing: Routing): NewMessage {
   const body = submission.content ?? `From: <${from}>\r\nTo: <${to[0]}>\r\nSubject: lab\r\n\r\nHello\r\n`
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   const recipients = to.map((text, index) => ({ index, address: address(text), ...submission.recipient }))
-  const lanes = Map.groupBy(recipients, (recipient) => laneFor(recipient.address, routing))
+  const lanes = Map.groupBy(recipients, (recipient) =>
+    laneFor(
+      { recipient: recipient.address, sender: from === '' ? nullReversePath : address(from), attempt: 1 },
+      routing,
+    ),
+  )
   return {
     id: newQueueId(),
     envelope: {

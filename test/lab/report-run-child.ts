@@ -14,7 +14,7 @@ import {
   submitByMail,
   utcDayOf,
 } from '@hermetic/reporter'
-import { laneFor, routeTable } from '../../packages/mta/src/delivery/route.ts'
+import { laneFor, routeTable } from '../../packages/mta/src/delivery/routing.ts'
 import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
 import { createQueueMailer } from '../../packages/mta/src/reporting/queue-mailer.ts'
 import { createReportSigner } from '../../packages/mta/src/reporting/report-signer.ts'
@@ -102,7 +102,7 @@ const signer = createReportSigner([
 ])
 const mailer = createQueueMailer({
   spool: { accept: stepping(queue), health: () => spool.value.health() },
-  laneFor: (recipient) => laneFor(recipient, { port: 25, routes: routeTable([]) }),
+  laneFor: (mail) => laneFor(mail, { port: 25, routes: routeTable([]) }),
   onQueued: () => undefined,
   now,
 })

@@ -37,6 +37,11 @@ export interface RouteWorldOptions {
   readonly settings?: string
 }
 
+interface SubmitOptions {
+  /** Empty: the null reverse-path. */
+  readonly from?: string
+}
+
 export class RouteWorld implements AsyncDisposable {
   /** The running one; another after `restart`. */
   relay: WholeRelay
@@ -91,10 +96,18 @@ export class RouteWorld implements AsyncDisposable {
   }
 
   /** Hands a message in by SMTP; answers its queue id. */
-  async submit(to: string, ...more: readonly string[]): Promise<QueueId> {
+  submit(to: string, ...more: readonly string[]): Promise<QueueId> {
+    return this.submitAs({}, to, ...more)
+  }
+
+  async submitAs(
+    { from = 'app@sender.test' }: SubmitOptions,
+    to: string,
+    ...more: readonly string[]
+  ): Promise<QueueId> {
     const client = await this.relay.greeted()
     this.#sent += 1
-    await client.command('MAIL FROM:<app@sender.test>')
+    await client.command(`MAIL FROM:<${from}>`)
     for (const recipient of [to, ...more]) await client.command(`RCPT TO:<${recipient}>`)
     await client.command('DATA')
     client.send(`From: <app@sender.test>\r\nSubject: number ${this.#sent}\r\n\r\nhello\r\n.\r\n`)

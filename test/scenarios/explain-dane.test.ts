@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Explanation, parseDomainName } from '@hermetic/policy'
-import { laneFor } from '../../packages/mta/src/delivery/route.ts'
+import { laneFor } from '../../packages/mta/src/delivery/routing.ts'
 import { createExplainer } from '../../packages/mta/src/explain/explainer.ts'
 import { RelayWorld, type WorldOptions } from '../lab/relay-world.ts'
 
@@ -17,7 +17,7 @@ async function explained({ deliveryOptions: destination }: RelayWorld, domain: s
   const lanes = { port: destination.port }
   const explain = createExplainer({
     ...{ by: 'relay', destination },
-    laneFor: (next) => laneFor({ localPart: '', domain: next }, lanes),
+    laneFor: (mail) => laneFor(mail, lanes),
   })
   const name = parseDomainName(domain)
   assert.ok(name.ok)

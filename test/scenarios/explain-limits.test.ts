@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Explanation, parseDomainName } from '@hermetic/policy'
-import { laneFor } from '../../packages/mta/src/delivery/route.ts'
+import { laneFor } from '../../packages/mta/src/delivery/routing.ts'
 import { createExplainer, type Explain, type ExplainerOptions } from '../../packages/mta/src/explain/explainer.ts'
 import { ADDRESSES_MAX } from '../../packages/mta/src/explain/probe.ts'
 import type { PolicyLookups } from '../../packages/mta/src/explain/world.ts'
@@ -27,7 +27,7 @@ async function withExplainer(
   const { policies, ...limits } = explainer
   const lanes = { port: destination.port }
   const explain = createExplainer(
-    { by: 'relay', destination, policies, laneFor: (domain) => laneFor({ localPart: '', domain }, lanes) },
+    { by: 'relay', destination, policies, laneFor: (mail) => laneFor(mail, lanes) },
     { limits: { lookupsMs: 300, sessionsMs: 300 }, ...limits },
   )
   await use(explain, world)

@@ -1,7 +1,7 @@
 /** The relay's queue as mailer of reports: the contract of the port, and what only a queue has. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { laneFor, routeTable } from '../../packages/mta/src/delivery/route.ts'
+import { laneFor, routeTable } from '../../packages/mta/src/delivery/routing.ts'
 import { createQueueMailer } from '../../packages/mta/src/reporting/queue-mailer.ts'
 import { formatAddress, formatReversePath } from '../../packages/mta/src/smtp/mail-address.ts'
 import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-spool.ts'
@@ -23,7 +23,7 @@ async function open(place: SpoolPlace): Promise<StoredSpool> {
 function mailerOf(spool: Pick<Spool, 'accept' | 'health'>, onQueued: () => void = () => undefined) {
   return createQueueMailer({
     ...{ spool, onQueued, now: () => NOON },
-    laneFor: (recipient) => laneFor(recipient, { port: 25, routes: routeTable([]) }),
+    laneFor: (mail) => laneFor(mail, { port: 25, routes: routeTable([]) }),
   })
 }
 

@@ -1,11 +1,15 @@
 /** `hermetic check-config`: every problem of the configuration, or what it means. */
+import { settingPlaces } from '../config/load.ts'
+import { placeText } from '../config/problem.ts'
 import { formatDuration, formatSize } from '../config/quantity.ts'
 import type { Config, RouteConfig } from '../config/schema.ts'
+import { criteriaText, domainText, senderText } from '../delivery/route-text.ts'
 import { redisPlace } from '../redis/redis-place.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredSources } from '../wiring/configured-sources.ts'
 import { readArguments } from './arguments.ts'
 import { portDoubts } from './port-doubts.ts'
+import { routeDoubts } from './route-doubts.ts'
 import { CONFIG_OPTION, readSettings } from './settings.ts'
 import { EXIT, type Verb } from './verb.ts'
 
@@ -30,12 +34,15 @@ Examples:
     const { config, file } = settings
     if (values.json) {
       const hostname = formatDomain(config.hostname)
-      const route = config.route.map((one) => ({ ...one, domain: domainText(one), host: formatDomain(one.host) }))
+      const route = config.route.map((one) => ({ ...one, ...routeJson(one) }))
       const source = config.source.map((one) => ({ ...one, hostname: formatDomain(one.hostname ?? config.hostname) }))
       terminal.out(`${JSON.stringify({ ...config, hostname, route, source }, undefined, 2)}\n`)
       return EXIT.done
     }
     for (const doubt of portDoubts(config)) terminal.err(`warning: ${doubt}\n`)
+    const { env, workingDirectory } = terminal
+    const placeOf = settingPlaces({ file, env, workingDirectory })
+    for (const { path, text } of routeDoubts(config)) terminal.err(`warning: ${placeText(placeOf(path))}: ${text}\n`)
     terminal.out(`${file ?? 'No file: the defaults'}: no problems.\n\n${summary(config)}`)
     return EXIT.done
   },
@@ -79,14 +86,24 @@ function queueRows({ data_dir, queue }: Config): readonly (readonly string[])[] 
   ]
 }
 
-function routeText(route: RouteConfig): string {
-  const { host, port, tls, username } = route
-  const login = username === undefined ? 'no login' : `login ${username}`
-  return `${domainText(route)} to ${formatDomain(host)} port ${port}: ${tls}, ${login}`
+function routeJson({ domain, sender, host }: RouteConfig) {
+  const named = host === undefined ? {} : { host: formatDomain(host) }
+  return { domain: domainText(domain), sender: senderText(sender), ...named }
 }
 
-/** As it is written in the file. */
-function domainText({ domain }: RouteConfig): string {
-  if (domain.kind === 'any') return '*'
-  return domain.kind === 'below' ? `*.${domain.name}` : domain.name
+function routeText(route: RouteConfig): string {
+  const { host, port, tls, username, source_pool, from_attempt: fromAttempt, fallback } = route
+  const { domain, sender, tag } = route
+  const login = username === undefined ? 'no login' : `login ${username}`
+  const criteria = criteriaText({ domain, sender, fromAttempt, ...(tag === undefined ? {} : { tag }) })
+  const whose = fallback === undefined ? criteria : `${criteria} (when ${FALLBACK_WORDS[fallback]})`
+  const pool = source_pool === undefined ? '' : `, pool ${source_pool}`
+  const where =
+    host === undefined ? `the mail exchangers${pool}` : `${formatDomain(host)} port ${port}: ${tls}, ${login}${pool}`
+  return `${whose} to ${where}`
 }
+
+const FALLBACK_WORDS = {
+  unreachable: 'nobody can be reached',
+  'unreachable-or-policy': 'nobody can be reached, or a TLS policy keeps it back',
+} as const

@@ -13,7 +13,7 @@ import {
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
 import { laneOf } from '../delivery/lane.ts'
-import { laneFor } from '../delivery/route.ts'
+import { laneForNotice } from '../delivery/routing.ts'
 import { foreignText } from '../observability/log-line.ts'
 import { configuredRouting } from '../wiring/configured-sources.ts'
 import { destinationOptions, readRoots } from '../wiring/destination-options.ts'
@@ -124,7 +124,7 @@ function parsedProbe(): DomainName {
 
 function routedFacts(config: Config, to: DomainName): PortFacts | undefined {
   const address = { localPart: 'postmaster', domain: { kind: 'name', name: to } } as const
-  const lane = laneFor(address, configuredRouting(config))
+  const lane = laneForNotice(address, configuredRouting(config))
   return laneOf(lane).kind === 'route' ? { kind: 'routed', domain: to, lane } : undefined
 }
 

@@ -49,10 +49,16 @@ function headLines({ conclusion, by, at, destination, connected }: Explanation):
 }
 
 function routeLines({ route }: Explanation): readonly Line[] {
-  const { kind, alias, smarthost, problem, lane } = route
+  const { kind, alias, smarthost, problem, lane, because, fallback, others = [] } = route
   const told =
     problem === undefined ? [] : [`${problem.detail}${problem.status === undefined ? '' : ` (${problem.status})`}`]
-  const [text, ...more] = [...routeWords(kind, { alias, smarthost, lane }), ...told]
+  const [text, ...more] = [
+    ...routeWords(kind, { alias, smarthost, lane }),
+    ...(because === undefined ? [] : [`because of ${because}`]),
+    ...(fallback === undefined ? [] : [`when nobody can be reached: ${fallback}`]),
+    ...others.map((other) => `other mail: ${other}`),
+    ...told,
+  ]
   if (text === undefined) return []
   return [
     { indent: 0, text: `Route: ${text}`, tone: 'strong' },

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { assertNever, type ConclusionKind, type Explanation } from '@hermetic/policy'
 import { connectControl } from '../admin/control-client.ts'
 import { SOCKET_NAME } from '../admin/control-protocol.ts'
-import { parseDestination } from '../admin/explain-order.ts'
+import { parseAskedMail, parseDestination } from '../admin/explain-order.ts'
 import type { Config } from '../config/schema.ts'
 import type { Explain, ExplainRequest } from '../explain/explainer.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
@@ -19,6 +19,9 @@ import { EXIT, type Terminal, UsageError, UserError, type Verb } from './verb.ts
 const OPTIONS = {
   ...CONFIG_OPTION,
   connect: { type: 'boolean', default: false },
+  from: { type: 'string' },
+  tag: { type: 'string' },
+  attempt: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const
 
@@ -27,7 +30,8 @@ export const EXIT_NOT_NOW = 3
 
 export const explain: Verb = {
   summary: 'what becomes of mail for a domain, why, and what its owner should change',
-  help: `Usage: hermetic explain DOMAIN [--connect] [--json] [--config FILE]
+  help: `Usage: hermetic explain DOMAIN [--from SENDER] [--tag TAG] [--attempt N] [--connect] [--json]
+                         [--config FILE]
 
 Tells what this relay would do with mail for a domain: where it goes, which TLS policy counts, what every host must
 prove, and why, with the sections of the RFCs. For the owner of the domain it lists what is wrong with the record, the
@@ -37,6 +41,9 @@ Asks the running relay over its socket in data_dir, so that its cache and its pl
 explained; when none runs, looks for itself with the same settings. No mail is sent.
 
   --connect      also connect to every host, up to the TLS handshake, and judge what it shows
+  --from SENDER  of mail from this address, or <>: routes may look at it
+  --tag TAG      of mail with this tag
+  --attempt N    at this attempt; 1 is the first
   --json         print the explanation as JSON (docs/operating/explain.md describes it)
   --config FILE  read this configuration file
 
@@ -52,9 +59,10 @@ Examples:
   async run(args, terminal) {
     const { values, positionals } = readArguments(args, OPTIONS, { min: 1, max: 1, name: 'domain' })
     const destination = destinationOf(positionals[0] ?? '')
+    const mail = mailOf(values)
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
-    const answer = await explained(settings.config, { destination, connect: values.connect })
+    const answer = await explained(settings.config, { destination, connect: values.connect, mail })
     if (!answer.ok) {
       terminal.err(`${answer.error.atOnceMax} explanations are under way already; try again in a moment.\n`)
       return EXIT_NOT_NOW
@@ -71,6 +79,25 @@ function destinationOf(text: string): MailDomain {
   const destination = mailbox?.ok ? mailbox.value.domain : parseDestination(text.replace(/\.$/, ''))
   if (destination === undefined) throw new UsageError(`${JSON.stringify(text)} is neither a domain nor a mail address`)
   return destination
+}
+
+function mailOf({
+  from: sender,
+  tag,
+  attempt,
+}: {
+  readonly from?: string
+  readonly tag?: string
+  readonly attempt?: string
+}): ExplainRequest['mail'] {
+  const number = attempt === undefined ? {} : { attempt: Number(attempt) }
+  const mail = parseAskedMail({
+    ...(sender === undefined ? {} : { sender }),
+    ...(tag === undefined ? {} : { tag }),
+    ...number,
+  })
+  if (!mail.ok) throw new UsageError(mail.error)
+  return mail.value
 }
 
 async function explained(config: Config, request: ExplainRequest): ReturnType<Explain> {

@@ -77,6 +77,15 @@ export function loadConfig(sources: ConfigSources): Result<Config, readonly Conf
   return read
 }
 
+/** Where a setting of a configuration that is right was written, for what is allowed and told all the same. */
+export function settingPlaces(sources: ConfigSources): (path: ConfigPath) => ProblemPlace {
+  const { file, env } = sources
+  const document = readDocument(file)
+  const { settings: environment } = readEnvironment(env, () => err('not needed'))
+  if (!document.ok) return () => ({ kind: 'defaults' })
+  return locator({ document: document.value, environment, file })
+}
+
 /** The data_dir of a configuration that is perhaps wrong elsewhere: where its relay runs, if one does. */
 export function likelyDataDir(sources: ConfigSources): string | undefined {
   const { file, env, workingDirectory = process.cwd() } = sources

@@ -23,10 +23,10 @@ export type ProblemPlace =
 /** `hermetic.toml:12:3: listener[0].port is out of range: 99999; write …`. */
 export function formatProblem(problem: ConfigProblem): string {
   const subject = problem.setting === '' ? '' : `${problem.setting} `
-  return `${formatPlace(problem.where)}: ${subject}${problem.wrong}; ${problem.remedy}`
+  return `${placeText(problem.where)}: ${subject}${problem.wrong}; ${problem.remedy}`
 }
 
-function formatPlace(where: ProblemPlace): string {
+export function placeText(where: ProblemPlace): string {
   switch (where.kind) {
     case 'file':
       return where.at === undefined ? where.file : `${where.file}:${where.at.line}:${where.at.column}`

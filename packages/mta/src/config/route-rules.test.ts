@@ -39,7 +39,10 @@ describe('[[route]]', () => {
   })
 
   for (const [why, text, problem] of [
-    ['no domain', '[[route]]\nhost = "b.example"\n', /route\[0\]\.domain is missing/],
+    ['a port and no host', '[[route]]\nsender = "@a.example"\nport = 2525\n', /port is for a smarthost/],
+    ['a sender without @', '[[route]]\nsender = "a.example"\nhost = "b.example"\n', /is not a sender/],
+    ['no attempt', '[[route]]\nfrom_attempt = 0\nhost = "b.example"\n', /from_attempt is out of range/],
+    ['a fallback to where it came from', '[[route]]\nfallback = "unreachable"\n', /fallback leads where/],
     [
       'a domain with a star inside',
       '[[route]]\ndomain = "a.*.b"\nhost = "b.example"\n',
@@ -55,7 +58,7 @@ describe('[[route]]', () => {
     ],
     ['a login where nothing is demanded', `${ROUTE}${LOGIN}tls = "opportunistic"\n`, /tls would send the password/],
     ['an address that is to prove itself', '[[route]]\ndomain = "*"\nhost = "[192.0.2.1]"\n', /host is an address/],
-    ['one domain twice', `${ROUTE}${ROUTE}`, /route\[1\]\.domain is there twice/],
+    ['one domain twice', `${ROUTE}${ROUTE}`, /route\[1\]\.domain is for the same mail as route 0/],
     [
       'two passwords of one login',
       `${ROUTE}${LOGIN}[[route]]\ndomain = "a.example"\nhost = "smtp.example.net"\nusername = "shop"\npassword = "other"\n`,

@@ -15,6 +15,7 @@ export function routeFindings({ route: routes = [] }: ReadableConfig): readonly 
     return [
       ...loginFindings(route, at),
       ...literalFindings(route, at),
+      ...withoutHostFindings(route, at),
       ...twiceFindings(route, { earlier, at }),
       ...sameLaneFindings(route, { earlier, at }),
     ]
@@ -47,13 +48,35 @@ interface Among {
   readonly at: At
 }
 
-function twiceFindings({ domain }: ReadableRoute, { earlier, at }: Among): readonly Finding[] {
-  if (domain === undefined) return []
-  const other = earlier.findIndex((route) => same(route.domain, domain))
+/** What belongs to a smarthost, where there is none. */
+function withoutHostFindings(route: ReadableRoute, at: At): readonly Finding[] {
+  if (route.host !== undefined) return []
+  const written = (['port', 'username', 'password'] as const).filter((field) => route[field] !== undefined)
+  const remedy = 'write host too, or leave it out: without a host mail goes to the mail exchangers'
+  const ofHost = written.map((field) => {
+    return { path: at(field), wrong: 'is for a smarthost, and there is no host', remedy, read: [at('host'), at(field)] }
+  })
+  if (route.fallback === undefined || route.source_pool !== undefined) return ofHost
+  const wrong = 'leads where the mail did not get through'
+  return [{ path: at('fallback'), wrong, remedy: 'write host too', read: [at('host'), at('fallback')] }, ...ofHost]
+}
+
+/** Of two routes with the same criteria one would never count. */
+function twiceFindings(route: ReadableRoute, { earlier, at }: Among): readonly Finding[] {
+  const other = earlier.findIndex(
+    (one) => CRITERIA.every((field) => same(one[field], route[field])) && isSameUse(one, route),
+  )
   if (other === -1) return []
   const path = at('domain')
-  const remedy = 'remove one of the two routes'
-  return [{ path, wrong: 'is there twice', remedy, read: [path, ['route', other, 'domain']] }]
+  const wrong = `is for the same mail as route ${other}, and only one of them can count`
+  const read = CRITERIA.flatMap((field) => [at(field), ['route', other, field]])
+  return [{ path, wrong, remedy: 'remove one of the two routes, or tell them apart', read }]
+}
+
+const CRITERIA = ['domain', 'sender', 'tag', 'from_attempt'] as const
+
+function isSameUse(one: ReadableRoute, other: ReadableRoute): boolean {
+  return (one.fallback === undefined) === (other.fallback === undefined)
 }
 
 /** One login at one host is one lane, whatever number of domains goes there. */

@@ -28,7 +28,7 @@ import { LeaseKeeper } from './lease-keeper.ts'
 import { LoginBreaker, type LoginNews, type Logins, loginsToldElsewhere, type SuspendedLogin } from './login-breaker.ts'
 import { failedFetch, type TlsReports } from './report-mapping.ts'
 import { defaultReuseLimits, type ReuseLimits } from './reuse.ts'
-import { laneFor, type RouteTable } from './route.ts'
+import { laneForNotice, mailRouting, type RouteTable, type RoutingOptions } from './routing.ts'
 import { defaultPool, SourceAddresses, type SourcePool } from './source-address.ts'
 import { runTurn } from './turn.ts'
 import type { TurnWorld } from './turn-state.ts'
@@ -237,24 +237,29 @@ export function factsSource(options: DestinationOptions): FactsSource {
 
 function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
   const { spool, scheduler, now, random, emit } = options
-  const { laneFor, ...notifier } = notifierOptions(options)
   return {
-    ...{ spool, leases, now, random, emit, laneFor },
+    ...{ spool, leases, now, random, emit },
+    routing: mailRouting(routingOptions(options)),
     wake: (lane, dueAt) => scheduler.wake(lane, dueAt),
     retry: options.retry ?? defaultRetryOptions,
     notices: options.notices ?? defaultNoticeSettings,
-    notifier: { ...notifier, laneFor },
+    notifier: notifierOptions(options),
   }
 }
 
 function notifierOptions(options: DeliveryOptions): NotifierOptions {
-  const { spool, port, routes, sources, hostname, postmaster, now, signNotice: sign } = options
+  const { spool, hostname, postmaster, now, signNotice: sign } = options
+  const routing = routingOptions(options)
   const { retry = defaultRetryOptions } = options
   return {
     ...{ spool, hostname, postmaster, now, sign },
-    laneFor: (recipient) => laneFor(recipient, { port, routes, pool: defaultPool(sources) }),
+    laneFor: (recipient) => laneForNotice(recipient, routing),
     dsnMaxAgeMs: retry.dsnMaxAgeMs,
   }
+}
+
+function routingOptions({ port, routes, sources }: DestinationOptions): RoutingOptions {
+  return { port, routes, pool: defaultPool(sources) }
 }
 
 function deadHosts({ monotonic, timeouts = DEFAULT_TIMEOUTS, deadHostMs, tellOfHost }: DeliveryOptions): DeadHosts {

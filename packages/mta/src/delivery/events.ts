@@ -121,6 +121,15 @@ export type DeliveryEvent =
       readonly afterMs: number
       readonly suspended: number
     }
+  /** A destination could not be reached: recipients of this message are due at its fallback, now. */
+  | {
+      readonly event: 'fallback-used'
+      readonly id: QueueId
+      readonly lane: LaneId
+      readonly fallback: LaneId
+      readonly recipients: number
+      readonly problem: DeliveryProblem
+    }
   /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
   | {
       readonly event: 'tls-fallback'

@@ -41,7 +41,8 @@ import { daneSeconds, hostRequirement, isObserved, localMs, type PolicySettings,
 import { type Lane, type LaneId, laneId, type RouteLane } from './lane.ts'
 import type { DeliveryCause } from './outcome.ts'
 import { failedLookup } from './report-mapping.ts'
-import { type RouteAccess, type RouteTable, routeDemand } from './route.ts'
+import { type RouteAccess, routeDemand } from './route.ts'
+import type { RouteTable } from './routing.ts'
 import { siteOf } from './site.ts'
 
 export interface FactsOptions extends PolicySettings {

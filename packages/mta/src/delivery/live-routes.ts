@@ -4,7 +4,9 @@
  */
 
 import type { LaneId } from './lane.ts'
-import type { Route, RouteAccess, RouteTable } from './route.ts'
+import type { Route, RouteAccess } from './route.ts'
+import type { RouteIndex } from './route-choice.ts'
+import type { RouteTable } from './routing.ts'
 
 export class LiveRoutes implements RouteTable {
   #current: RouteTable
@@ -21,16 +23,12 @@ export class LiveRoutes implements RouteTable {
     return this.#current.routes
   }
 
-  get exact(): ReadonlyMap<string, LaneId> {
-    return this.#current.exact
+  get usual(): RouteIndex {
+    return this.#current.usual
   }
 
-  get below(): ReadonlyMap<string, LaneId> {
-    return this.#current.below
-  }
-
-  get rest(): LaneId | undefined {
-    return this.#current.rest
+  get fallbacks(): RouteIndex {
+    return this.#current.fallbacks
   }
 
   get access(): ReadonlyMap<LaneId, RouteAccess> {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { address } from '../../../../test/lab/relay-world.ts'
 import { routesOf } from '../../../../test/lab/routes-of.ts'
-import { laneFor, routeDemand } from './route.ts'
+import { routeDemand } from './route.ts'
+import { laneForNotice } from './routing.ts'
 
 const ROUTES = routesOf([
   { domain: '*', host: 'any.test', port: 587 },
@@ -24,7 +25,8 @@ describe('RFC 5321 §5.1 the route that says most about the domain', () => {
     ['x@com', 'route:any.test:587'],
     ['x@[192.0.2.1]', 'route:any.test:587'],
   ] as const) {
-    test(`${recipient}: ${lane}`, () => assert.equal(laneFor(address(recipient), { port: 25, routes: ROUTES }), lane))
+    test(`${recipient}: ${lane}`, () =>
+      assert.equal(laneForNotice(address(recipient), { port: 25, routes: ROUTES }), lane))
   }
 
   for (const [recipient, lane] of [
@@ -34,7 +36,7 @@ describe('RFC 5321 §5.1 the route that says most about the domain', () => {
   ] as const) {
     const routes = routesOf([{ domain: '*.example.org', host: 'deep.test', port: 587 }])
     test(`without one for all: ${recipient}: ${lane}`, () =>
-      assert.equal(laneFor(address(recipient), { port: 25, routes }), lane))
+      assert.equal(laneForNotice(address(recipient), { port: 25, routes }), lane))
   }
 })
 

@@ -9,10 +9,12 @@ import { ClaimProgress, decisive } from './claim-progress.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryProblem } from './outcome.ts'
 import { problemOf } from './problem.ts'
+import { mailRouting } from './routing.ts'
 import { claimOutcomes, expireAtClaim, moveWhereRouted } from './settlement.ts'
 
 const MINUTE = 60_000
-const MOMENT = { now: 1_000, chance: 0, retry: defaultRetryOptions }
+const ROUTING = mailRouting({ port: 25 })
+const MOMENT = { now: 1_000, chance: 0, retry: defaultRetryOptions, routing: ROUTING }
 const REMOTE = { mxHostname: 'mx.test', address: '192.0.2.1', port: 25 }
 const transient = problemOf({ kind: 'connect-failed', code: 'ECONNREFUSED' }, { at: 1, remote: REMOTE })
 const permanent = problemOf({ kind: 'too-large', size: 2, limit: 1 }, { at: 1, remote: REMOTE })
@@ -217,7 +219,13 @@ describe('mail whose route has changed', () => {
   const retry = defaultRetryOptions
 
   function moved(progress: ClaimProgress): void {
-    moveWhereRouted(progress, { now: 1_000, laneFor: ({ localPart }) => (localPart === 'r1' ? THERE : HERE) })
+    moveWhereRouted(progress, {
+      now: 1_000,
+      routing: {
+        laneFor: ({ recipient }) => (recipient.localPart === 'r1' ? THERE : HERE),
+        fallbackFor: () => undefined,
+      },
+    })
   }
 
   test('is due at once in its new lane, with what was wrong before; the others go on', () => {

@@ -4,12 +4,15 @@
  */
 import { assertNever } from '@hermetic/policy'
 import { afterAmbiguous, nextAttempt, type RetryOptions } from '../schedule/retry-schedule.ts'
-import type { MailAddress } from '../smtp/mail-address.ts'
-import type { OpenRecipient } from '../spool/spool.ts'
+import type { Claim, OpenRecipient } from '../spool/spool.ts'
 import type { ClaimProgress, Disposition } from './claim-progress.ts'
+import type { DeliveryEvent } from './events.ts'
+import { handedOver, mayFallBack, turnsBack } from './fallback-use.ts'
 import type { LaneId } from './lane.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
-import { isPolicyFailure, problemOf, retryPace } from './problem.ts'
+import { isPolicyFailure, ofSmarthost, problemOf, retryPace } from './problem.ts'
+import type { RoutedMail } from './route.ts'
+import type { MailRouting } from './routing.ts'
 
 export interface SettlementMoment {
   /** UTC milliseconds. */
@@ -17,7 +20,10 @@ export interface SettlementMoment {
   /** 0 ≤ x < 1: one for the whole claim, so that its recipients stay together. */
   readonly chance: number
   readonly retry: RetryOptions
+  readonly routing: MailRouting
 }
+
+type FallbackUsed = Extract<DeliveryEvent, { readonly event: 'fallback-used' }>
 
 export interface ClaimOutcomes {
   readonly outcomes: readonly RecipientOutcome[]
@@ -71,13 +77,16 @@ function outcomeOf(recipient: OpenRecipient, disposition: Disposition, moment: M
     case 'delivered':
       return delivery(recipient, disposition)
     case 'failed':
-      return { kind: 'failed', index, problem: disposition.problem }
+      // What a fallback cannot take, the usual way perhaps can.
+      return isAtFallback(recipient, moment) && turnsBack(disposition.problem)
+        ? deferral(recipient, ofSmarthost(disposition.problem), moment)
+        : { kind: 'failed', index, problem: disposition.problem }
     case 'ambiguous':
       return { kind: 'ambiguous', index, problem: disposition.problem, dueAt: ambiguousDueAt(recipient, moment) }
     case 'moved':
       return { kind: 'deferred', index, problem: disposition.problem, dueAt: moment.now, lane: disposition.lane }
     case 'deferred':
-      return deferral(index, disposition.problem, moment)
+      return deferral(recipient, disposition.problem, moment)
     default:
       return assertNever(disposition)
   }
@@ -92,17 +101,75 @@ function delivery(
   return { kind: 'delivered', index, reply, remote, ...(ours ? { withoutDsn } : {}) }
 }
 
-function deferral(index: number, problem: DeliveryProblem, { progress, now, chance, retry }: Moment): RecipientOutcome {
+function deferral(recipient: OpenRecipient, problem: DeliveryProblem, moment: Moment): RecipientOutcome {
+  const { progress, now, chance, retry } = moment
+  const { index } = recipient
   // Set aside: an operator decides, not the clock.
   if (progress.quarantine !== undefined) return { kind: 'deferred', index, problem, dueAt: now }
   const { expiresAt, attempts } = progress.claim
   const next = nextAttempt({ now, expiresAt, attempts: attempts + 1, pace: retryPace(problem), chance }, retry)
-  if (next.kind === 'retry') return { kind: 'deferred', index, problem, dueAt: next.dueAt }
+  if (next.kind === 'retry') return waiting(recipient, problem, { ...moment, dueAt: next.dueAt })
   // A memory is not an attempt: the next claim comes at once and dials.
   if (problem.remembered) return { kind: 'deferred', index, problem, dueAt: now }
   // RFC 8461 §5.1: the next claim comes at once and looks for a new policy first.
   if (isPolicyFailure(problem.cause) && !progress.policyAsked) return { kind: 'deferred', index, problem, dueAt: now }
   return { kind: 'failed', index, problem: expiredProblem(problem, now) }
+}
+
+/** Where it waits: in the lane of its next attempt, which may be another one; or at once for its fallback. */
+function waiting(
+  recipient: OpenRecipient,
+  problem: DeliveryProblem,
+  { progress, routing, now, dueAt }: Moment & { readonly dueAt: number },
+): RecipientOutcome {
+  const { claim } = progress
+  const { index, lastProblem } = recipient
+  const present = routedMail(claim, recipient, claim.attempts + 1)
+  const fallback = claim.lane === routing.laneFor(present) ? routing.fallbackFor(present) : undefined
+  const known = { problem, met: progress.problems, before: lastProblem }
+  if (fallback !== undefined && mayFallBack(known, fallback.use)) {
+    return { kind: 'deferred', index, problem, dueAt: now, lane: fallback.lane }
+  }
+  const lane = routing.laneFor(routedMail(claim, recipient, claim.attempts + 2))
+  return { kind: 'deferred', index, problem, dueAt, ...(lane === claim.lane ? {} : { lane }) }
+}
+
+function routedMail(
+  { envelope }: Pick<Claim, 'envelope'>,
+  { address: recipient }: OpenRecipient,
+  attempt: number,
+): RoutedMail {
+  return { recipient, sender: envelope.reversePath, tag: envelope.tag, attempt }
+}
+
+function isAtFallback(recipient: OpenRecipient, { progress, routing }: Moment): boolean {
+  return staysAtFallback(recipient, progress.claim, routing)
+}
+
+/** It was handed over for good reason, and the fallback is still its own. */
+function staysAtFallback(recipient: OpenRecipient, claim: Claim, { fallbackFor }: MailRouting): boolean {
+  const fallback = fallbackFor(routedMail(claim, recipient, claim.attempts + 1))
+  return fallback?.lane === claim.lane && handedOver(recipient.lastProblem, fallback.use)
+}
+
+/** Of outcomes that were decided with the same routing, for each fallback once. */
+export function fallbacksUsed(
+  claim: Claim,
+  outcomes: readonly RecipientOutcome[],
+  { fallbackFor }: MailRouting,
+): readonly FallbackUsed[] {
+  const used = new Map<LaneId, FallbackUsed>()
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'deferred' || outcome.lane === undefined) continue
+    const { lane: fallback, problem } = outcome
+    const recipient = claim.recipients.find(({ index }) => index === outcome.index)
+    if (recipient === undefined) continue
+    const offered = fallbackFor(routedMail(claim, recipient, claim.attempts + 1))
+    if (offered?.lane !== fallback) continue
+    const recipients = (used.get(fallback)?.recipients ?? 0) + 1
+    used.set(fallback, { event: 'fallback-used', id: claim.id, lane: claim.lane, fallback, recipients, problem })
+  }
+  return [...used.values()]
 }
 
 function ambiguousDueAt({ ambiguousCount }: OpenRecipient, { now, chance, retry }: SettlementMoment): number {
@@ -126,11 +193,13 @@ export function expiredProblem(last: DeliveryProblem, now: number): DeliveryProb
  */
 export function moveWhereRouted(
   progress: ClaimProgress,
-  { now, laneFor }: { readonly now: number; readonly laneFor: (recipient: MailAddress) => LaneId },
+  { now, routing }: { readonly now: number; readonly routing: MailRouting },
 ): void {
-  for (const { index, address, lastProblem } of progress.open) {
-    const lane = laneFor(address)
-    if (lane === progress.claim.lane) continue
+  const { claim } = progress
+  for (const recipient of progress.open) {
+    const { index, lastProblem } = recipient
+    const lane = routing.laneFor(routedMail(claim, recipient, claim.attempts + 1))
+    if (lane === claim.lane || staysAtFallback(recipient, claim, routing)) continue
     const problem = lastProblem ?? problemOf({ kind: 'route-changed' }, { at: now })
     progress.settle(index, { kind: 'moved', problem, lane })
   }

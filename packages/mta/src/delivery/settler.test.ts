@@ -36,7 +36,7 @@ test('a notification that cannot be made does not undo what a peer took: that is
     },
     leases: { drop: () => undefined },
     wake: () => undefined,
-    laneFor: () => claim.lane,
+    routing: { laneFor: () => claim.lane, fallbackFor: () => undefined },
     ...{ retry: defaultRetryOptions, notices: defaultNoticeSettings, now: () => 1_000, random: () => 0 },
     notifier: {
       spool: { open: async () => ({ kind: 'memory', size: 0, bytes: new Uint8Array() }) },
@@ -71,7 +71,7 @@ async function partlyTaken(settle: (settlement: Settlement) => void): Promise<vo
     },
     leases: { drop: () => undefined },
     wake: () => undefined,
-    laneFor: () => claim.lane,
+    routing: { laneFor: () => claim.lane, fallbackFor: () => undefined },
     ...{ retry: defaultRetryOptions, notices: defaultNoticeSettings, now: () => 1_000, random: () => 0 },
     notifier: {
       spool: { open: async () => assert.fail('nobody is told') },

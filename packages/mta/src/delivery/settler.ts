@@ -10,7 +10,6 @@ import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import { type NoticePlan, type NoticeSettings, planNotices } from '../bounce/notice-plan.ts'
 import { type Notification, type NotifierOptions, notificationOf, sevenBitNotification } from '../bounce/notifier.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
-import type { MailAddress } from '../smtp/mail-address.ts'
 import type {
   Claim,
   ClaimToken,
@@ -25,13 +24,14 @@ import type { DeliveryEvent, RecipientSummary, SettledClaim } from './events.ts'
 import type { LaneId } from './lane.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { DeliveryProblem, RecipientOutcome } from './outcome.ts'
-import { type ClaimOutcomes, claimOutcomes, isPlainDelivery, takenOutcomes } from './settlement.ts'
+import type { MailRouting } from './routing.ts'
+import { type ClaimOutcomes, claimOutcomes, fallbacksUsed, isPlainDelivery, takenOutcomes } from './settlement.ts'
 
 export interface SettlerOptions {
   readonly spool: Pick<Spool, 'settle' | 'release'>
   readonly leases: Pick<LeaseKeeper, 'drop'>
   readonly wake: (lane: LaneId, dueAt?: number) => void
-  readonly laneFor: (recipient: MailAddress) => LaneId
+  readonly routing: MailRouting
   readonly retry: RetryOptions
   readonly notices: NoticeSettings
   readonly notifier: NotifierOptions
@@ -140,11 +140,11 @@ export class Settler {
   }
 
   async #settle(progress: ClaimProgress): Promise<void> {
-    const { spool, now, random, retry, emit, wake } = this.#options
+    const { spool, now, random, retry, routing, emit, wake } = this.#options
     const { claim } = progress
     const settledAt = now()
     const id = `${claim.token}/${claim.attempts + 1}`
-    const decided = claimOutcomes(progress, { now: settledAt, chance: random(), retry })
+    const decided = claimOutcomes(progress, { now: settledAt, chance: random(), retry, routing })
     const { outcomes, notice, ...waiting } = await this.#noticed(claim, decided, id)
     const { notification, later, marks } = notice
     const enqueue = notification === undefined ? [] : [notification.message]
@@ -171,6 +171,7 @@ export class Settler {
       },
     })
     this.#unusual(claim, result)
+    for (const event of fallbacksUsed(claim, outcomes, routing)) emit(event)
     for (const event of notice.events) emit(event)
     for (const outcome of outcomes) {
       if (outcome.kind === 'deferred') wake(outcome.lane ?? claim.lane, outcome.dueAt)

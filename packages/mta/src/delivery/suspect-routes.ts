@@ -4,27 +4,48 @@
  */
 import { Secret } from '../config/secret.ts'
 import { type LaneId, laneId } from './lane.ts'
-import { NO_ROUTES, type Route, type RouteTable, routeTable } from './route.ts'
+import type { Route, RouteAccess, RouteTarget } from './route.ts'
+import { NO_ROUTES, type RouteTable, routeTable } from './routing.ts'
 
-export interface TravellingRoute extends Omit<Route, 'access'> {
-  readonly tls: Route['access']['tls']
+export interface TravellingRoute extends Omit<Route, 'to'> {
+  readonly to: TravellingTarget
+}
+
+type TravellingTarget =
+  | Exclude<RouteTarget, { readonly kind: 'smarthost' }>
+  | (Omit<Extract<RouteTarget, { readonly kind: 'smarthost' }>, 'access'> & { readonly access: TravellingAccess })
+
+interface TravellingAccess {
+  readonly tls: RouteAccess['tls']
   readonly login?: { readonly username: string; readonly password: string }
 }
 
 export function travellingRoutes({ routes }: RouteTable = NO_ROUTES, wanted: LaneId): readonly TravellingRoute[] {
-  return routes.map(({ domain, lane, access: { tls, credentials } }) => {
-    if (credentials === undefined || laneId(lane) !== wanted) return { domain, lane, tls }
-    const { username, password } = credentials
-    return { domain, lane, tls, login: { username, password: password.reveal() } }
+  return routes.map((route) => {
+    const { to } = route
+    if (to.kind === 'mail-exchangers') return { ...route, to }
+    const isWanted = laneId(to.lane) === wanted
+    return { ...route, to: { ...to, access: travelling(to.access, isWanted) } }
   })
+}
+
+function travelling({ tls, credentials }: RouteAccess, isWanted: boolean): TravellingAccess {
+  if (credentials === undefined || !isWanted) return { tls }
+  const { username, password } = credentials
+  return { tls, login: { username, password: password.reveal() } }
 }
 
 export function arrivedRoutes(routes: readonly TravellingRoute[]): RouteTable {
   return routeTable(
-    routes.map(({ domain, lane, tls, login }) => {
-      if (login === undefined) return { domain, lane, access: { tls } }
-      const { username, password } = login
-      return { domain, lane, access: { tls, credentials: { username, password: new Secret(password) } } }
+    routes.map((route) => {
+      const { to } = route
+      return to.kind === 'mail-exchangers' ? { ...route, to } : { ...route, to: { ...to, access: arrived(to.access) } }
     }),
   )
+}
+
+function arrived({ tls, login }: TravellingAccess): RouteAccess {
+  if (login === undefined) return { tls }
+  const { username, password } = login
+  return { tls, credentials: { username, password: new Secret(password) } }
 }

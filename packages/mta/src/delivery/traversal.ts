@@ -24,7 +24,7 @@ export async function traverse(
 ): Promise<TurnEnd | undefined> {
   const { world, lane, right } = state
   for (const progress of [...pending]) {
-    moveWhereRouted(progress, { now: world.now(), laneFor: world.settler.laneFor })
+    moveWhereRouted(progress, { now: world.now(), routing: world.settler.routing })
     expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
     if (progress.isDone) done(progress)
   }

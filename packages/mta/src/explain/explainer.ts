@@ -4,12 +4,13 @@
  */
 import { type Explanation, err, explain, ok, type Result } from '@hermetic/policy'
 import type { MailDomain } from '../smtp/mail-address.ts'
-import { type ExplainLimits, gather } from './gather.ts'
+import { type ExplainLimits, gather, type Question } from './gather.ts'
 import type { ExplainWorld } from './world.ts'
 
 export interface ExplainRequest {
   readonly destination: MailDomain
   readonly connect: boolean
+  readonly mail?: Question['mail']
 }
 
 /** Somebody else's are under way: come again. */

@@ -22,8 +22,9 @@ import type { CandidateHost, CandidateLevel } from '../delivery/candidates.ts'
 import { factsSource } from '../delivery/delivery.ts'
 import type { NextHopFacts } from '../delivery/facts.ts'
 import { type Lane, type LaneId, laneOf } from '../delivery/lane.ts'
+import type { RoutedMail } from '../delivery/route.ts'
 import { SourceAddresses } from '../delivery/source-address.ts'
-import { formatDomain, type MailDomain } from '../smtp/mail-address.ts'
+import { formatDomain, type MailDomain, nullReversePath } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import { until } from './deadline.ts'
 import { gatherLocal } from './gather-local.ts'
@@ -34,6 +35,8 @@ import type { ExplainWorld } from './world.ts'
 
 export interface Question {
   readonly destination: MailDomain
+  /** Whose mail; absent: that of nobody in particular, at its first attempt. */
+  readonly mail?: Partial<Omit<RoutedMail, 'recipient'>> | undefined
   /** Connect to the hosts. */
   readonly connect: boolean
   /** Ends everything, for whoever asked is gone. */
@@ -48,9 +51,12 @@ export interface ExplainLimits {
   readonly sessionsMs: number
 }
 
+const ANY_MAIL = { sender: nullReversePath, attempt: 1 } as const
+
 export async function gather(world: ExplainWorld, question: Question): Promise<ExplainFacts> {
-  const { destination, connect, signal, limits } = question
-  const lane = world.laneFor(destination)
+  const { destination, connect, signal, limits, mail = {} } = question
+  const asking = { recipient: { localPart: 'postmaster', domain: destination }, ...ANY_MAIL, ...mail }
+  const lane = world.laneFor(asking)
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.lookupsMs)])
   const asked = { world, lane, deadline, limits }
   const [route, sts] = await Promise.all([gatherHosts(asked), gatherSts(asked)])
@@ -61,6 +67,7 @@ export async function gather(world: ExplainWorld, question: Question): Promise<E
     connected: connect,
     destination: destination.kind === 'name' ? { kind: 'domain', name: destination.name } : literal(destination),
     ...{ route: route.route, sts, hosts },
+    ...(world.routingOf === undefined ? {} : { routing: world.routingOf(asking) }),
     ...localFacts(asked, sts),
     ...limitFacts(asked, route.next),
   }

@@ -5,15 +5,17 @@
 import type { DnsResolver, DomainName, Examination, StoredPolicy } from '@hermetic/policy'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import type { LaneId } from '../delivery/lane.ts'
+import type { RoutedMail } from '../delivery/route.ts'
+import type { RoutingTold } from '../delivery/route-text.ts'
 import type { LimitReport } from '../limits/limit-report.ts'
 import type { SiteId } from '../limits/permits.ts'
-import type { MailDomain } from '../smtp/mail-address.ts'
 
 export interface ExplainWorld {
   readonly by: 'relay' | 'command-line'
   readonly destination: DestinationOptions
-  /** Which lane mail for this domain goes to. */
-  readonly laneFor: (domain: MailDomain) => LaneId
+  readonly laneFor: (mail: RoutedMail) => LaneId
+  /** Which route says so; absent: nobody tells. */
+  readonly routingOf?: (mail: RoutedMail) => RoutingTold
   /** What is allowed with the site that the lane's mail goes to; absent, or undefined: nothing worth telling. */
   readonly limitsOf?: (lane: LaneId, site: SiteId) => LimitReport | undefined
   /** Absent: MTA-STS is off. */

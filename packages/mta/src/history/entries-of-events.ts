@@ -28,7 +28,7 @@ type HostFailed = Named<'session-failed' | 'host-passed-by' | 'candidate-skipped
 
 /** Of all events these say something about one message, or about a host that a message will have met. */
 export type TellingEvent =
-  | Named<'attempt-finished' | 'message-settled' | 'settle-unusual' | 'channel-judged'>
+  | Named<'attempt-finished' | 'message-settled' | 'fallback-used' | 'settle-unusual' | 'channel-judged'>
   | HostFailed
   | Extract<BounceEvent, { readonly event: 'dsn-queued' | 'dsn-downgraded' }>
   | Extract<SpoolEvent, { readonly event: 'spool-message-quarantined' | 'spool-content-unreadable' }>
@@ -51,6 +51,11 @@ export class EntriesOfEvents {
         return this.#settled(event, at)
       case 'settle-unusual':
         return { kind: 'noted', id: event.id, at, note: cutText(`settle ${event.outcome}: ${event.detail}`) }
+      case 'fallback-used': {
+        const { id, fallback, problem } = event
+        const note = `handed to the fallback ${fallback}: ${causeWords(problem.cause)}`
+        return { kind: 'noted', id, at, note: cutText(note) }
+      }
       case 'dsn-queued':
         return { kind: 'noted', id: event.id, at, note: `the sender is told by ${event.dsnId} (${event.action})` }
       case 'dsn-downgraded':

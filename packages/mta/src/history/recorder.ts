@@ -94,6 +94,7 @@ export class HistoryRecorder {
       case 'attempt-finished':
       case 'message-settled':
       case 'settle-unusual':
+      case 'fallback-used':
       case 'dsn-downgraded':
       case 'spool-message-quarantined':
       case 'spool-content-unreadable':

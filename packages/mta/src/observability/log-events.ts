@@ -221,6 +221,11 @@ const delivery = {
     sentence: 'The login of a route was taken again, or is to be tried again: its mail flows.',
     fields: { route: 'word', by: 'word', afterMs: 'number', suspended: 'number' },
   },
+  'fallback-used': {
+    level: 'warn',
+    sentence: 'The destination could not be reached: the mail goes to its fallback relay.',
+    fields: { id: 'word', lane: 'word', fallback: 'word', recipients: 'number', problem: 'facts' },
+  },
   'tls-fallback': {
     level: 'info',
     sentence: 'TLS broke and nothing demanded it: the same address is tried again.',

@@ -137,6 +137,11 @@ export const METRICS = {
     help: 'Lanes that took over an idle connection of another lane to the same host.',
     labels: [],
   },
+  hermetic_fallbacks_total: {
+    type: 'counter',
+    help: 'Recipients handed to a fallback relay, by its lane.',
+    labels: ['fallback'],
+  },
   hermetic_tls_fallbacks_total: { type: 'counter', help: 'Second tries after broken TLS.', labels: ['to'] },
   hermetic_next_hop_failures_total: {
     type: 'counter',
@@ -336,6 +341,7 @@ const UPDATES: Rooms = {
   'route-suspended': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
   'route-reopened': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
   'connection-shared': () => [count('hermetic_shared_connections_total')],
+  'fallback-used': ({ fallback, recipients }) => [count('hermetic_fallbacks_total', { fallback }, recipients)],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
   'message-settled': ({ summary, ageMs, hold }) => [

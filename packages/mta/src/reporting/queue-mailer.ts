@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { invariant } from '@hermetic/policy'
 import type { MailAnswer, OutgoingReport, ReportMailer } from '@hermetic/reporter'
 import type { LaneId } from '../delivery/lane.ts'
+import type { RoutedMail } from '../delivery/route.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { NewMessage, Spool } from '../spool/spool.ts'
@@ -16,7 +17,7 @@ import { parseMailbox } from '../submission/address.ts'
 
 export interface QueueMailerOptions {
   readonly spool: Pick<Spool, 'accept' | 'health'>
-  readonly laneFor: (recipient: MailAddress) => LaneId
+  readonly laneFor: (mail: RoutedMail) => LaneId
   /** After the commit; wakes the lane. */
   readonly onQueued: (lane: LaneId) => void
   /** UTC milliseconds. */
@@ -56,11 +57,12 @@ function queuedMessage(
   { laneFor, now }: Pick<QueueMailerOptions, 'laneFor' | 'now'>,
 ): NewMessage {
   const recipient = mailbox(mail.recipient)
+  const sender = mailbox(mail.sender)
   const { bytes, messageId, giveUpAt } = mail
   return {
     id: reportQueueId(mail, turn),
     envelope: {
-      reversePath: mailbox(mail.sender),
+      reversePath: sender,
       body: '7bit',
       smtpUtf8: false,
       tls: 'tls-optional',
@@ -70,7 +72,7 @@ function queuedMessage(
       priority: PRIORITY,
     },
     recipients: [{ index: 0, address: recipient, notify: ['NEVER'] }],
-    deliveries: [{ lane: laneFor(recipient), recipients: [0] }],
+    deliveries: [{ lane: laneFor({ recipient, sender, attempt: 1 }), recipients: [0] }],
     receivedAt: now(),
     expiresAt: giveUpAt,
     content: { kind: 'memory', bytes },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type LaneId, laneId } from '../delivery/lane.ts'
+import type { RoutedMail } from '../delivery/route.ts'
 import { nullReversePath } from '../smtp/mail-address.ts'
 import { newQueueId } from '../spool/queue-id.ts'
 import type { AcceptOutcome, NewMessage } from '../spool/spool.ts'
@@ -47,7 +48,7 @@ describe('handing a message to the spool', () => {
           return outcome
         },
       },
-      laneFor: ({ domain }) => laneId({ kind: 'mx', nextHop: domain, port: 25 }),
+      laneFor: ({ recipient }) => laneId({ kind: 'mx', nextHop: recipient.domain, port: 25 }),
       maxAgeMs: 500,
       onAccepted: (lanes) => woken.push(...lanes),
     })
@@ -63,6 +64,23 @@ describe('handing a message to the spool', () => {
     ])
     assert.equal(given[0]?.expiresAt, 1_500)
     assert.deepEqual(woken, ['mx:one.example:25', 'mx:two.example:25'])
+  })
+
+  test('its sender and its tag say which lane, at the first attempt', async () => {
+    const asked: RoutedMail[] = []
+    const acceptor = messageAcceptor({
+      spool: { accept: async () => ({ kind: 'accepted' }) },
+      laneFor: (mail) => {
+        asked.push(mail)
+        return laneId({ kind: 'mx', nextHop: mail.recipient.domain, port: 25 })
+      },
+      ...{ maxAgeMs: 500, onAccepted: () => undefined },
+    })
+    const plain = message('a@one.example')
+    await acceptor({ ...plain, envelope: { ...plain.envelope, tag: 'bulk' } })
+    assert.deepEqual(asked, [
+      { recipient: recipient(0, 'a@one.example').address, sender: nullReversePath, tag: 'bulk', attempt: 1 },
+    ])
   })
 
   test('nothing is woken for what was not accepted', async () => {

@@ -3,6 +3,7 @@
  * told that there is work. Knows no SMTP; the reply is made in `incoming-message.ts`.
  */
 import type { LaneId } from '../delivery/lane.ts'
+import type { RoutedMail } from '../delivery/route.ts'
 import type { Recipient } from '../smtp/envelope.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { NewMessage, Spool } from '../spool/spool.ts'
@@ -10,7 +11,7 @@ import type { AcceptMessage } from './incoming-message.ts'
 
 export interface AcceptOptions {
   readonly spool: Pick<Spool, 'accept'>
-  readonly laneFor: (address: MailAddress) => LaneId
+  readonly laneFor: (mail: RoutedMail) => LaneId
   readonly maxAgeMs: number
   /** After the commit; wakes the lanes. */
   readonly onAccepted: (lanes: readonly LaneId[]) => void
@@ -19,7 +20,10 @@ export interface AcceptOptions {
 export function messageAcceptor(options: AcceptOptions): AcceptMessage {
   const { spool, laneFor, maxAgeMs, onAccepted } = options
   return async (message) => {
-    const deliveries = partitionByLane(message.recipients, laneFor)
+    const { reversePath: sender, tag } = message.envelope
+    const deliveries = partitionByLane(message.recipients, (recipient) =>
+      laneFor({ recipient, sender, tag, attempt: 1 }),
+    )
     const lanes = deliveries.length
     const envelope = lanes > 1 ? { ...message.envelope, lanes } : message.envelope
     const expiresAt = message.receivedAt + maxAgeMs

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { covers } from '../../../../test/conformance/covers.ts'
 import type { ReceivedMessage as Arrived } from '../../../../test/lab/mx-script.ts'
 import { RelayWorld } from '../../../../test/lab/relay-world.ts'
-import { laneFor } from '../delivery/route.ts'
+import { laneFor } from '../delivery/routing.ts'
 import { messageAcceptor } from './accept.ts'
 import { type Fixture, type FixtureOptions, startFixture, submit, USERNAME } from './listener.fixture.ts'
 
@@ -34,7 +34,7 @@ function into(options: FixtureOptions): Promise<Fixture> {
     stage: (id) => world.spool.stage(id),
     accept: messageAcceptor({
       spool: world.spool,
-      laneFor: (address) => laneFor(address, { port: world.port }),
+      laneFor: (mail) => laneFor(mail, { port: world.port }),
       maxAgeMs: 60_000,
       onAccepted: (lanes) => {
         for (const lane of lanes) world.scheduler.wake(lane)

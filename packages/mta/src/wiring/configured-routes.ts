@@ -1,6 +1,7 @@
 /** The `[[route]]` tables in the words of delivery. Pure. */
 import type { Config } from '../config/schema.ts'
-import { type Route, type RouteTable, routeTable } from '../delivery/route.ts'
+import type { Route, RouteTarget } from '../delivery/route.ts'
+import { type RouteTable, routeTable } from '../delivery/routing.ts'
 import { DEFAULT_POOL } from '../delivery/source-address.ts'
 
 export function configuredRoutes({ route, source }: Pick<Config, 'route' | 'source'>): RouteTable {
@@ -9,8 +10,19 @@ export function configuredRoutes({ route, source }: Pick<Config, 'route' | 'sour
 }
 
 function routeOf(route: Config['route'][number], pool: string | undefined): Route {
-  const { domain, host: nextHop, port, tls, username, password } = route
-  const where = { kind: 'route', nextHop, port, ...(pool === undefined ? {} : { pool }) } as const
-  if (username === undefined || password === undefined) return { domain, lane: where, access: { tls } }
-  return { domain, lane: { ...where, username }, access: { tls, credentials: { username, password } } }
+  const { domain, sender, tag, from_attempt: fromAttempt, fallback } = route
+  return {
+    ...{ domain, sender, fromAttempt, to: targetOf(route, pool) },
+    ...(tag === undefined ? {} : { tag }),
+    ...(fallback === undefined ? {} : { fallback }),
+  }
+}
+
+function targetOf(route: Config['route'][number], pool: string | undefined): RouteTarget {
+  const { host: nextHop, port, tls, username, password } = route
+  const from = pool === undefined ? {} : { pool }
+  if (nextHop === undefined) return { kind: 'mail-exchangers', ...from }
+  const lane = { kind: 'route', nextHop, port, ...from } as const
+  if (username === undefined || password === undefined) return { kind: 'smarthost', lane, access: { tls } }
+  return { kind: 'smarthost', lane: { ...lane, username }, access: { tls, credentials: { username, password } } }
 }

@@ -1,6 +1,6 @@
 /** The `[[source]]` tables in the words of delivery, and the pool of mail for which nothing else is said. Pure. */
 import type { Config } from '../config/schema.ts'
-import type { RoutingOptions } from '../delivery/route.ts'
+import type { RoutingOptions } from '../delivery/routing.ts'
 import { defaultPool, type SourcePool } from '../delivery/source-address.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredRoutes } from './configured-routes.ts'

@@ -4,7 +4,7 @@
  */
 import { type DnsResolver, type DomainName, resolveNextHop } from '@hermetic/policy'
 import { laneOf } from '../delivery/lane.ts'
-import { laneFor, type RoutingOptions } from '../delivery/route.ts'
+import { laneForNotice, type RoutingOptions } from '../delivery/routing.ts'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { TakesNoMail } from '../submission/recipient-check.ts'
 
@@ -32,9 +32,9 @@ export function nullMxLookup({ resolver, routing, waitMs = WAIT_MS }: NullMxOpti
   }
 }
 
-/** Behind a smarthost the names of the world may not even be known. */
+/** Asked before a sender is looked at. Behind a smarthost the names of the world may not even be known. */
 function isDeliveredByUs(domain: MailDomain, routing: RoutingOptions): boolean {
-  return laneOf(laneFor({ localPart: 'postmaster', domain }, routing)).kind === 'mx'
+  return laneOf(laneForNotice({ localPart: 'postmaster', domain }, routing)).kind === 'mx'
 }
 
 async function hasNullMx(domain: DomainName, resolver: Pick<DnsResolver, 'mx'>): Promise<boolean> {

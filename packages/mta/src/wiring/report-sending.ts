@@ -14,7 +14,7 @@ import {
 } from '@hermetic/reporter'
 import type { Config } from '../config/schema.ts'
 import { describeSystemError } from '../config/system-error.ts'
-import { laneFor } from '../delivery/route.ts'
+import { laneFor } from '../delivery/routing.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { tlsrptKeyPlace } from '../reporting/key-place.ts'
 import { KeyWatch } from '../reporting/key-watch.ts'
@@ -24,7 +24,7 @@ import type { SigningIdentity } from '../signing/identity.ts'
 import { keyFileProblemText, readKeyFile } from '../signing/key-files.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
 import type { Spool } from '../spool/spool.ts'
-import { configuredRoutes } from './configured-routes.ts'
+import { configuredRouting } from './configured-sources.ts'
 import { network, readRoots } from './destination-options.ts'
 import { EgressGuard } from './egress-guard.ts'
 import type { Waking } from './ordered-attempts.ts'
@@ -91,10 +91,10 @@ function submitBy(
   { spool, scheduler }: Pick<ReportSendingParts, 'spool' | 'scheduler'>,
   { signer, https }: { readonly signer: Signer | undefined; readonly https: GuardedHttps },
 ): RunOptions['submit'] {
-  const routing = { port: config.delivery.port, routes: configuredRoutes(config) }
+  const routing = configuredRouting(config)
   const mailer = createQueueMailer({
     spool,
-    laneFor: (recipient) => laneFor(recipient, routing),
+    laneFor: (mail) => laneFor(mail, routing),
     onQueued: (lane) => scheduler.wake(lane),
     now: Date.now,
   })

@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import { type DnsResolver, ok, type Result } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
-import { laneFor } from '../delivery/route.ts'
+import { laneFor } from '../delivery/routing.ts'
 import type { Quotas } from '../limits/quotas.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
@@ -128,7 +128,7 @@ function listenerWorld(
     stage: (id) => spool.stage(id),
     accept: messageAcceptor({
       spool,
-      laneFor: (address) => laneFor(address, routing),
+      laneFor: (mail) => laneFor(mail, routing),
       maxAgeMs: config.delivery.max_age,
       onAccepted: (lanes) => {
         for (const lane of lanes) scheduler.wake(lane)

@@ -28,7 +28,7 @@ export function explain(facts: ExplainFacts): Explanation {
     at: isoTime(at),
     ...{ by, connected },
     conclusion: conclusion(facts),
-    route: routeSection(route),
+    route: { ...routeSection(route), ...routingFields(facts) },
     mtaSts: mtaStsSection(sts, at),
     ...(local === undefined ? {} : { local }),
     ...(facts.limits === undefined ? {} : { limits: facts.limits }),
@@ -64,6 +64,12 @@ function routeSection(route: RouteFacts): RouteSection {
     default:
       return assertNever(route)
   }
+}
+
+function routingFields({ routing }: ExplainFacts): Pick<RouteSection, 'because' | 'fallback' | 'others'> {
+  if (routing === undefined) return {}
+  const { others, ...told } = routing
+  return { ...told, ...(others.length === 0 ? {} : { others }) }
 }
 
 function endProblem({ end }: RouteFacts): { readonly problem?: ProblemSection } {

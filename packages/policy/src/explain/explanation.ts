@@ -57,6 +57,12 @@ export interface RouteSection {
   /** The MX answer was validated by DNSSEC. */
   readonly secure?: boolean
   readonly smarthost?: string
+  /** The setting that leads there. */
+  readonly because?: string
+  /** Where mail goes that does not get through. */
+  readonly fallback?: string
+  /** Settings for other mail to the same destination. */
+  readonly others?: readonly string[]
   readonly problem?: ProblemSection
 }
 

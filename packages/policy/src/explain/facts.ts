@@ -32,6 +32,8 @@ export interface ExplainFacts {
   readonly connected: boolean
   readonly destination: Destination
   readonly route: RouteFacts
+  /** Which settings lead there; absent: nobody tells. */
+  readonly routing?: RoutingFacts
   readonly sts: StsEvidence
   readonly hosts: readonly HostFacts[]
   /** Absent: the destination has no domain. */
@@ -58,6 +60,13 @@ export interface LocalFacts {
 export type Destination =
   | { readonly kind: 'domain'; readonly name: DomainName }
   | { readonly kind: 'literal'; readonly text: string }
+
+/** In words of the operator's settings. */
+export interface RoutingFacts {
+  readonly because?: string
+  readonly fallback?: string
+  readonly others: readonly string[]
+}
 
 /** Where its mail goes. */
 export type RouteFacts =

@@ -5,7 +5,8 @@
 import type { DestinationOptions } from '../../delivery/delivery.ts'
 import { factsSource } from '../../delivery/delivery.ts'
 import { laneId, type RouteLane } from '../../delivery/lane.ts'
-import { NO_ROUTES, type RouteAccess } from '../../delivery/route.ts'
+import type { RouteAccess } from '../../delivery/route.ts'
+import { NO_ROUTES } from '../../delivery/routing.ts'
 import { openSession } from '../../delivery/session.ts'
 import { causeWords } from '../../observability/delivery-record.ts'
 import { DEFAULT_TIMEOUTS } from '../../smtp/timeouts.ts'
@@ -20,7 +21,9 @@ const TIMEOUTS = {
 
 export async function smarthostFacts(options: DestinationOptions): Promise<readonly SmarthostFacts[]> {
   const { routes = NO_ROUTES } = options
-  const lanes = new Map(routes.routes.map(({ lane, access }) => [laneId(lane), { lane, access }]))
+  const lanes = new Map(
+    routes.routes.flatMap(({ to }) => (to.kind === 'smarthost' ? [[laneId(to.lane), to] as const] : [])),
+  )
   return Promise.all([...lanes.values()].map((one) => tried(one, options)))
 }
 

@@ -3,15 +3,19 @@
  * Rules that look at several settings are in `route-rules.ts`.
  */
 import { ok, parseDomainName, type Result } from '@hermetic/policy'
-import type { RouteDomain } from '../../delivery/route.ts'
+import type { RouteDomain, RouteSender } from '../../delivery/route.ts'
 import { type MailDomain, parseLiteral } from '../../smtp/mail-address.ts'
-import { defaulted, optional, required, tableList } from '../setting.ts'
+import { parseMailbox } from '../../submission/address.ts'
+import { isTag } from '../../submission/tag-field.ts'
+import { defaulted, optional, tableList } from '../setting.ts'
 import { textType, type ValueProblem, type ValueType } from '../value-type.ts'
-import { choice, matching, port, secret } from '../value-types.ts'
+import { choice, integer, matching, port, secret } from '../value-types.ts'
 import { poolName } from './source.ts'
 
 /** More than any table of destinations that is kept by hand. */
 const ROUTES_MAX = 10_000
+/** More attempts than any retry schedule makes. */
+const ATTEMPTS_MAX = 1_000
 
 const routeDomain: ValueType<RouteDomain> = textType(
   'domain of recipients',
@@ -22,6 +26,26 @@ const routeDomain: ValueType<RouteDomain> = textType(
     const name = parseDomainName(below ? text.slice(2) : text)
     return name.ok ? ok({ kind: below ? 'below' : 'exact', name: name.value }) : undefined
   },
+)
+
+const routeSender: ValueType<RouteSender> = textType(
+  'sender',
+  '"app@example.com", "@example.com", "@*.example.com" for every domain below it, or "<>" for notifications',
+  (text): Result<RouteSender, ValueProblem> | undefined => {
+    if (text === '*') return ok({ kind: 'any' })
+    if (text === '<>') return ok({ kind: 'null' })
+    if (text.startsWith('@')) {
+      const below = text.startsWith('@*.')
+      const name = parseDomainName(text.slice(below ? 3 : 1))
+      return name.ok ? ok({ kind: below ? 'below' : 'exact', name: name.value }) : undefined
+    }
+    const address = parseMailbox(text)
+    return address.ok ? ok({ kind: 'address', address: address.value }) : undefined
+  },
+)
+
+const tag: ValueType<string> = textType('tag', '1 to 64 letters, digits, dots, hyphens and underscores', (text) =>
+  isTag(text) ? ok(text) : undefined,
 )
 
 const smarthost: ValueType<MailDomain> = textType(
@@ -39,18 +63,39 @@ export const routes = tableList(
   {
     maxItems: ROUTES_MAX,
     sentence:
-      'Mail to a domain is handed to a smarthost; of several routes the one that says most about the domain counts. Without any, mail goes to the mail exchangers of each domain.',
+      'Mail is handed to a smarthost, by the domain of its recipient, its sender, its tag and the number of the attempt; of several routes the one that says most counts, in that order. Without any, mail goes to the mail exchangers of each domain.',
   },
   {
-    domain: required(routeDomain, {
-      sentence: 'Whose mail: a domain, every domain below one, or all mail.',
+    domain: defaulted(routeDomain, '*', {
+      sentence: 'Mail to whom: a domain, every domain below one, or all mail.',
       source: 'RFC 5321 §5.1, docs/operating/routes.md',
-      example: '"*"',
     }),
-    host: required(smarthost, {
+    sender: defaulted(routeSender, '*', {
+      sentence: 'Mail from whom, by the reverse-path: an address, a domain, every domain below one, or all mail.',
+      source: 'RFC 5321 §4.1.1.2, docs/operating/routes.md',
+    }),
+    tag: optional(tag, {
+      sentence: 'Mail with this tag only, of its login or of X-Hermetic-Tag.',
+      source: 'docs/operating/submission.md',
+      whenAbsent: 'mail with any tag, or none',
+      example: '"newsletter"',
+    }),
+    from_attempt: defaulted(integer({ min: 1, max: ATTEMPTS_MAX }), 1, {
+      sentence: 'From this attempt at a message on; 1 is the first.',
+      source: 'docs/operating/routes.md',
+    }),
+    fallback: optional(choice('unreachable', 'unreachable-or-policy'), {
+      sentence:
+        'Makes this the way for mail whose destination could not be reached, and not the usual one; only with unreachable-or-policy also for mail that a TLS policy keeps back.',
+      source: 'RFC 7672 §1.1, RFC 8461 §3.4, docs/operating/routes.md',
+      whenAbsent: 'it is the usual way',
+      example: '"unreachable"',
+    }),
+    host: optional(smarthost, {
       sentence:
         'The smarthost. Its MX are not asked for, its address may be a private one, and its own MTA-STS policy counts instead of those of recipients.',
       source: 'RFC 8461 §3.4, architecture, decision 8',
+      whenAbsent: 'the mail exchangers of the domain, as without a route',
       example: '"smtp.example.net"',
     }),
     port: optional(port, {

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { configOf } from '../config/config-lab.ts'
+import { routeDoubts } from './route-doubts.ts'
+
+function doubts(text: string): readonly string[] {
+  return routeDoubts(configOf(text)).map((doubt) => doubt.text)
+}
+
+const NEWS = '[[route]]\nsender = "news@shop.test"\nhost = "news.test"\n'
+const PARTNER = '[[route]]\ndomain = "partner.test"\nhost = "partner.test"\n'
+
+test('a route by sender that a route by domain overrides is told, until both are written', () => {
+  const [doubt, ...more] = doubts(`${NEWS}${PARTNER}`)
+  assert.deepEqual(more, [])
+  assert.match(doubt ?? '', /^route\[0\] \(\*, from news@shop\.test\) does not count where route\[1\] does/)
+  const both = '[[route]]\ndomain = "partner.test"\nsender = "news@shop.test"\nhost = "news.test"\n'
+  assert.deepEqual(doubts(`${NEWS}${PARTNER}${both}`), [])
+})
+
+test('routes by domain alone, or for other senders, leave nothing to tell', () => {
+  assert.deepEqual(doubts(`[[route]]\nhost = "any.test"\n${PARTNER}`), [])
+  assert.deepEqual(doubts(`${NEWS}[[route]]\ndomain = "partner.test"\nsender = "@else.test"\nhost = "b.test"\n`), [])
+})
+
+test('a later attempt that goes where the earlier ones go is told', () => {
+  const late = (host: string) => `[[route]]\nfrom_attempt = 4\nhost = "${host}"\n`
+  assert.match(doubts(`[[route]]\nhost = "any.test"\n${late('any.test')}`)[0] ?? '', /route\[1\].*changes nothing/)
+  assert.deepEqual(doubts(`[[route]]\nhost = "any.test"\n${late('other.test')}`), [])
+})
