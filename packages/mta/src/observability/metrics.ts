@@ -17,6 +17,7 @@ import { QUEUE_METRICS } from './queue-metrics.ts'
 import { policyRefusal, REFUSAL_METRICS } from './refusal-metrics.ts'
 import { REPORT_COUNTING_METRICS, REPORT_COUNTING_UPDATES } from './report-counting-metrics.ts'
 import { REPORT_SENDING_METRICS, REPORT_SENDING_UPDATES } from './report-sending-metrics.ts'
+import { ROUTE_METRICS, ROUTE_UPDATES } from './route-metrics.ts'
 import { SIGNING_METRICS, SIGNING_UPDATES, signed } from './signing-metrics.ts'
 import { SOCKETMAP_METRICS, SOCKETMAP_UPDATES } from './socketmap-metrics.ts'
 import { SPOOL_METRICS, SPOOL_UPDATES } from './spool-metrics.ts'
@@ -126,21 +127,11 @@ export const METRICS = {
     help: 'Addresses that were not dialled because they had been silent a moment ago.',
     labels: ['cause'],
   },
-  hermetic_smarthost_login_failures_total: {
-    type: 'counter',
-    help: 'Logins that a smarthost refused, or offered no way for.',
-    labels: ['lane', 'reason'],
-  },
-  hermetic_routes_suspended: { type: 'gauge', help: 'Routes whose smarthost refuses the login, and whose mail waits.' },
+  ...ROUTE_METRICS,
   hermetic_shared_connections_total: {
     type: 'counter',
     help: 'Lanes that took over an idle connection of another lane to the same host.',
     labels: [],
-  },
-  hermetic_fallbacks_total: {
-    type: 'counter',
-    help: 'Recipients handed to a fallback relay, by its lane.',
-    labels: ['fallback'],
   },
   hermetic_tls_fallbacks_total: { type: 'counter', help: 'Second tries after broken TLS.', labels: ['to'] },
   hermetic_next_hop_failures_total: {
@@ -337,11 +328,8 @@ const UPDATES: Rooms = {
   ],
   'channel-judged': ({ sts, results }) => results.flatMap((result) => policySession(sts?.mode, result)),
   'would-have-refused': nothing,
-  'smarthost-login-failed': ({ lane, reason }) => [count('hermetic_smarthost_login_failures_total', { lane, reason })],
-  'route-suspended': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
-  'route-reopened': ({ suspended }) => [{ kind: 'set', name: 'hermetic_routes_suspended', to: suspended }],
+  ...ROUTE_UPDATES,
   'connection-shared': () => [count('hermetic_shared_connections_total')],
-  'fallback-used': ({ fallback, recipients }) => [count('hermetic_fallbacks_total', { fallback }, recipients)],
   'tls-fallback': ({ to }) => [count('hermetic_tls_fallbacks_total', { to })],
   'next-hop-failed': ({ problem }) => [count('hermetic_next_hop_failures_total', { cause: problem.cause.kind })],
   'message-settled': ({ summary, ageMs, hold }) => [
