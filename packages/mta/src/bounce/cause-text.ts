@@ -80,6 +80,7 @@ function explainOwnDecision(
         | 'suppressed'
         | 'cancelled'
         | 'hosts-left'
+        | 'not-tried'
         | 'route-changed'
         | 'extension-missing'
         | 'too-large'
@@ -112,6 +113,11 @@ function explainOwnDecision(
       return {
         what: 'The destination names so many mail servers that not all of them could be asked.',
         advice: ASK_THEM,
+      }
+    case 'not-tried':
+      return {
+        what: 'This relay could not try to deliver it yet: mail for the destination waits for its turn here.',
+        advice: ASK_US,
       }
     case 'route-changed':
       return { what: 'It was to take another way, and was not sent on it yet.', advice: ASK_US }

@@ -77,6 +77,7 @@ const CAUSES: { readonly [Kind in DeliveryCause['kind']]: DeliveryCause & { read
   suppressed: { kind: 'suppressed', by: 'bounces', since: 0, until: 86_400_000, refusal: '5.1.1' },
   cancelled: { kind: 'cancelled' },
   'hosts-left': { kind: 'hosts-left' },
+  'not-tried': { kind: 'not-tried' },
   'route-changed': { kind: 'route-changed' },
   'extension-missing': { kind: 'extension-missing', extension: 'SMTPUTF8' },
   'too-large': { kind: 'too-large', size: 5000, limit: 1000 },

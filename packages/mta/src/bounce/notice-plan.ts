@@ -78,6 +78,17 @@ export function isDelayToTell(claim: NoticedClaim, { now, settings }: Moment): b
   return markAt !== undefined && markAt <= now
 }
 
+/** Of mail that nobody tries, when its time has come: whoever wants to hear of delays is told at the next moment. */
+export function overdueNotice(
+  claim: NoticedClaim,
+  outcomes: ClaimOutcomes['outcomes'],
+  moment: Moment,
+): NoticeToCome | undefined {
+  if (!isDelayToTell(claim, moment) || claim.expiresAt <= moment.now) return undefined
+  const recipients = indexes(decideDsn(claim, outcomes).reported.filter(({ action }) => action === 'delayed'))
+  return recipients.length === 0 ? undefined : { lane: NOTICE_LANE, dueAt: gatheredAt(claim, moment), recipients }
+}
+
 /** Of those that are certain to wait beyond the time at which a delay is worth a word. */
 function delayNotice(claim: NoticedClaim, { reported, decided }: Decided, moment: Moment): NoticeToCome | undefined {
   const { now, settings } = moment

@@ -235,7 +235,7 @@ export function factsSource(options: DestinationOptions): FactsSource {
   })
 }
 
-function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
+export function settlerOptions(options: DeliveryOptions, leases: LeaseKeeper): TurnWorld['settler'] {
   const { spool, scheduler, now, random, emit } = options
   return {
     ...{ spool, leases, now, random, emit },

@@ -114,6 +114,8 @@ export type DeliveryCause =
   | { readonly kind: 'cancelled' }
   /** Hosts are left that were not asked, because there are too many of them: one may still take it. */
   | { readonly kind: 'hosts-left' }
+  /** Nobody could try it yet: its lane waits for something. */
+  | { readonly kind: 'not-tried' }
   /** The configuration now sends this recipient's mail elsewhere. */
   | { readonly kind: 'route-changed' }
   | { readonly kind: 'extension-missing'; readonly extension: '8BITMIME' | 'SMTPUTF8' | 'REQUIRETLS' }

@@ -59,6 +59,8 @@ function judgement(cause: DeliveryCause): Judgement {
       return { status: '5.7.1', permanence: 'permanent', fault: 'local-configuration', scope: 'recipient' }
     case 'hosts-left': // SMTP-02: what some said is not the word of all
       return { status: '4.4.4', permanence: 'transient', fault: 'destination', scope: 'next-hop' }
+    case 'not-tried':
+      return { status: '4.4.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'route-changed':
       return { status: '4.3.5', permanence: 'transient', fault: 'local-configuration', scope: 'next-hop' }
     case 'extension-missing':

@@ -205,6 +205,8 @@ export function moveWhereRouted(
   }
 }
 
+const NOT_AN_ATTEMPT: ReadonlySet<DeliveryProblem['cause']['kind']> = new Set(['route-changed', 'not-tried'])
+
 /**
  * A message that is over its age and was tried until then is given up without another connection. One that waited
  * for us, because the relay was down or an operator held it, is tried once more: its time ran out, not its attempts.
@@ -219,7 +221,7 @@ export function expireAtClaim(
   const triedLately = now - retry.intervalMaxMs * (1 + retry.jitter)
   for (const { index, lastProblem } of progress.open) {
     if (lastProblem === undefined || lastProblem.at < triedLately || lastProblem.remembered) continue
-    if (isPolicyFailure(lastProblem.cause) || lastProblem.cause.kind === 'route-changed') continue
+    if (isPolicyFailure(lastProblem.cause) || NOT_AN_ATTEMPT.has(lastProblem.cause.kind)) continue
     progress.settle(index, { kind: 'failed', problem: expiredProblem(lastProblem, now) })
   }
 }

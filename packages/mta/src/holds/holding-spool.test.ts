@@ -72,7 +72,10 @@ test('mail over its age that a rule means is held, not expired', async (t) => {
   const sent = message([1], { expiresAt: NOON - 1 })
   await spool.accept(sent)
   await rules.add(RULE)
-  assert.deepEqual(await spool.ages.claimExpired({ before: NOON, dueBefore: NOON + 1, limit: 10, leaseMs: 60_000 }), [])
+  assert.deepEqual(
+    await spool.ages.claimExpired({ after: 0, before: NOON, dueBefore: NOON + 1, limit: 10, leaseMs: 60_000 }),
+    [],
+  )
   assert.deepEqual(await states(sent.id), [['held', RULE.id, 1]])
 })
 

@@ -283,6 +283,7 @@ export function causeWords(cause: DeliveryCause): string {
     case 'stopped':
     case 'cancelled':
     case 'hosts-left':
+    case 'not-tried':
     case 'route-changed':
       return cause.kind
     default:

@@ -92,7 +92,7 @@ export function settleDelivery(delivery: SpooledDelivery, settlement: Settlement
   if (settlement.heldByRules !== undefined) return holdByRules(delivery, settlement.heldByRules)
   const { recipients, closed, ignored } = applyOutcomes(delivery.recipients, settlement.outcomes, 'holder')
   const toReport = noticesOf(recipients, settlement.notices)
-  const tried = settlement.outcomes.length > 0 && settlement.untried !== true
+  const tried = settlement.outcomes.length > 0 && settlement.untried === undefined
   const attempts = delivery.attempts + (tried ? 1 : 0)
   const delayNoticeAt = settlement.marks.delayNoticeAt ?? delivery.delayNoticeAt
   const base = { attempts, ...(delayNoticeAt === undefined ? {} : { delayNoticeAt }) }
@@ -259,7 +259,8 @@ function waitingGroups(
   for (const recipient of recipients) {
     if (recipient.state !== 'open') continue
     const outcome = outcomes.get(recipient.index)
-    const { lane, dueAt } = nextTime(delivery, outcome)
+    const { lane, dueAt } =
+      settlement.untried === undefined ? nextTime(delivery, outcome) : { ...delivery, ...settlement.untried }
     const kind = outcome?.kind ?? 'untouched'
     const key = `${kind} ${lane}`
     const group = groups.get(key)

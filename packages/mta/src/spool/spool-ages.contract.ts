@@ -26,7 +26,7 @@ const EXPIRED = { limit: 100, leaseMs: LEASE_MS }
 const HELD = { rule: '00c0ffee', reason: 'audit' }
 
 function expired(spool: StoredSpool, now: number) {
-  return spool.ages.claimExpired({ ...EXPIRED, before: now, dueBefore: now - HOUR_MS })
+  return spool.ages.claimExpired({ ...EXPIRED, after: 0, before: now, dueBefore: now - HOUR_MS })
 }
 
 async function accept(spool: Spool, sent: NewMessage): Promise<NewMessage> {
@@ -113,10 +113,14 @@ export function agesContract(open: OpenSpool<StoredSpool>): void {
     const claim = await claimOne(spool)
     const notices = [{ lane: NOTICE_LANE, dueAt: NOON, recipients: [0] }]
     const marks = { delayNoticeAt: NOON }
-    await spool.settle(claim.token, settlement('a', [deferred(0, 5000)], { notices, marks, untried: true }))
+    await spool.settle(claim.token, settlement('a', [deferred(0, 5000)], { notices, marks, untried: {} }))
     const [waiting, notice] = (await spool.admin.show(id))?.deliveries ?? []
-    assert.deepEqual([waiting?.attempts, waiting?.state, waiting?.dueAt], [0, 'queued', NOON + 5000])
+    assert.deepEqual([waiting?.attempts, waiting?.state, waiting?.dueAt], [0, 'queued', NOON])
     assert.equal(notice?.lane, NOTICE_LANE)
+    const later = settlement('b', [], { untried: { dueAt: NOON + 7000 } })
+    await spool.settle((await claimOne(spool)).token, later)
+    const [moved] = (await spool.admin.show(id))?.deliveries ?? []
+    assert.deepEqual([moved?.attempts, moved?.dueAt], [0, NOON + 7000])
   })
 
   test('a rule holds the recipients that it means, charges no attempt, and is found by its name', async (t) => {

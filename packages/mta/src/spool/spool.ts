@@ -106,6 +106,8 @@ export interface Claim {
   readonly expiresAt: number
   /** Completed attempts before this one. */
   readonly attempts: number
+  /** UTC milliseconds: since when it could have been given out. */
+  readonly dueAt?: number
   /** When the lease ends, on this process' monotonic clock (`performance.now()`). */
   readonly leaseUntilMono: number
   readonly marks: DeliveryMarks
@@ -153,8 +155,11 @@ export interface Settlement {
    * settlement has no outcomes.
    */
   readonly heldByRules?: readonly (HeldByRule & { readonly recipients: readonly number[] })[]
-  /** No attempt was made, and none is counted: the outcomes say only why mail waits. */
-  readonly untried?: true
+  /**
+   * No attempt was made, and none is counted: the outcomes say only why mail waits, and all of it waits as before, or
+   * until then (UTC milliseconds).
+   */
+  readonly untried?: { readonly dueAt?: number }
 }
 
 export interface NoticeToCome {

@@ -53,6 +53,7 @@ export function claimOf(record: ClaimRecord, leaseUntilMono: number): Claim {
     recipients: recipients.filter((recipient) => recipient.state === 'open').map(openRecipient),
     receivedAt: record.receivedAt,
     expiresAt: record.expiresAt,
+    dueAt: record.dueAt,
     attempts: record.attempts,
     leaseUntilMono,
     marks: record.delayNoticeAt === null ? {} : { delayNoticeAt: record.delayNoticeAt },

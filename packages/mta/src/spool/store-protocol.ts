@@ -58,6 +58,7 @@ export interface ClaimRecord {
   readonly recipients: string
   readonly receivedAt: number
   readonly expiresAt: number
+  readonly dueAt: number
   readonly attempts: number
   readonly delayNoticeAt: number | null
 }
@@ -142,7 +143,8 @@ export interface ShapeAsk {
 export type QueueShapeRecord = Pick<QueueShape, 'rows' | 'others'>
 
 export interface ExpiredAsk {
-  /** UTC milliseconds: expired at or before. */
+  /** UTC milliseconds: expired after this, and at or before that. */
+  readonly after: number
   readonly before: number
   /** What became due after its age was over, as by an operator's release, has time for one attempt: until then. */
   readonly dueBefore: number

@@ -3,13 +3,16 @@
  */
 import { type Listener, ok, type Result } from '@hermetic/policy'
 import type { ResultStore } from '@hermetic/reporter'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import type { LaneId } from '../delivery/lane.ts'
 import type { SuspendedLogin } from '../delivery/login-breaker.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
 import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
+import { watchAges } from '../delivery/watch-ages.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
+import type { RecordedSpool } from '../history/recorded-spool.ts'
 import type { LimitReport } from '../limits/limit-report.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
@@ -17,8 +20,6 @@ import type { Turn } from '../schedule/lane-scheduler.ts'
 import type { RetryOptions } from '../schedule/retry-schedule.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatAddress } from '../smtp/mail-address.ts'
-import type { CrashSuspects } from '../spool/crash-suspects.ts'
-import type { Spool } from '../spool/spool.ts'
 import { configuredLimits } from './configured-limits.ts'
 import { configuredSources } from './configured-sources.ts'
 import { daneSource } from './dane-source.ts'
@@ -81,7 +82,7 @@ export interface DeliverySide {
 export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   readonly engine: Pick<Engine, 'scheduler' | 'permits' | 'openPolicies' | 'openDnssecMemory'>
   /** The engine's, as it is recorded. */
-  readonly spool: Spool & { readonly suspects: CrashSuspects }
+  readonly spool: RecordedSpool
   readonly beginSignature: BeginSignature | undefined
   /** Absent: no address is suppressed. */
   readonly suppression?: Pick<SuppressionSide, 'find'> | undefined
@@ -210,7 +211,7 @@ async function startTurns(
   if (!held) await run()
   const tried = async (): Promise<void> => {
     if (held && (await untilReleased(dnssec, parts.signal))) await run()
-    if (delivers) await trySuspects(options, parts)
+    if (delivers) await Promise.all([trySuspects(options, parts), sweepAges(options, parts)])
   }
   return { tried: tried() }
 }
@@ -264,6 +265,19 @@ async function untilReleased({ released }: DnssecSide, stopping: AbortSignal): P
   const stopped = new Promise<void>((resolve) => stopping.addEventListener('abort', () => resolve(), { once: true }))
   await Promise.race([released, stopped])
   return !stopping.aborted
+}
+
+/** A defect in here must not end the relay; mail that its lanes try is told of and given up all the same. */
+async function sweepAges(
+  delivery: DeliveryOptions,
+  { spool, emit, signal }: Pick<DeliveryParts, 'spool' | 'emit'> & { readonly signal: AbortSignal },
+): Promise<void> {
+  try {
+    await watchAges(delivery, { spool, signal })
+  } catch (error) {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    emit({ event: 'delivery-defect', lane: NOTICE_LANE, detail, messages: 0 })
+  }
 }
 
 /** A defect in here must not end the relay: the suspects stay set aside until the next start. */

@@ -36,8 +36,8 @@ export class RedisAges {
 
   async #claimExpired(ask: StoreAsk<'claim-expired'>): Promise<readonly ClaimRecord[]> {
     await this.#watchAges()
-    const { before, dueBefore, limit, leaseMs } = ask
-    const bounds = [before, dueBefore, limit, leaseMs].map(String)
+    const { after, before, dueBefore, limit, leaseMs } = ask
+    const bounds = [after, before, dueBefore, limit, leaseMs].map(String)
     return await this.#parts.claimed((holder) => this.#parts.run('claim-expired', ...bounds, holder))
   }
 

@@ -135,7 +135,7 @@ export function storedDelivery(raw: string): StoredDelivery {
 export function claimRecord(row: RedisReply, holder: string): { readonly record: ClaimRecord; readonly raw: string } {
   const [id, k, facts, envelope, raw] = texts(row)
   invariant(raw !== undefined && facts !== undefined && envelope !== undefined, 'a claim has five parts')
-  const { lane, attempts, mark, recipients } = deliveryLines(raw)
+  const { lane, dueAt, attempts, mark, recipients } = deliveryLines(raw)
   const record: ClaimRecord = {
     token: `${id}/${k}/${holder}` as ClaimToken,
     id: id as QueueId,
@@ -144,6 +144,7 @@ export function claimRecord(row: RedisReply, holder: string): { readonly record:
     recipients,
     receivedAt: factsOf(facts).receivedAt,
     expiresAt: envelopeLines(envelope).expiresAt,
+    dueAt,
     attempts,
     delayNoticeAt: mark === '' ? null : Number(mark),
   }

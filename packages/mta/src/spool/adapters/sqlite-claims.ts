@@ -18,6 +18,7 @@ const OUTDATED_LANES_MAX = 1024
 /** Looked at in one call: a few milliseconds. */
 const EXPIRED_ROWS_MAX = 2000
 const UNTOLD_ROWS_MAX = 500
+const ROWS_END = Number.MAX_SAFE_INTEGER
 const FROM_THE_OLDEST = { expiresAt: Number.MIN_SAFE_INTEGER, row: 0 }
 
 export interface ClaimOptions {
@@ -97,9 +98,10 @@ export class Claims {
   }
 
   /** In the order of ages, a bounded part of it with each call; the next goes on from there. */
-  claimExpired({ before, dueBefore, limit, leaseMs }: Ask<'claim-expired'>, now: number, mono: number) {
+  claimExpired({ after, before, dueBefore, limit, leaseMs }: Ask<'claim-expired'>, now: number, mono: number) {
     const claims: ClaimRecord[] = []
-    const { expiresAt, row: last } = this.#expiredUpTo
+    const from = this.#expiredUpTo.expiresAt > after ? this.#expiredUpTo : { expiresAt: after, row: ROWS_END }
+    const { expiresAt, row: last } = from
     const rows = this.#statements.expired.all(expiresAt, last, before, EXPIRED_ROWS_MAX) as unknown as ExpiredRow[]
     this.#expiredUpTo = FROM_THE_OLDEST
     for (const due of rows) {
@@ -226,6 +228,7 @@ export class Claims {
       recipients: row.recipients,
       receivedAt: row.received_at,
       expiresAt: row.expires_at,
+      dueAt: row.due_at,
       attempts: row.attempts,
       delayNoticeAt: row.delay_notice_at,
     }

@@ -2,7 +2,8 @@
 -- Gives out what is queued of messages whose age is over. What cannot be given out now is looked at again later: what is
 -- out or has just become due in a minute, what is stopped when it may have been released.
 local MESSAGES_MAX, SOON_MS, LATER_MS, NOTICE = 200, 60000, 300000, 'notice'
-local before, due_before, limit, lease_ms, holder = arg(), tonumber(arg()), tonumber(arg()), tonumber(arg()), arg()
+local after, before = arg(), arg()
+local due_before, limit, lease_ms, holder = tonumber(arg()), tonumber(arg()), tonumber(arg()), arg()
 local now = clock()
 lapse(now)
 local given = {}
@@ -23,7 +24,7 @@ local function look_at(id, f)
   redis.call('ZADD', EXPIRY, string.format('%.0f', now + again), id)
 end
 
-for _, id in ipairs(redis.call('ZRANGE', EXPIRY, '-inf', before, 'BYSCORE', 'LIMIT', 0, MESSAGES_MAX)) do
+for _, id in ipairs(redis.call('ZRANGE', EXPIRY, '(' .. after, before, 'BYSCORE', 'LIMIT', 0, MESSAGES_MAX)) do
   local f = facts(id)
   if f then look_at(id, f) else redis.call('ZREM', EXPIRY, id) end
   if #given >= limit then break end
