@@ -12,6 +12,7 @@ import type { NewMessage } from '../spool/spool.ts'
 import { AgeSweep, EXPIRY_GRACE_MS, LAST_CHANCE_MS } from './age-sweep.ts'
 import type { LaneId } from './lane.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { mailRouting } from './routing.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -41,7 +42,8 @@ async function world(t: TestContext) {
     ...{ laneFor: () => lane(50), dsnMaxAgeMs: HOUR_MS },
   }
   const settler = {
-    ...{ spool, leases, wake, now, random: () => 0, emit: () => undefined, laneFor: () => lane(50) },
+    ...{ spool, leases, wake, now, random: () => 0, emit: () => undefined },
+    routing: mailRouting({ port: 25 }),
     ...{ retry: defaultRetryOptions, notices: defaultNoticeSettings, notifier },
   }
   const facts = {
