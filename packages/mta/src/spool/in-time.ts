@@ -10,6 +10,16 @@ export class NotInTime extends Error {
 export function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new NotInTime(`no answer within ${ms} ms`)), ms)
-    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    // Not `finally`, which makes two promises more: several waits belong to every message.
+    answer.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
   })
 }

@@ -6,26 +6,31 @@ import type { MailAddress, MailDomain } from '../smtp/mail-address.ts'
 import type { FindSuppressed } from '../suppression/keeper.ts'
 import { type Reply, replies, suppressedReply } from './replies.ts'
 
-/** Does the domain declare that it takes no mail? False when that cannot be said in time. */
-export type TakesNoMail = (domain: MailDomain) => Promise<boolean>
+/** Does the domain declare that it takes no mail? False when that cannot be said in time; at once when it is known. */
+export type TakesNoMail = (domain: MailDomain) => boolean | Promise<boolean>
 
 export interface RecipientChecks {
   readonly suppressed: FindSuppressed | undefined
   readonly takesNoMail: TakesNoMail | undefined
 }
 
-/** Undefined: nothing is to be asked; it resolves with undefined when nothing speaks against the recipient. */
+/** Undefined: nothing speaks against the recipient, and nothing is to be waited for; a promise may say that later. */
 export function recipientRefusal(
   address: MailAddress,
   { suppressed, takesNoMail }: RecipientChecks,
 ): Promise<Reply | undefined> | undefined {
-  if (suppressed === undefined && takesNoMail === undefined) return undefined
-  return refusal(address, { suppressed, takesNoMail })
+  const nullMx = takesNoMail?.(address.domain) ?? false
+  // The answer for most recipients: the domain was looked at a moment ago, and nobody is suppressed.
+  if (suppressed === undefined && nullMx === false) return undefined
+  return refusal(suppressed?.([address]), nullMx)
 }
 
-async function refusal(address: MailAddress, checks: RecipientChecks): Promise<Reply | undefined> {
-  const [found, nullMx] = await Promise.all([checks.suppressed?.([address]), checks.takesNoMail?.(address.domain)])
-  if (nullMx === true) return replies.recipientTakesNoMail
+async function refusal(
+  suppressed: ReturnType<FindSuppressed> | undefined,
+  takesNoMail: boolean | Promise<boolean>,
+): Promise<Reply | undefined> {
+  const [found, nullMx] = await Promise.all([suppressed, takesNoMail])
+  if (nullMx) return replies.recipientTakesNoMail
   const [entry] = found?.values() ?? []
   return entry === undefined ? undefined : suppressedReply(entry)
 }

@@ -225,16 +225,16 @@ export class Session implements WireTarget {
     if (!this.#mayRelay() && (kind === 'submission' || requireAuth)) return this.#refuse(replies.authRequired)
     const opened = openTransaction(text, transactionRules(this.#rules, this.#facts()))
     if (!opened.ok) return this.#refuseCommand('MAIL', opened.error)
-    const begin = (): LineVerdict => {
+    const answer = (nullMx: boolean): LineVerdict => {
+      if (nullMx) return this.#refuseCommand('MAIL', replies.senderTakesNoMail)
       this.#transaction = opened.value
       return this.#answer(replies.senderOk)
     }
     const { reversePath } = opened.value
-    if (takesNoMail === undefined || reversePath === nullReversePath) return begin()
-    return takesNoMail(reversePath.domain).then((nullMx) => {
-      if (this.#end !== undefined) return 'stop'
-      return nullMx ? this.#refuseCommand('MAIL', replies.senderTakesNoMail) : begin()
-    })
+    if (takesNoMail === undefined || reversePath === nullReversePath) return answer(false)
+    const known = takesNoMail(reversePath.domain)
+    if (typeof known === 'boolean') return answer(known)
+    return known.then((nullMx) => (this.#end === undefined ? answer(nullMx) : 'stop'))
   }
 
   #rcpt(text: string): LineVerdict | Promise<LineVerdict> {

@@ -10,25 +10,49 @@ import type { TakesNoMail } from '../submission/recipient-check.ts'
 
 /** A client waits, and delivery asks again. */
 const WAIT_MS = 2_000
+/**
+ * Domains that have just been found to take mail are not looked at again for so long, less than what DNS itself is
+ * believed for: both ends of every message are asked about, and most of them share few domains.
+ */
+const BELIEVED_MS = 5_000
+const BELIEVED_MAX = 1_000
 
 export interface NullMxOptions {
   readonly resolver: Pick<DnsResolver, 'mx'>
   readonly routing: RoutingOptions
   readonly waitMs?: number
+  /** Monotonic milliseconds. */
+  readonly monotonic?: () => number
 }
 
-export function nullMxLookup({ resolver, routing, waitMs = WAIT_MS }: NullMxOptions): TakesNoMail {
-  return async (domain) => {
-    if (domain.kind === 'literal' || !isDeliveredByUs(domain, routing)) return false
-    const { promise: over, resolve } = Promise.withResolvers<false>()
-    const timer = setTimeout(() => resolve(false), waitMs)
-    try {
-      return await Promise.race([hasNullMx(domain.name, resolver), over])
-    } catch {
+export function nullMxLookup(options: NullMxOptions): TakesNoMail {
+  const { routing, monotonic = () => performance.now() } = options
+  const believedUntil = new Map<DomainName, number>()
+  return (domain) => {
+    if (domain.kind === 'literal') return false
+    const { name } = domain
+    const until = believedUntil.get(name)
+    if (until !== undefined && monotonic() < until) return false
+    if (!isDeliveredByUs(domain, routing)) return false
+    return lookedUp(name, options).then((nullMx) => {
+      if (nullMx !== false) return nullMx === true
+      if (believedUntil.size >= BELIEVED_MAX) believedUntil.clear()
+      believedUntil.set(name, monotonic() + BELIEVED_MS)
       return false
-    } finally {
-      clearTimeout(timer)
-    }
+    })
+  }
+}
+
+/** Undefined when that cannot be said in time. */
+async function lookedUp(name: DomainName, { resolver, waitMs = WAIT_MS }: NullMxOptions): Promise<boolean | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), waitMs)
+  try {
+    return await Promise.race([hasNullMx(name, resolver), over])
+  } catch {
+    return undefined
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -54,14 +54,11 @@ export class LaneJobs {
   }
 
   async add(jobs: readonly LaneJob[]): Promise<void> {
-    if (jobs.length === 0) return
-    await this.#queue.addBulk(
-      jobs.map((job) => ({
-        name: LANE_JOBS,
-        data: job,
-        opts: { deduplication: { id: `${job.lane}#${job.slot}`, keepLastIfActive: true } },
-      })),
-    )
+    const [first] = jobs
+    if (first === undefined) return
+    // Mostly it is one, and a bulk makes a pipeline of ioredis, which binds every command that Redis has.
+    if (jobs.length === 1) await this.#queue.add(LANE_JOBS, first, optionsOf(first))
+    else await this.#queue.addBulk(jobs.map((job) => ({ name: LANE_JOBS, data: job, opts: optionsOf(job) })))
   }
 
   /** Starts to work, with a new worker and new connections when there was one. */
@@ -103,6 +100,10 @@ export class LaneJobs {
   close(): void {
     this.#queue.close().catch(() => undefined)
   }
+}
+
+function optionsOf({ lane, slot }: LaneJob) {
+  return { deduplication: { id: `${lane}#${slot}`, keepLastIfActive: true } }
 }
 
 interface RunningWorker {

@@ -57,6 +57,7 @@ export class RedisConnection implements RedisCalls {
   #closed = false
   #lastDetail = 'not connected yet'
   readonly #since = new Set<{ readonly at: number }>()
+  #gathering = false
 
   constructor(options: RedisConnectionOptions) {
     this.#options = options
@@ -145,6 +146,7 @@ export class RedisConnection implements RedisCalls {
     }
     const waiting = { at: this.#options.mono() }
     this.#since.add(waiting)
+    this.#gather(client)
     try {
       return await inTime(call(client), ANSWER_MS_MAX)
     } catch (error) {
@@ -152,6 +154,21 @@ export class RedisConnection implements RedisCalls {
     } finally {
       this.#since.delete(waiting)
     }
+  }
+
+  /**
+   * What is asked in one turn of the event loop goes out in one write: Redis then reads it at once, and syncs its log
+   * once for all of it. One write for each command costs more than the commands.
+   */
+  #gather(client: Redis): void {
+    if (this.#gathering) return
+    this.#gathering = true
+    const { stream } = client
+    stream.cork()
+    setImmediate(() => {
+      this.#gathering = false
+      stream.uncork()
+    })
   }
 
   #failed(client: Redis, error: unknown): StoreFailed {
