@@ -6,6 +6,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { scenariosOnRedis } from './on-both-engines.ts'
 
 /** What the tests run → Debian package. */
 const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: () => boolean])[] = [
@@ -33,18 +34,6 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */
 const POLICY_SCRIPT = '/usr/sbin/policy-rc.d'
-/** Scenarios in which the queue, its lanes or its permits decide something. */
-const ON_BOTH_ENGINES: readonly string[] = [
-  'delivery-*',
-  'dnssec-held',
-  'drain',
-  'dsn-{delayed,end-to-end,international,policy-text,relayed,requiretls,signed,vectors}',
-  'misbehaving-host',
-  'no-backscatter',
-  'requiretls-whole-relay',
-  'suppression',
-  'upgrade',
-]
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
 const missing = missingPrograms()
@@ -59,11 +48,11 @@ if (stillMissing.length > 0) {
 
 const root = new URL('../', import.meta.url)
 const path = [process.env['PATH'], ...SYSTEM_FOLDERS].join(':')
+const scenarios = scenariosOnRedis(root)
 const status = run(['--test-concurrency=1', ...process.argv.slice(2), 'test/interop/**/*.test.ts'])
 // The worlds of these scenarios choose their engine by it (`test/lab/engine-of-test.ts`).
 console.log('interop: the same scenarios as with the embedded engine, on Redis')
-const scenarios = ON_BOTH_ENGINES.map((name) => `test/scenarios/${name}.test.ts`)
-const onRedis = run(['--test-concurrency=2', '--test-timeout=60000', ...scenarios], { HERMETIC_TEST_ENGINE: 'redis' })
+const onRedis = run(['--test-concurrency=2', '--test-timeout=60000', ...scenarios], { ENGINE_OF_TEST: 'redis' })
 process.exit(status || onRedis)
 
 function run(words: readonly string[], environment: Readonly<Record<string, string>> = {}): number {

@@ -22,6 +22,13 @@ const MX = 'mx.example.test'
 const CONNECT_MS = 5_000
 const DAY_MS = 86_400_000
 
+export interface QueueSettings {
+  readonly durability: 'strict' | 'relaxed'
+  /** Undefined: the unix socket of this cluster's server. */
+  readonly url: string | undefined
+  readonly contentDir: string
+}
+
 export class RelayCluster {
   readonly redis: RedisServer
   /** While it is true nothing is delivered. */
@@ -96,9 +103,9 @@ export class RelayCluster {
   }
 
   /** One more relay, with a data_dir and ports of its own. */
-  async relay(durability: 'strict' | 'relaxed' = 'strict'): Promise<WholeRelay> {
+  async relay(durability: 'strict' | 'relaxed' = 'strict', url?: string): Promise<WholeRelay> {
     const relay = await WholeRelay.start({
-      settings: this.#settings(`node-${this.#relays.length}`, durability),
+      settings: this.#settings(`node-${this.#relays.length}`, { durability, url }),
       records: { 'example.test': { MX: [[10, MX]] }, [MX]: { A: [this.#mx.address] } },
     })
     this.#relays.push(relay)
@@ -106,10 +113,10 @@ export class RelayCluster {
   }
 
   /** What a start says that fails: with the settings of this relay, or on a data_dir of its own. */
-  async startProblem(like?: WholeRelay): Promise<string> {
+  async startProblem(like?: WholeRelay, changed: Partial<QueueSettings> = {}): Promise<string> {
     const file = like?.file ?? join(this.#directory, 'fails.toml')
     if (like === undefined) {
-      await writeFile(file, `hostname = "relay.example.test"\n${this.#settings('fails', 'strict')}`)
+      await writeFile(file, `hostname = "relay.example.test"\n${this.#settings('fails', changed)}`)
     }
     const config = loadConfig({ file, env: {} })
     assert.ok(config.ok)
@@ -123,14 +130,22 @@ export class RelayCluster {
     return runHermetic(file, ...args)
   }
 
-  #settings(name: string, durability: string): string {
+  /** All relays share it. */
+  get contentDir(): string {
+    return `${this.#directory}/content`
+  }
+
+  #settings(
+    name: string,
+    { durability = 'strict', url, contentDir = this.contentDir }: Partial<QueueSettings>,
+  ): string {
     return `
 data_dir = "${this.#directory}/${name}"
 [queue]
 engine = "redis"
-redis_url = "${this.redis.socket}"
+redis_url = "${url ?? this.redis.socket}"
 durability = "${durability}"
-content_dir = "${this.#directory}/content"
+content_dir = "${contentDir}"
 [delivery]
 port = ${this.#mx.port}
 dead_host_memory = "0ms"

@@ -1,10 +1,11 @@
 /**
- * The engine on which the worlds of the lab run: embedded, or, with `HERMETIC_TEST_ENGINE=redis`, Redis. So every
+ * The engine on which the worlds of the lab run: embedded, or, with `ENGINE_OF_TEST=redis`, Redis. So every
  * scenario is told once and holds on both (architecture §3). Real redis-servers, one for each directory that a world
  * names, which live until this process ends: a second relay on a data_dir finds what the first one left.
  */
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { openSqlitePolicyCache, type PolicyCache, sharedPolicies } from '@hermetic/policy'
 import { type DayTally, openSqliteResultStore, RedisResultStore } from '@hermetic/reporter'
 import { createLocalPermits } from '../../packages/mta/src/limits/adapters/local-permits.ts'
 import { openRedisPermits } from '../../packages/mta/src/limits/adapters/redis-permits.ts'
@@ -52,8 +53,8 @@ const CONNECT_MS = 5_000
 const QUEUE = 'world'
 
 export function testEngine(): TestEngine {
-  const name = process.env['HERMETIC_TEST_ENGINE'] ?? 'embedded'
-  assert.ok(name === 'embedded' || name === 'redis', `HERMETIC_TEST_ENGINE is embedded or redis, not ${name}`)
+  const name = process.env['ENGINE_OF_TEST'] ?? 'embedded'
+  assert.ok(name === 'embedded' || name === 'redis', `ENGINE_OF_TEST is embedded or redis, not ${name}`)
   return name
 }
 
@@ -82,10 +83,11 @@ export async function openSpoolOfTest({
 }
 
 /** Settings of a whole relay, with those that choose the engine. */
-export async function onEngineOfTest(written: string, directory: string): Promise<string> {
-  const settings = withThreadsOfTest(written)
+export async function onEngineOfTest(text: string, directory: string): Promise<string> {
+  const settings = withThreadsOfTest(text)
   if (testEngine() === 'embedded' || /^engine *=/m.test(settings)) return settings
-  const [, dataDir = directory] = /^data_dir *= *"(.*)"$/m.exec(settings) ?? []
+  const [, written = directory] = /^data_dir *= *"(.*)"$/m.exec(settings) ?? []
+  const dataDir = resolve(directory, written)
   const choice = `engine = "redis"\nredis_url = "${(await redisOf(dataDir)).socket}"\ncontent_dir = "${dataDir}/content"`
   if (/^\[queue\]$/m.test(settings)) return settings.replace(/^\[queue\]$/m, `[queue]\n${choice}`)
   return `${settings}\n[queue]\n${choice}\n`
@@ -95,6 +97,22 @@ export async function onEngineOfTest(written: string, directory: string): Promis
 function withThreadsOfTest(settings: string): string {
   const threads = process.env['THREADS_OF_TEST']
   return threads === undefined || /^threads *=/m.test(settings) ? settings : `threads = ${threads}\n${settings}`
+}
+
+/** The policies that a whole relay on this data_dir will find. */
+export async function seedPolicies(dataDir: string, fill: (cache: PolicyCache) => Promise<void>): Promise<void> {
+  const now = Date.now
+  if (testEngine() === 'redis') {
+    const client = connectRedis({ url: (await redisOf(dataDir)).socket })
+    await connected(client, CONNECT_MS)
+    await fill(sharedPolicies({ client, name: QUEUE_NAME, now, emit: () => undefined }).cache)
+    client.disconnect()
+    return
+  }
+  const opened = openSqlitePolicyCache({ dataDir, now })
+  assert.ok(opened.ok, JSON.stringify(opened))
+  await fill(opened.value)
+  opened.value.close()
 }
 
 /** The results for reports that a whole relay on this data_dir will find. */

@@ -9,13 +9,14 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Explanation, openSqlitePolicyCache, parseDomainName, parsePolicyFile } from '@hermetic/policy'
+import { type Explanation, type PolicyCache, parseDomainName, parsePolicyFile } from '@hermetic/policy'
 import { runCommandLine } from '../../packages/mta/src/cli/command-line.ts'
 import type { Printed } from '../../packages/mta/src/cli/terminal-lab.ts'
 import { loadConfig } from '../../packages/mta/src/config/load.ts'
 import { formatProblem } from '../../packages/mta/src/config/problem.ts'
 import { type Relay, startRelay } from '../../packages/mta/src/main.ts'
 import { type DnsServer, type NameRecords, startDnsServer, zone } from './dns-server.ts'
+import { onEngineOfTest, seedPolicies } from './engine-of-test.ts'
 import { type CertificateVariant, certificateFor } from './policy-certificates.ts'
 import { type PolicyAnswer, PolicyHost } from './policy-host.ts'
 import type { ScriptedMx } from './scripted-mx.ts'
@@ -174,7 +175,8 @@ async function startNetwork(
   const dns = await startDnsServer({ zones: [zone({ ...records, ...more })] })
   await writeFile(join(directory, 'roots.pem'), ca.certificate)
   const ports = { smtp: smtpPort ?? 25, https: httpsPort ?? 443 }
-  await writeFile(join(directory, 'hermetic.toml'), `${configuration(dns, ports)}${settings(ports.smtp)}`)
+  const written = `${configuration(dns, ports)}${settings(ports.smtp)}`
+  await writeFile(join(directory, 'hermetic.toml'), await onEngineOfTest(written, directory))
   return { dns, mx, policyHosts, directory }
 }
 
@@ -220,19 +222,23 @@ async function fillCache(dataDir: string, { domains }: ExplainWorldOptions): Pro
   const held = Object.entries(domains).filter(([, { cached }]) => cached !== undefined)
   if (held.length === 0) return
   await mkdir(dataDir, { recursive: true })
-  const cache = openSqlitePolicyCache({ dataDir, now: Date.now })
-  assert.ok(cache.ok)
+  await seedPolicies(dataDir, (cache) => keep(held, cache))
+}
+
+async function keep(
+  held: readonly (readonly [string, ExplainWorldOptions['domains'][string]])[],
+  cache: PolicyCache,
+): Promise<void> {
   for (const [domain, { cached }] of held) {
     const name = parseDomainName(domain)
     const policy = cached === undefined ? undefined : parsePolicyFile(Buffer.from(policyText(cached)))
     assert.ok(name.ok && policy?.ok && cached !== undefined)
     const fetchedAt = Date.now() - cached.ageMs
-    await cache.value.put(name.value, {
+    await cache.put(name.value, {
       ...{ policy: policy.value, id: cached.id ?? '1', fetchedAt },
       refreshAt: Date.now() + 86_400_000,
     })
   }
-  cache.value.close()
 }
 
 async function startHere(directory: string): Promise<Relay> {

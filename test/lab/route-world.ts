@@ -11,9 +11,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
 import type { LogEvent } from '../../packages/mta/src/observability/log-events.ts'
 import type { QueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import type { NameRecords } from './dns-server.ts'
+import { testEngine } from './engine-of-test.ts'
 import { certificateFor } from './policy-certificates.ts'
 import { PolicyHost } from './policy-host.ts'
 import type { ScriptedMx } from './scripted-mx.ts'
@@ -134,13 +136,17 @@ export class RouteWorld implements AsyncDisposable {
     return id
   }
 
-  /** Stops the relay and starts it again on the same queue, with something changed. */
+  /**
+   * Stops the relay and starts it again on the same queue, with something changed. The back-off of a lane that many
+   * relays share outlives one of them: an operator ends it.
+   */
   async restart(changed: Partial<RouteWorldOptions>): Promise<void> {
     await this.relay[Symbol.asyncDispose]()
     this.#options = { ...this.#options, ...changed }
     this.relay = await startRelay(this.#options, {
       ...{ hosts: this.#hosts, policyHosts: this.#policyHosts, directory: this.#directory },
     })
+    if (testEngine() === 'redis') await retryAll(this.relay.file)
   }
 
   async metrics(): Promise<string> {
@@ -163,6 +169,12 @@ interface Parts {
   readonly hosts: ReadonlyMap<string, ScriptedMx>
   readonly policyHosts: readonly PolicyHost[]
   readonly directory: string
+}
+
+async function retryAll(file: string): Promise<void> {
+  using terminal = new TerminalLab()
+  const { code, err } = await terminal.run('queue', 'retry', '--all', '--yes', '--config', file)
+  assert.equal(code, 0, err)
 }
 
 async function startRelay(options: RouteWorldOptions, { hosts, policyHosts, directory }: Parts): Promise<WholeRelay> {

@@ -28,7 +28,7 @@ test('a message that expired while it waited is given up without another connect
     hosts: { 'mx.example.test': { script: { RCPT: '451 4.7.1 greylisted' } } },
     mx: { 'example.test': [[10, 'mx.example.test']] },
   })
-  const id = await world.submit({ to: ['bob@example.test'], expiresAt: Date.now() + 500, from: '' })
+  const id = await world.submit({ to: ['bob@example.test'], expiresAt: Date.now() + 2_000, from: '' })
   await world.settled(id)
   const connections = world.mx('mx.example.test').connections.length
   await world.settled(id, 2)

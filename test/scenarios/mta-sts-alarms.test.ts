@@ -7,10 +7,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { openSqlitePolicyCache, parsePolicyFile } from '@hermetic/policy'
+import { type PolicyCache, parsePolicyFile } from '@hermetic/policy'
 import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
 import { covers } from '../conformance/covers.ts'
 import type { NameRecords } from '../lab/dns-server.ts'
+import { onEngineOfTest, seedPolicies } from '../lab/engine-of-test.ts'
 import { certificateFor } from '../lab/policy-certificates.ts'
 import { PolicyHost } from '../lab/policy-host.ts'
 import { domainName } from '../lab/policy-host-world.ts'
@@ -39,7 +40,9 @@ describe('a relay that starts on a cache of earlier days', () => {
     lab = new TerminalLab()
     const dataDir = join(lab.directory, 'data')
     await mkdir(dataDir)
-    await fillCache(dataDir)
+    await seedPolicies(dataDir, fillCache)
+    const terminal = `hostname = "relay.example.test"\ndata_dir = "${dataDir}"\n`
+    lab.file('hermetic.toml', await onEngineOfTest(terminal, lab.directory))
     // What was purged while nobody ran that could log it.
     assert.equal((await lab.run('policy', 'purge', 'purged.test')).code, 0)
     const { records, port } = await startPolicyHosts(hosts)
@@ -157,11 +160,9 @@ allow_networks = ["127.0.0.0/8"]
   })
 })
 
-async function fillCache(dataDir: string): Promise<void> {
+async function fillCache(cache: PolicyCache): Promise<void> {
   const policy = parsePolicyFile(Buffer.from(policyText({ mode: 'enforce', mx: ['mx.test'], maxAge: WEEK_SECONDS })))
-  const opened = openSqlitePolicyCache({ dataDir, now: Date.now })
-  assert.ok(policy.ok && opened.ok)
-  const cache = opened.value
+  assert.ok(policy.ok)
   await cache.put(domainName('purged.test'), {
     policy: policy.value,
     id: '1',
@@ -177,7 +178,6 @@ async function fillCache(dataDir: string): Promise<void> {
       await cache.postponeRefresh(name, { fetchedAt, refreshAt: Date.now(), failure })
     }
   }
-  cache.close()
 }
 
 async function startPolicyHosts(

@@ -5,19 +5,21 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { onEngineOfTest } from '../lab/engine-of-test.ts'
 
 const CLI = fileURLToPath(new URL('../../packages/mta/src/cli/main.ts', import.meta.url))
 const WAIT_MS = 20_000
 
 async function startRelay() {
   const directory = await mkdtemp(join(tmpdir(), 'unattended-'))
+  await writeFile(join(directory, 'hermetic.toml'), await onEngineOfTest('', directory))
   const env = {
     ...process.env,
     HERMETIC_LISTENER__0__KIND: 'submission',

@@ -2,7 +2,7 @@
  * Keeps a relay of this version for `test/scenarios/upgrade.test.ts`: run it before the schema of a store changes.
  *
  *   ./tools/node test/upgrade/keep.ts NAME
- *   HERMETIC_TEST_ENGINE=redis ./tools/node test/upgrade/keep.ts NAME
+ *   ENGINE_OF_TEST=redis ./tools/node test/upgrade/keep.ts NAME
  */
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'

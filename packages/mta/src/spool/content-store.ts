@@ -27,6 +27,8 @@ export interface ContentPlace {
   readonly root: string
   /** What is larger goes into a file; each engine measured its own. */
   readonly inlineBytesMax: number
+  /** Whether the directory is the one that it was: another may be mounted in its place, or none. Absent: it is. */
+  readonly isThere?: () => Promise<boolean>
 }
 
 export interface Staging {
@@ -45,6 +47,7 @@ export class ContentStore {
   readonly #inlineBytesMax: number
   readonly #hooks: SpoolHooks
   readonly #onTrouble: (error: unknown) => void
+  readonly #isThere: () => Promise<boolean>
   /** Directories that are being made. */
   readonly #making = new Map<string, Promise<void>>()
 
@@ -53,6 +56,7 @@ export class ContentStore {
     this.#inlineBytesMax = place.inlineBytesMax
     this.#hooks = hooks
     this.#onTrouble = onTrouble
+    this.#isThere = place.isThere ?? (async () => true)
   }
 
   async prepare(): Promise<void> {
@@ -186,7 +190,9 @@ export class ContentStore {
     } catch (error) {
       if (NOT_NOW.some((code) => isErrno(error, code)))
         throw new StoreUnavailable(`the content file cannot be read now: ${errorCode(error)}`, { cause: error })
-      throw new ContentUnreadable('the content file cannot be read', { cause: error })
+      if (await this.#isThere()) throw new ContentUnreadable('the content file cannot be read', { cause: error })
+      this.#onTrouble(error)
+      throw new StoreUnavailable('the directory of contents is not there', { cause: error })
     }
   }
 

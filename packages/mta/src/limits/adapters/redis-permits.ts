@@ -125,7 +125,8 @@ class SharedPermits implements RedisPermits {
   /** Calls of the time without a connection are lost: everybody asks again. */
   async #listen(): Promise<void> {
     const { listener, keys } = this.#options
-    await listener.subscribe(keys.permitCalls(this.#node)).catch(() => undefined)
+    // Who is never called asks again after a while: slower than it need be, so it is told.
+    await listener.subscribe(keys.permitCalls(this.#node)).catch((error: unknown) => this.#unavailable(error))
     this.#lines.callAll()
   }
 

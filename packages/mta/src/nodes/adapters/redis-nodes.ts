@@ -3,6 +3,7 @@
  * twice. A node whose store lost everything is known again with its next beat.
  */
 import type { QueueKeys } from '../../redis/keys.ts'
+import { redisTrouble } from '../../redis/redis-trouble.ts'
 import { loadScript, runScript, type Script, type ScriptClient } from '../../redis/scripts.ts'
 import { formatNodeRecord, type NodeId, type NodeRecord, parseNodeId, readNodeRecord } from '../node-record.ts'
 import {
@@ -109,7 +110,7 @@ export class RedisNodes implements NodeRegistry {
         args: [silentMs, listedMs, nodesMax, ...args],
       })
     } catch (error) {
-      throw new NodesUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
+      throw new NodesUnavailable(redisTrouble(error), { cause: error })
     }
   }
 }

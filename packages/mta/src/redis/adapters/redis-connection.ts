@@ -33,15 +33,23 @@ export function connectRedis({ url }: RedisAddress): RedisClient {
     maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
   })
-  // Every outage is told by the commands that fail in it.
-  client.on('error', () => {})
-  return client
+  return onItsDatabase(client)
 }
 
 /** For BullMQ's workers, which keep their own retries and block on reading. */
 export function connectRedisForBullmq({ url }: RedisAddress): RedisClient {
   const client = new Redis(url, { ...shared(), maxRetriesPerRequest: null, commandTimeout: BLOCKED_TIMEOUT_MS })
-  client.on('error', () => {})
+  return onItsDatabase(client)
+}
+
+/**
+ * Every outage is told by the commands that fail in it. But a client that was refused its database calls itself ready
+ * all the same, and its commands would be of another queue: the server's refusal ends that connection.
+ */
+function onItsDatabase(client: RedisClient): RedisClient {
+  client.on('error', (error: Error) => {
+    if (error.name === 'ReplyError' && client.status === 'connect') client.disconnect(true)
+  })
   return client
 }
 

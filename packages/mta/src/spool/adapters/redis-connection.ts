@@ -88,6 +88,8 @@ export class RedisConnection implements RedisCalls {
     })
     try {
       await inTime(client.connect(), CONNECT_MS_MAX)
+      // The client calls itself ready also when it was not given the database that it had asked for.
+      if (cause !== undefined) throw cause
       await this.#prepare(client)
     } catch (error) {
       client.disconnect()

@@ -4,7 +4,7 @@
  * unreadable, and a sweep with a server that lost its data would remove what may be all that is left of the mail.
  */
 import { randomUUID } from 'node:crypto'
-import { readdir, rmdir } from 'node:fs/promises'
+import { access, readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { isErrno, makeDurableDirectory } from '../durable-file.ts'
@@ -21,7 +21,7 @@ export interface ContentOwnership {
 
 /** Answers the mark, or what is wrong. The first relay of a queue makes it. */
 export async function ownContents(redis: RedisCalls, place: ContentOwnership): Promise<Result<string, string>> {
-  const prefix = `of-${encodeURIComponent(place.queue)}-`
+  const prefix = markPrefix(place.queue)
   const marks = (await readdir(place.path)).filter((name) => name.startsWith('of-'))
   const foreign = marks.find((mark) => !mark.startsWith(prefix))
   if (foreign !== undefined) return err(`${foreign} is there: another queue's`)
@@ -36,8 +36,20 @@ export async function ownContents(redis: RedisCalls, place: ContentOwnership): P
   return err(`${mark} is not there: the queue's other relays use another directory`)
 }
 
-export async function isOwned(path: string, mark: string): Promise<boolean> {
-  return (await readdir(path)).includes(mark)
+export function isOwned(path: string, mark: string): Promise<boolean> {
+  return access(join(path, mark)).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** What the server must answer for the key of the owner. */
+export function ownerIn(mark: string, queue: string): string {
+  return mark.slice(markPrefix(queue).length)
+}
+
+function markPrefix(queue: string): string {
+  return `of-${encodeURIComponent(queue)}-`
 }
 
 /** The mark comes first, so that a known id always has one; of two relays that start together one gives way. */

@@ -13,9 +13,13 @@ export interface DurabilityFacts {
   readonly appendfsync?: string | undefined
   readonly noAppendfsyncOnRewrite?: string | undefined
   readonly maxmemoryPolicy?: string | undefined
+  /** False: it does not know the queue that we have found in it before. */
+  readonly knowsQueue?: boolean | undefined
 }
 
 export type DurabilityFinding =
+  /** It was emptied, or is another server: what it had promised is not there. */
+  | { readonly kind: 'lost-queue' }
   /** Scripts with flags came with 7.0. */
   | { readonly kind: 'version'; readonly found: string | undefined }
   | { readonly kind: 'role'; readonly found: string | undefined }
@@ -43,6 +47,7 @@ export function durability(facts: DurabilityFacts): DurabilityVerdict {
   if (facts.role !== 'master') unusable.push({ kind: 'role', found: facts.role })
 
   const weak: DurabilityFinding[] = []
+  if (facts.knowsQueue === false) weak.push({ kind: 'lost-queue' })
   const alone = facts.replicas === '0' && facts.clustered === '0'
   if (!alone) weak.push({ kind: 'replicas', found: facts.clustered === '1' ? 'cluster' : facts.replicas })
   const setting = (
@@ -64,6 +69,7 @@ export function durability(facts: DurabilityFacts): DurabilityVerdict {
 
 /** For the person who reads why the relay does not start, or what it risks. */
 export function formatFinding(finding: DurabilityFinding): string {
+  if (finding.kind === 'lost-queue') return 'it has lost this queue: it was emptied, or another server is in its place'
   const found = finding.found ?? 'unreadable'
   switch (finding.kind) {
     case 'version':

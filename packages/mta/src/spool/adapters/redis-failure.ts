@@ -2,6 +2,8 @@
  * What a failed call says about the store, read from the code that begins every error reply of Redis, never from the
  * words behind it. Pure.
  */
+import { redisTrouble } from '../../redis/redis-trouble.ts'
+import { NotInTime } from '../in-time.ts'
 import type { StoreFailure } from '../store-failed.ts'
 
 export type RedisFailure = StoreFailure & {
@@ -24,15 +26,27 @@ const WRONG_SERVER: ReadonlySet<string> = new Set([
   'WRONGPASS',
 ])
 
+const SAID_MAX = 200
+
 export function redisFailure(error: unknown): RedisFailure {
   const code = replyCode(error)
-  const detail = code === undefined ? String(error) : `Redis ${code}`
+  const detail = code === undefined ? unanswered(error) : (saidOf(error, code) ?? `Redis ${code}`)
   if (code === undefined) return { scope: 'store', full: false, detail, outcomeUnknown: true, reconnect: false }
   if (code === 'OOM') return { scope: 'operation', full: true, detail, outcomeUnknown: false, reconnect: false }
   if (NOT_NOW.has(code)) return { scope: 'store', full: false, detail, outcomeUnknown: false, reconnect: false }
   if (WRONG_SERVER.has(code)) return { scope: 'store', full: false, detail, outcomeUnknown: false, reconnect: true }
   // A broken invariant of ours in that script, which may have run half.
   return { scope: 'operation', full: false, detail: String(error), outcomeUnknown: true, reconnect: false }
+}
+
+/** The client's own words speak of its options. */
+function unanswered(error: unknown): string {
+  return error instanceof NotInTime ? error.message : redisTrouble(error)
+}
+
+/** Which right is missing only the server can say. */
+function saidOf(error: unknown, code: string): string | undefined {
+  return code === 'NOPERM' && error instanceof Error ? `Redis ${error.message.slice(0, SAID_MAX)}` : undefined
 }
 
 /** The first word of an error reply; undefined when the error is not the server's. */

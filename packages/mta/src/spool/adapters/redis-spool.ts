@@ -27,11 +27,12 @@ import { type RecoveryParts, StoreRecovery } from '../store-recovery.ts'
 import { monotonicNow, StoredSpool } from '../stored-spool.ts'
 import { UnsettledJournal } from '../unsettled-journal.ts'
 import { Watch } from '../watch.ts'
-import { type RedisCalls, RedisConnection } from './redis-connection.ts'
+import { RedisConnection } from './redis-connection.ts'
 import { isOwned, ownContents } from './redis-content-owner.ts'
-import { type DurabilityVerdict, durability, formatFinding } from './redis-durability.ts'
+import type { DurabilityVerdict } from './redis-durability.ts'
 import { FaultyStore } from './redis-faults.ts'
-import { gatherDurability, gatherMemory } from './redis-server-facts.ts'
+import { checkServer, NotDurable, SCHEMA_VERSION } from './redis-server-check.ts'
+import { gatherMemory } from './redis-server-facts.ts'
 import { RedisStore } from './redis-store.ts'
 
 /** Larger contents are files: they would fill the memory and the append-only file of the server (architecture §3). */
@@ -43,8 +44,6 @@ const ASIDE_INTERVAL_MS = 60 * 1000
 const DURABILITY_INTERVAL_MS = 60 * 1000
 /** A lease that nobody settled or released in this time was forgotten by its holder. */
 const FORGOTTEN_LEASE_MS = 60 * 60 * 1000
-/** Raised when what the keys mean changes (`redis-lua/prelude.lua`). */
-const SCHEMA_VERSION = 1
 
 export interface RedisSpoolOptions {
   readonly url: string
@@ -78,18 +77,6 @@ export type RedisSpoolOpenError =
   /** The server may lose what it answers, or cannot serve at all. */
   | { readonly kind: 'not-durable'; readonly findings: readonly string[] }
 
-/** Why a connection was not accepted. */
-class NotDurable extends Error {
-  override readonly name = 'NotDurable'
-  readonly findings: readonly string[]
-
-  constructor(verdict: DurabilityVerdict) {
-    const findings = verdict.findings.map(formatFinding)
-    super(findings.join('; '))
-    this.findings = findings
-  }
-}
-
 class Refused extends Error {
   readonly reason: RedisSpoolOpenError
 
@@ -110,6 +97,8 @@ export interface RedisSpoolGround {
   readonly connection: RedisConnection
   readonly reserve: ReserveFile
   readonly leases: Map<ClaimToken, number>
+  /** Of our directory of contents, once it is known. */
+  mark?: string
   recovery?: StoreRecovery
 }
 
@@ -130,6 +119,7 @@ export async function onRedisGround<T>(
       throw new Refused({ kind: 'unreachable', detail: messageOf(error) })
     })
     const mark = await claimGround(ground)
+    ground.mark = mark
     return ok(await buildOn(ground, mark))
   } catch (error) {
     ground.connection.close()
@@ -153,7 +143,7 @@ function layGround(options: RedisSpoolOptions): RedisSpoolGround {
       url: options.url,
       key: `${keys.spool}ids`,
       mono,
-      check: (redis) => checkDurability(redis, options),
+      check: (redis) => checkServer(redis, { ...options, keys, mark: ground.mark }),
       onFailure: (failure) => failed(ground, failure),
     }),
     reserve: new ReserveFile(join(options.dataDir, 'reserve'), reserveBytes(maxBytes)),
@@ -167,18 +157,12 @@ function failed(ground: RedisSpoolGround, { detail }: Pick<StoreFailure, 'detail
   ground.recovery?.schedule()
 }
 
-async function checkDurability(redis: RedisCalls, options: RedisSpoolOptions): Promise<void> {
-  const verdict = durability(await gatherDurability(redis))
-  options.onDurability?.(verdict)
-  const tolerated = verdict.kind === 'durable' || (verdict.kind === 'weak' && options.durability === 'relaxed')
-  if (!tolerated) throw new NotDurable(verdict)
-}
-
 /** A server that has become weaker is left at once; the next connection says what is wrong with it. */
-async function judgeAgain({ connection, options }: RedisSpoolGround): Promise<void> {
+async function judgeAgain(ground: RedisSpoolGround): Promise<void> {
+  const { connection, options, keys, mark } = ground
   if (!connection.isUp) return
   try {
-    await checkDurability(connection, options)
+    await checkServer(connection, { ...options, keys, mark })
   } catch (error) {
     if (error instanceof NotDurable) connection.drop(error.message)
   }
@@ -267,10 +251,21 @@ async function build(ground: RedisSpoolGround, mark: string): Promise<StoredSpoo
 }
 
 export async function prepareContents(ground: RedisSpoolGround): Promise<ContentStore> {
-  const place = { root: ground.options.contentDir, inlineBytesMax: INLINE_BYTES_MAX }
+  const isThere = (): Promise<boolean> => contentsAreThere(ground)
+  const place = { root: ground.options.contentDir, inlineBytesMax: INLINE_BYTES_MAX, isThere }
   const contents = new ContentStore(place, ground.hooks, (error) => failed(ground, { detail: errorCode(error) }))
   await contents.prepare()
   return contents
+}
+
+/** Without it large mail would look damaged, one message after the other. */
+async function contentsAreThere({ mark, options }: RedisSpoolGround): Promise<boolean> {
+  return mark === undefined || (await isOwned(options.contentDir, mark))
+}
+
+async function requireContents(ground: RedisSpoolGround): Promise<void> {
+  if (await contentsAreThere(ground)) return
+  throw new Error(`${ground.options.contentDir} is not the content_dir of this queue now: is it mounted?`)
 }
 
 function withFaults(ground: RedisSpoolGround, store: RedisStore): SpoolStore {
@@ -290,7 +285,7 @@ async function stillThere(store: RedisStore, named: readonly Suspect[]): Promise
 }
 
 function recoveryParts(
-  { connection, condition, options, leases, hooks, ...ground }: RedisSpoolGround,
+  ground: RedisSpoolGround,
   spool: StoredSpool,
   {
     link,
@@ -298,11 +293,13 @@ function recoveryParts(
     journal,
   }: { readonly link: SpoolStore; readonly contents: ContentStore; readonly journal: UnsettledJournal },
 ): RecoveryParts {
+  const { connection, condition, options, leases, hooks, reserve } = ground
   return {
     ...{ link, journal, condition, emit: options.emit },
     probeIntervalMs: hooks.probeIntervalMs,
     ensureStore: async () => {
       if (!connection.isUp) throw new Error(`Redis: ${connection.detail}`)
+      await requireContents(ground)
     },
     replaySettle: async ({ token, settlement }) => {
       await spool.settleInStore(token, settlement, true)
@@ -313,7 +310,7 @@ function recoveryParts(
       await Promise.all(ids.map((id) => contents.discard(id)))
     },
     makeRoom: () => spool.makeRoom(),
-    onRecovered: () => void restoreReserve({ condition, options, reserve: ground.reserve }),
+    onRecovered: () => void restoreReserve({ condition, options, reserve }),
   }
 }
 
@@ -363,6 +360,7 @@ function keepWatch(
 ): void {
   const { now, mono, leases, options } = ground
   watch.every(WATCH_MS, async () => {
+    await requireContents(ground).catch((error: unknown) => failed(ground, { detail: messageOf(error) }))
     await lookAfter(ground, store)
     await restoreReserve(ground)
     for (const [token, until] of leases) if (until < mono() - FORGOTTEN_LEASE_MS) leases.delete(token)

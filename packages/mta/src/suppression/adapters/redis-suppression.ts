@@ -3,6 +3,7 @@
  * together are one script; entries are JSON, made here and passed through.
  */
 import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
+import { redisTrouble } from '../../redis/redis-trouble.ts'
 import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
 import {
   type Noted,
@@ -96,7 +97,7 @@ class SharedSuppression implements SuppressionList {
     try {
       return await ask()
     } catch (error) {
-      throw new SuppressionUnavailable(`Redis: ${error instanceof Error ? error.message : String(error)}`)
+      throw new SuppressionUnavailable(redisTrouble(error))
     }
   }
 }
