@@ -137,6 +137,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     ...{ policies: async () => seen.policies.count?.(), nodes: () => nodes.service.reading() },
     ...{ waiting: () => seen.waiting(), threads: () => threads?.reading() },
     holdRules: () => parts.holds.inForce(),
+    earliestDue: async (before) => (await spool.dueLanes({ before, limit: 1 }))[0]?.dueAt,
   })
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.

@@ -29,6 +29,10 @@ export const QUEUE_METRICS = {
     labels: ['tag'],
   },
   hermetic_queue_oldest_seconds: { type: 'gauge', help: 'Age of the oldest message.' },
+  hermetic_queue_overdue_seconds: {
+    type: 'gauge',
+    help: 'How long the lane that is due longest waits for its turn: rises when relays cannot keep up, and not because a destination takes no mail.',
+  },
   hermetic_spool_used_bytes: { type: 'gauge', help: 'What the store takes.' },
   hermetic_spool_limit_bytes: { type: 'gauge', help: 'What the store may take.' },
   hermetic_spool_intake_open: { type: 'gauge', help: '1 while messages are accepted.' },

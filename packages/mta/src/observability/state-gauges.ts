@@ -10,6 +10,8 @@ import type { MetricLabels, MetricName } from './metrics.ts'
 export interface QueueSource {
   summary(): Promise<QueueSummary>
   health(): SpoolHealth
+  /** When the first lane became due that is due by now and that nobody serves. */
+  earliestDue?(now: number): Promise<number | undefined>
   /** Undefined: MTA-STS is off. */
   policies(): Promise<readonly PolicyCount[] | undefined>
   /** This relay among the others of its queue. */
@@ -31,12 +33,15 @@ export interface StateGauges {
 }
 
 /** Never rejects: what cannot be read is told by a gauge of its own, for old numbers would look like news. */
-export async function readState(gauges: StateGauges, { summary, policies, now }: QueueSource): Promise<void> {
+export async function readState(gauges: StateGauges, source: QueueSource): Promise<void> {
+  const { summary, policies, now } = source
   try {
     setQueue(gauges, await summary(), now())
+    const dueSince = await source.earliestDue?.(now())
+    gauges.set('hermetic_queue_overdue_seconds', dueSince === undefined ? 0 : Math.max(0, (now() - dueSince) / 1000))
     gauges.set('hermetic_queue_readable', 1)
   } catch {
-    for (const name of QUEUE_GAUGES) gauges.set(name, Number.NaN)
+    for (const name of [...QUEUE_GAUGES, 'hermetic_queue_overdue_seconds'] as const) gauges.set(name, Number.NaN)
     for (const name of ['hermetic_queue_lanes_late', ...NAMED_GAUGES] as const) gauges.forget(name)
     gauges.set('hermetic_queue_readable', 0)
   }

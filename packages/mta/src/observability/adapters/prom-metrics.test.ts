@@ -13,7 +13,12 @@ const summary: QueueSummary = {
   heldByRules: 0,
   bytes: 5_000,
   oldestReceivedAt: 1_000,
-  ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
+  laneCount: 2,
+  lanes: [
+    { lane: 'mx:a.test' as never, deliveries: 2, oldestReceivedAt: 1_000 },
+    { lane: 'mx:b.test' as never, deliveries: 1, oldestReceivedAt: 7_200_000 },
+  ],
+  ...{ oldestLanes: [], tags: [] },
 }
 const health: SpoolHealth = { intake: 'full', claims: 'open', detail: '', usedBytes: 85, maxBytes: 100 }
 
@@ -41,6 +46,27 @@ test('events and the state of the queue show in one scrape', async () => {
     assert.ok(text.split('\n').includes(line), line)
   }
   for (const name of Object.keys(METRICS)) assert.ok(text.includes(`# HELP ${name} `), name)
+})
+
+test('lanes are late by their oldest message, and a queue is overdue by the lane that is due longest', async () => {
+  const now = 7_200_000
+  const metrics = openPromMetrics({
+    summary: async () => summary,
+    health: () => health,
+    policies: async () => undefined,
+    earliestDue: async (before) => (before === now ? now - 3_000 : undefined),
+    now: () => now,
+  })
+  const { text } = await metrics.scrape()
+  for (const line of [
+    'hermetic_queue_lanes_late{older_than="15m"} 1',
+    'hermetic_queue_lanes_late{older_than="1h"} 1',
+    'hermetic_queue_lanes_late{older_than="4h"} 0',
+    'hermetic_queue_overdue_seconds 3',
+    'hermetic_policy_refused_domains 0',
+    'hermetic_spool_durability_relaxed 0',
+  ])
+    assert.ok(text.split('\n').includes(line), line)
 })
 
 test('a queue that cannot be read is told as such, not as empty', async () => {
