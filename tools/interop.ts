@@ -8,6 +8,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { scenariosOnRedis } from './on-both-engines.ts'
 
+/** Where Debian puts the sources of Go packages. */
+const GO_SOURCES = '/usr/share/gocode/src'
+
 /** What the tests run → Debian package. */
 const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: () => boolean])[] = [
   ['postfix', 'postfix', () => isProgram('postfix')],
@@ -30,6 +33,14 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   // Only systemd's own checks of a unit; nothing of it runs.
   ['systemd-analyze', 'systemd', () => isProgram('systemd-analyze')],
   ['promtool', 'prometheus', () => isProgram('promtool')],
+  ['go', 'golang-go', () => isProgram('go')],
+  [
+    'sprig of Go',
+    'golang-github-masterminds-sprig-dev',
+    () => existsSync(`${GO_SOURCES}/github.com/Masterminds/sprig`),
+  ],
+  ['yaml of Go', 'golang-k8s-sigs-yaml-dev', () => existsSync(`${GO_SOURCES}/sigs.k8s.io/yaml`)],
+  ['docker-compose', 'docker-compose', () => isProgram('docker-compose')],
 ]
 
 /** invoke-rc.d asks this script; 101 means that no service may be started (Debian policy 9.3.3.1). */

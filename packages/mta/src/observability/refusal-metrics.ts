@@ -9,7 +9,7 @@ export const REFUSAL_METRICS = {
   },
   hermetic_policy_refused_domains: {
     type: 'gauge',
-    help: 'Next hops of which the last attempt, at most four hours ago, was refused by a TLS policy.',
+    help: 'Next hops of which the last attempt of this relay, at most four hours ago, was refused by a TLS policy.',
   },
 } as const
 
