@@ -157,9 +157,9 @@ describe('a login that is refused', () => {
     assertNothingShown(smart)
   })
 
-  for (const [reply, addresses] of [
-    ['535 5.7.8 no', 1],
-    ['454 4.7.0 later', 2],
+  for (const [reply, addresses, deferred] of [
+    ['535 5.7.8 no', 1, []],
+    ['454 4.7.0 later', 2, [1]],
   ] as const) {
     test(`${reply}: ${addresses} of two addresses of the smarthost asked`, async () => {
       await using smart = await RouteWorld.start({
@@ -168,10 +168,16 @@ describe('a login that is refused', () => {
         records: { [SMART]: { A: ['127.0.0.1', '127.0.0.2'] } },
         everyAddress: true,
       })
-      await smart.submit('bob@example.test')
+      const id = await smart.submit('bob@example.test')
       await suspended(smart)
+      if (deferred.length > 0) await smart.settled(id)
       assert.equal(smart.host(SMART).connections.length, addresses)
       assert.equal(authCommands(smart.host(SMART)).length, addresses)
+      assert.deepEqual(
+        smart.settles(id).map(({ summary }) => summary.deferred),
+        deferred,
+        'only a refusal for now is an attempt',
+      )
     })
   }
 

@@ -74,6 +74,7 @@ export {
   type HttpsReply,
   type PostRequest,
 } from './egress/guarded-https.ts'
+export type { ResponseHead } from './egress/http-exchange.ts'
 export type { HttpsFailure } from './egress/https-failure.ts'
 export { TARGET_LIMIT_SIZES, type TargetLimitSizes, TargetLimits } from './egress/target-limits.ts'
 export type { Advice, Severity } from './explain/advice.ts'

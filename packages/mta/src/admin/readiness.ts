@@ -108,7 +108,7 @@ function threadsNote({ threads }: ReadinessFacts): readonly string[] {
 
 function routeNotes({ suspendedRoutes = [] }: ReadinessFacts): readonly string[] {
   return suspendedRoutes.map(({ route, said, until }) => {
-    return `${route} is suspended: the login is refused (${said}), tried again at ${new Date(until).toISOString()}`
+    return `${route} is suspended: the login is refused (${said}), tried again at ${new Date(until).toISOString()}; correct it and run hermetic reload`
   })
 }
 

@@ -3,6 +3,10 @@ import { describe, test } from 'node:test'
 import { configOf, problemsOf } from './config-lab.ts'
 
 const ROUTE = '[[route]]\ndomain = "*"\nhost = "smtp.example.net"\n'
+const OAUTH = `oauth_token_url = "https://oauth.example.net/token"
+oauth_client_id = "hermetic"
+oauth_refresh_token = "very secret"
+`
 const LOGIN = 'username = "shop"\npassword = "very secret"\n'
 
 describe('[[route]]', () => {
@@ -68,6 +72,34 @@ describe('[[route]]', () => {
       'two kinds of TLS at one port',
       `${ROUTE}[[route]]\ndomain = "a.example"\nhost = "smtp.example.net"\nport = 587\ntls = "implicit"\n`,
       /route\[1\]\.tls is not that of route 0/,
+    ],
+    ['an access token and a password', `${ROUTE}${LOGIN}${OAUTH}`, /password is there beside an access token/],
+    [
+      'an access token without a refresh token',
+      `${ROUTE}username = "a"\n${OAUTH.replace(/oauth_refresh.*\n/, '')}`,
+      /oauth_token_url needs oauth_refresh_token too/,
+    ],
+    ['an access token and nobody who logs in', `${ROUTE}${OAUTH}`, /oauth_token_url has no user name/],
+    [
+      'a mechanism for passwords and an access token',
+      `${ROUTE}username = "a"\nauth = "plain"\n${OAUTH}`,
+      /auth is for a password/,
+    ],
+    [
+      'a mechanism for access tokens and a password',
+      `${ROUTE}${LOGIN}auth = "xoauth2"\n`,
+      /auth needs an access token/,
+    ],
+    ['a mechanism and no login', `${ROUTE}auth = "login"\n`, /auth has no login/],
+    [
+      'a token endpoint without TLS',
+      `${ROUTE}username = "a"\n${OAUTH.replace('https', 'http')}`,
+      /is not an? https URL/,
+    ],
+    [
+      'an access token where nothing is demanded',
+      `${ROUTE}username = "a"\ntls = "opportunistic"\n${OAUTH}`,
+      /tls would send the password/,
     ],
     ['an empty password', `${ROUTE}username = "shop"\npassword = ""\n`, /password is not a password/],
   ] as const) {

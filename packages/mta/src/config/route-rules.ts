@@ -23,17 +23,57 @@ export function routeFindings({ route: routes = [] }: ReadableConfig): readonly 
 }
 
 /** RFC 4954 §14: credentials are for a host that has proven its name. */
-function loginFindings({ tls, username, password }: ReadableRoute, at: At): readonly Finding[] {
-  const read = [at('tls'), at('username'), at('password')]
+function loginFindings(route: ReadableRoute, at: At): readonly Finding[] {
+  const { tls, username } = route
+  const written = OAUTH.filter((field) => route[field] !== undefined)
+  const secret = written.length === 0 ? passwordFindings(route, at) : tokenFindings(route, { written, at })
+  if (secret.length > 0 || username === undefined || tls !== 'opportunistic') return secret
+  const wrong = 'would send the password to a host that has not proven its name'
+  const remedy = 'write "starttls" or "implicit", or leave the login out'
+  return [{ path: at('tls'), wrong, remedy, read: [at('tls'), at('username'), at('password')] }]
+}
+
+const OAUTH = [
+  'oauth_token_url',
+  'oauth_client_id',
+  'oauth_client_secret',
+  'oauth_refresh_token',
+  'oauth_scope',
+] as const
+const OAUTH_NEEDED = ['oauth_token_url', 'oauth_client_id', 'oauth_refresh_token'] as const
+
+interface Tokens {
+  readonly written: readonly (typeof OAUTH)[number][]
+  readonly at: At
+}
+
+function tokenFindings(route: ReadableRoute, { written: [first], at }: Tokens): readonly Finding[] {
+  if (first === undefined) return []
+  const read = [at('username'), at('password'), at('auth'), ...OAUTH.map(at)]
+  const { username, password, auth } = route
+  const finding = (field: string, wrong: string, remedy: string): readonly Finding[] => [
+    { path: at(field), wrong, remedy, read },
+  ]
+  if (username === undefined) return finding(first, 'has no user name', 'write username too')
+  if (password !== undefined) return finding('password', 'is there beside an access token', 'keep one of the two')
+  const missing = OAUTH_NEEDED.find((field) => route[field] === undefined)
+  if (missing !== undefined) return finding(first, `needs ${missing} too`, `write ${missing}`)
+  if (auth !== 'plain' && auth !== 'login') return []
+  return finding('auth', 'is for a password', 'write "oauthbearer" or "xoauth2", or leave it out')
+}
+
+function passwordFindings({ username, password, auth }: ReadableRoute, at: At): readonly Finding[] {
+  const read = [at('auth'), at('username'), at('password')]
   if (username !== undefined && password === undefined) {
     return [{ path: at('username'), wrong: 'has no password', remedy: 'write password too, or leave both out', read }]
   }
   if (password !== undefined && username === undefined) {
     return [{ path: at('password'), wrong: 'has no user name', remedy: 'write username too, or leave both out', read }]
   }
-  if (username === undefined || tls !== 'opportunistic') return []
-  const wrong = 'would send the password to a host that has not proven its name'
-  return [{ path: at('tls'), wrong, remedy: 'write "starttls" or "implicit", or leave the login out', read }]
+  if (auth === undefined || (username !== undefined && (auth === 'plain' || auth === 'login'))) return []
+  const wrong = username === undefined ? 'has no login' : 'needs an access token'
+  const remedy = username === undefined ? 'write username and password too' : 'write the oauth_ settings, not password'
+  return [{ path: at('auth'), wrong, remedy, read }]
 }
 
 function literalFindings({ host, tls }: ReadableRoute, at: At): readonly Finding[] {
@@ -93,7 +133,7 @@ function sameLaneFindings(route: ReadableRoute, { earlier, at }: Among): readonl
   const first = earlier[other]
   if (first === undefined) return []
   // Half a login has a finding of its own.
-  const common = username === undefined ? (['tls'] as const) : (['tls', 'password'] as const)
+  const common = username === undefined ? (['tls'] as const) : (['tls', 'password', 'auth', ...OAUTH] as const)
   const fields = common.filter((field) => shared(first, field) !== shared(route, field))
   return fields.map((field) => {
     const wrong = `is not that of route ${other}, which has the same host, port and user name`
@@ -114,8 +154,10 @@ export function portOf({
 }
 
 /** What routes with one lane have in common. */
-function shared(route: ReadableRoute, field: 'tls' | 'password'): string | undefined {
-  return field === 'tls' ? route.tls : route.password?.reveal()
+function shared(route: ReadableRoute, field: 'tls' | 'password' | 'auth' | (typeof OAUTH)[number]): string | undefined {
+  const value = route[field]
+  if (value === undefined || typeof value === 'string') return value
+  return 'reveal' in value ? value.reveal() : JSON.stringify(value)
 }
 
 function same(left: unknown, right: unknown): boolean {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { TurnEnd } from '../schedule/lane-scheduler.ts'
 import type { DeliveryEvent } from './events.ts'
 import type { LaneId } from './lane.ts'
-import { LoginBreaker } from './login-breaker.ts'
+import { LoginBreaker, suspensionOf } from './login-breaker.ts'
 
 const SHOP = 'route:shop@smart.test:587' as LaneId
 const SHOP_BULK = 'route:shop@smart.test:587/bulk' as LaneId
@@ -100,4 +100,11 @@ test('an order opens all of them, and wakes what waits', async () => {
     ['order', 0],
   ])
   assert.equal(logins.refused(SHOP, SAID), MINUTE, 'it begins anew')
+})
+
+test('the mail of every lane of a suspended login waits for it, and no other mail', () => {
+  const suspended = [{ route: SHOP, since: 1, until: 2, refusals: 1, said: SAID }]
+  assert.equal(suspensionOf(SHOP_BULK, suspended)?.route, SHOP)
+  assert.equal(suspensionOf(OTHER, suspended), undefined)
+  assert.equal(suspensionOf('mx:smart.test:587' as LaneId, suspended), undefined)
 })

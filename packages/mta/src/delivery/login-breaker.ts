@@ -7,7 +7,7 @@
 import type { TurnEnd } from '../schedule/lane-scheduler.ts'
 import { laneBackoffMs } from '../schedule/retry-schedule.ts'
 import type { DeliveryEvent } from './events.ts'
-import { type LaneId, laneId, laneOf } from './lane.ts'
+import { type LaneId, laneId, laneOf, parseLaneId } from './lane.ts'
 
 export interface SuspendedLogin {
   /** The lane of the login without a source pool: `route:shop@smtp.example.net:587`. */
@@ -62,6 +62,13 @@ export function loginsToldElsewhere(
     reopenAll: () => undefined,
     suspended: () => [],
   }
+}
+
+/** The suspension for which the mail of a lane waits, if it does. */
+export function suspensionOf(lane: LaneId, suspended: readonly SuspendedLogin[]): SuspendedLogin | undefined {
+  if (suspended.length === 0 || parseLaneId(lane)?.kind !== 'route') return undefined
+  const route = routeOf(lane)
+  return suspended.find((one) => one.route === route)
 }
 
 /** While another turn tries the login: it ends by itself, and wakes the lane when the login is taken. */

@@ -148,7 +148,11 @@ function replyStatus(reply: SmtpReply): EnhancedStatus {
 function loginJudgement(problem: LoginProblem): Judgement {
   const ours = { permanence: 'transient', fault: 'local-configuration' } as const
   if (problem.kind === 'not-offered') return { ...ours, status: '4.7.4', scope: 'host' }
-  const { reply } = problem
+  if (problem.kind === 'no-token') return { ...ours, status: '4.7.0', scope: 'host' }
+  if (problem.kind === 'grant-refused') return { ...ours, status: '4.7.8', scope: 'next-hop' }
+  const { reply, stale } = problem
+  // With another token the same login may be taken.
+  if (stale) return { ...ours, status: '4.7.8', scope: 'host' }
   if (replyClass(reply) === 'transient') return { ...ours, status: reply.enhancedStatus ?? '4.7.0', scope: 'host' }
   return { ...ours, status: inClass4(reply.enhancedStatus ?? '5.7.8'), scope: 'next-hop' }
 }

@@ -236,13 +236,16 @@ async function logIn(
   const credentials = target.access?.credentials
   if (credentials === undefined) return undefined
   invariant(level !== 'clear' && level !== 'encrypted', 'credentials are for a proven peer')
-  const outcome = await connection.logIn(credentials)
+  const { mxHostname: host, port } = target.remote
+  const outcome = await connection.logIn(credentials, { host, port })
   switch (outcome.kind) {
     case 'accepted':
       options.onLoggedIn?.(target)
       return undefined
     case 'not-offered':
     case 'refused':
+    case 'no-token':
+    case 'grant-refused':
       options.onLoginFailed(target, credentials, outcome)
       return giveUp(connection, { kind: 'login-failed', username: credentials.username, problem: outcome })
     case 'failed':

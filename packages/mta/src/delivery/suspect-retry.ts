@@ -122,7 +122,7 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
     }
     signal.addEventListener('abort', stop)
     child.on('message', (message: FromChild) => {
-      if (message.kind === 'ready') send(child, { kind: 'task', task: taskFor(claim, options) })
+      if (message.kind === 'ready') void taskFor(claim, options).then((task) => send(child, { kind: 'task', task }))
       else if (message.kind === 'question') void answer(child, message, asked)
       else if (message.kind === 'event') options.delivery.emit(message.event)
       else if (message.kind === 'session') options.delivery.reports?.session(message.seen)
@@ -144,12 +144,12 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
   })
 }
 
-function taskFor(claim: Claim, { delivery }: Pick<LoneDeliveryOptions, 'delivery'>): SuspectTask {
+async function taskFor(claim: Claim, { delivery }: Pick<LoneDeliveryOptions, 'delivery'>): Promise<SuspectTask> {
+  const routes = await travellingRoutes(delivery.routes, claim.lane)
   const { leaseUntilMono, ...rest } = claim
   const leaseLeftMs = leaseUntilMono - delivery.monotonic()
   const has = { sts: delivery.sts !== undefined, dane: delivery.dane !== undefined }
   const signs = delivery.signNotice !== undefined
-  const routes = travellingRoutes(delivery.routes, claim.lane)
   const task = { claim: rest, leaseLeftMs, ...has, signs, routes, settings: settingsOf(delivery) }
   return { ...task, ...destinationOf(claim.lane, delivery) }
 }

@@ -1,53 +1,74 @@
 /**
- * Logging in to a smarthost: AUTH PLAIN (RFC 4954 §4, RFC 4616) as lines, and what its answers mean. Pure.
+ * What logging in to a smarthost takes, and what may come of it (RFC 4954). Types, and the words for people. Pure.
+ * The mechanisms are in `sasl.ts`, the dialogue in `login.ts`.
  *
  * Whether credentials may be shown to this peer at all is decided before, by the verdict on its TLS channel (RFC 4954
- * §14). What a peer says, then or later, is kept without any form of the password in it: some repeat what they got.
+ * §14).
  */
+import { assertNever } from '@hermetic/policy'
 import { formatReply, type SmtpReply } from './reply.ts'
 
-export interface Credentials {
+export type Credentials = PasswordLogin | TokenLogin
+
+export interface PasswordLogin {
   readonly username: string
   readonly password: Concealed
+  /** Absent: the best that the peer offers. */
+  readonly mechanism?: PasswordMechanism
 }
+
+/** With an access token in place of a password (RFC 6749). */
+export interface TokenLogin {
+  readonly username: string
+  readonly tokens: AccessTokens
+  readonly mechanism?: TokenMechanism
+}
+
+export type PasswordMechanism = 'PLAIN' | 'LOGIN'
+export type TokenMechanism = 'OAUTHBEARER' | 'XOAUTH2'
 
 /** Printing it shows nothing; reading it takes a call that is easy to find. */
 export interface Concealed {
   reveal(): string
 }
 
+/** Tokens live for an hour or so and come from elsewhere. */
+export interface AccessTokens {
+  /** Never rejects. */
+  token(): Promise<TokenAnswer>
+  /** A smarthost did not take it: another one has to be had. */
+  refused(token: Concealed): void
+}
+
+export type TokenAnswer =
+  /** `isNew`: it was issued for this very login. */
+  { readonly kind: 'token'; readonly token: Concealed; readonly isNew: boolean } | TokenProblem
+
+export type TokenProblem =
+  /** The token endpoint could not be asked: later, perhaps. */
+  | { readonly kind: 'no-token'; readonly detail: string }
+  /** It was asked and said no (RFC 6749 §5.2): somebody has to grant access anew. */
+  | { readonly kind: 'grant-refused'; readonly said: string }
+
 export type LoginProblem =
-  /** AUTH PLAIN is not among what the EHLO inside TLS offered. */
+  /** No mechanism of ours is among what the EHLO inside TLS offered. */
   | { readonly kind: 'not-offered'; readonly offered: readonly string[] }
-  /** 4yz or 5yz. */
-  | { readonly kind: 'refused'; readonly reply: SmtpReply }
+  /** 4yz or 5yz; `stale`: to a token that was good enough before, and may have been revoked since. */
+  | { readonly kind: 'refused'; readonly reply: SmtpReply; readonly stale?: true }
+  | TokenProblem
 
-/** RFC 5321 §4.5.3.1.4: octets of a command line; RFC 4954 §4 does not extend it for an initial response. */
-const COMMAND_LINE_MAX = 512
-const CONCEALED = '[redacted]'
-
-/** RFC 4616 §2: no authorization identity; NUL cannot be in either part (RFC 4616 §2, checked in the configuration). */
-export function plainResponse({ username, password }: Credentials): string {
-  return Buffer.from(`\0${username}\0${password.reveal()}`).toString('base64')
-}
-
-/** With the initial response when the line is not too long for it; else the peer asks for it with 334. */
-export function authCommand(response: string): { readonly line: string; readonly complete: boolean } {
-  const line = `AUTH PLAIN ${response}\r\n`
-  return line.length <= COMMAND_LINE_MAX ? { line, complete: true } : { line: 'AUTH PLAIN\r\n', complete: false }
-}
-
-/** The reply as it may be shown: in the log, in the history, in notifications to senders. */
-export function withoutCredentials(reply: SmtpReply, credentials: Credentials): SmtpReply {
-  const password = credentials.password.reveal()
-  const forms = [plainResponse(credentials), Buffer.from(password).toString('base64'), password]
-  // A form may be broken over lines, so none of them is shown.
-  const said = reply.lines.join('')
-  if (!forms.some((form) => said.includes(form))) return reply
-  return { ...reply, lines: reply.lines.map(() => CONCEALED) }
-}
-
-/** What the peer said about the login, in one line. */
+/** What was said about the login, in one line. */
 export function saidOf(problem: LoginProblem): string {
-  return problem.kind === 'refused' ? formatReply(problem.reply) : `AUTH ${problem.offered.join(' ')}`.trimEnd()
+  switch (problem.kind) {
+    case 'refused':
+      return formatReply(problem.reply)
+    case 'not-offered':
+      return `AUTH ${problem.offered.join(' ')}`.trimEnd()
+    case 'no-token':
+      return `no access token: ${problem.detail}`
+    case 'grant-refused':
+      return `no access token: ${problem.said}`
+    default:
+      return assertNever(problem)
+  }
 }

@@ -182,10 +182,10 @@ export class SmtpConnection {
   }
 
   /** Shows the credentials to this peer: only inside TLS, after EHLO, once the peer is proven (RFC 4954 §14). */
-  async logIn(credentials: Credentials): Promise<LoginOutcome> {
+  async logIn(credentials: Credentials, peer: { readonly host: string; readonly port: number }): Promise<LoginOutcome> {
     invariant(this.#facts !== undefined && this.#capabilities !== undefined && this.idle, 'AUTH inside TLS, after EHLO')
     const timeoutMs = this.#timeouts.ehloMs
-    const outcome = await logIn(this.#wire, credentials, { capabilities: this.#capabilities, timeoutMs })
+    const outcome = await logIn(this.#wire, credentials, { ...peer, capabilities: this.#capabilities, timeoutMs })
     if (outcome.kind === 'accepted' && this.#pipeline !== undefined) this.#pipeline.authenticated = true
     return outcome
   }

@@ -7,6 +7,7 @@ import {
   type DaneSource,
   type DnsResolver,
   err,
+  GuardedHttps,
   type Listener,
   ok,
   parseCidr,
@@ -14,11 +15,13 @@ import {
   type StsSource,
 } from '@hermetic/policy'
 import type { Config } from '../config/schema.ts'
+import { CachedToken } from '../delivery/access-token.ts'
 import type { DestinationOptions } from '../delivery/delivery.ts'
 import { LiveRoutes } from '../delivery/live-routes.ts'
+import { askForToken } from '../delivery/token-endpoint.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredLimits } from './configured-limits.ts'
-import { configuredRoutes } from './configured-routes.ts'
+import { configuredRoutes, type TokensFor } from './configured-routes.ts'
 import { configuredSources } from './configured-sources.ts'
 import { dialSettings, smtpTimeouts } from './delivery-settings.ts'
 import { EgressGuard } from './egress-guard.ts'
@@ -54,7 +57,11 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
   // Architecture, decision 8: hosts that the operator wrote may be anywhere, but at our own listeners.
   const smarthostGuard = new EgressGuard(EVERYWHERE.map(network))
   const limits = configuredLimits(config)
-  const routes = new LiveRoutes(configuredRoutes(config))
+  // The operator wrote the name of the token endpoint too; it has to prove it.
+  const https = new GuardedHttps({ resolver, guard: (address, port) => smarthostGuard.judge(address, port), ca })
+  const monotonic = () => performance.now()
+  const tokensFor: TokensFor = (grant) => new CachedToken({ ask: () => askForToken(grant, https), monotonic })
+  const routes = new LiveRoutes(configuredRoutes(config, tokensFor))
   const options: DestinationOptions = {
     ...{ resolver, ca, dane, emit, ...local },
     hostname: formatDomain(config.hostname),
@@ -68,13 +75,13 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
     ...dialSettings(config),
     siteFor: (nextHop) => limits.siteOf(nextHop),
     now: Date.now,
-    monotonic: () => performance.now(),
+    monotonic,
     random: Math.random,
     ...(sts === undefined ? {} : { sts }),
   }
   return {
     options,
-    useRoutes: (next) => routes.replace(configuredRoutes(next)),
+    useRoutes: (next) => routes.replace(configuredRoutes(next, tokensFor)),
     setListeners: (listeners) => {
       for (const one of [guard, smarthostGuard]) one.setListeners(listeners)
     },

@@ -80,6 +80,11 @@ export class GuardedHttps {
     return this.#request(request)
   }
 
+  /** Like `post`, but for the proof of the name, and what comes back is read. */
+  exchange<E>(request: GetRequest<E> & Pick<PostRequest, 'content'>): Promise<Result<HttpsDocument, HttpsFailure | E>> {
+    return this.#request(request)
+  }
+
   /** Like `get`. Whatever status came back is an answer; once something was sent, no other address gets it. */
   async post(request: PostRequest): Promise<Result<HttpsReply, HttpsFailure>> {
     const judgeHead = ({ status }: ResponseHead, address: string): HttpsReply => ({ kind: 'replied', status, address })

@@ -4,6 +4,7 @@
  */
 import { ok, parseDomainName, type Result } from '@hermetic/policy'
 import type { RouteDomain, RouteSender } from '../../delivery/route.ts'
+import type { TokenEndpoint } from '../../delivery/token-endpoint.ts'
 import { type MailDomain, parseLiteral } from '../../smtp/mail-address.ts'
 import { parseMailbox } from '../../submission/address.ts'
 import { isTag } from '../../submission/tag-field.ts'
@@ -46,6 +47,18 @@ const routeSender: ValueType<RouteSender> = textType(
 
 const tag: ValueType<string> = textType('tag', '1 to 64 letters, digits, dots, hyphens and underscores', (text) =>
   isTag(text) ? ok(text) : undefined,
+)
+
+const tokenUrl: ValueType<TokenEndpoint> = textType(
+  'https URL',
+  'an https URL with a host name and without a user or a fragment, e.g. "https://oauth2.example.net/token"',
+  (text) => {
+    if (!URL.canParse(text)) return undefined
+    const { protocol, hostname, port: written, pathname, search, hash, username, password } = new URL(text)
+    const host = parseDomainName(hostname)
+    if (protocol !== 'https:' || !host.ok || hash !== '' || username !== '' || password !== '') return undefined
+    return ok({ host: host.value, port: written === '' ? 443 : Number(written), path: `${pathname}${search}` })
+  },
 )
 
 const smarthost: ValueType<MailDomain> = textType(
@@ -109,8 +122,14 @@ export const routes = tableList(
         'Whether TLS starts by command or with the connection; both demand a certificate that proves the name. opportunistic takes what there is, and is for hosts without a login.',
       source: 'RFC 4954 §14, RFC 8314 §3.3, RFC 7435',
     }),
+    auth: optional(choice('plain', 'login', 'xoauth2', 'oauthbearer'), {
+      sentence: 'The one mechanism to log in with.',
+      source: 'RFC 4616, RFC 7628',
+      whenAbsent: 'plain, else login; with oauth_ settings oauthbearer, else xoauth2: the first that the host offers',
+      example: '"login"',
+    }),
     username: optional(matching('user name', '1 to 255 characters, no control characters', /^\P{Cc}{1,255}$/u), {
-      sentence: 'The name to log in with, by AUTH PLAIN.',
+      sentence: 'The name to log in with, inside proven TLS only.',
       source: 'RFC 4954 §4, RFC 4616 §2',
       whenAbsent: 'no login',
       example: '"shop@example.com"',
@@ -130,7 +149,47 @@ export const routes = tableList(
         example: '"…"',
       },
     ),
+    oauth_token_url: optional(tokenUrl, {
+      sentence: 'Where access tokens are had in place of a password. The host has to prove its name.',
+      source: 'RFC 6749 §6, docs/operating/routes.md',
+      whenAbsent: 'the login has a password',
+      example: '"https://oauth2.example.net/token"',
+    }),
+    oauth_client_id: optional(matching('client id', '1 to 255 printable ASCII characters', /^[\x20-\x7e]{1,255}$/), {
+      sentence: 'As which client this relay is known there.',
+      source: 'RFC 6749 §2.2',
+      whenAbsent: 'the login has a password',
+      example: '"hermetic"',
+    }),
+    oauth_client_secret: optional(
+      secret('client secret', '1 to 1024 characters', (text) => PASSWORD.test(text)),
+      {
+        sentence: 'The secret of that client.',
+        source: 'RFC 6749 §2.3.1',
+        whenAbsent: 'a public client',
+        example: '"…"',
+      },
+    ),
+    oauth_refresh_token: optional(
+      secret('refresh token', '1 to 16384 printable ASCII characters', (text) => REFRESH_TOKEN.test(text)),
+      {
+        sentence: 'What access tokens are given for.',
+        source: 'RFC 6749 §6',
+        whenAbsent: 'the login has a password',
+        example: '"…"',
+      },
+    ),
+    oauth_scope: optional(
+      matching('scope', '1 to 1024 printable ASCII characters', /^[\x21\x23-\x5b\x5d-\x7e ]{1,1024}$/),
+      {
+        sentence: 'Which rights are asked for.',
+        source: 'RFC 6749 §3.3',
+        whenAbsent: 'those of the refresh token',
+        example: '"https://outlook.office.com/SMTP.Send offline_access"',
+      },
+    ),
   },
 )
 
+const REFRESH_TOKEN = /^[\x20-\x7e]{1,16384}$/
 const PASSWORD = /^[^\0]{1,1024}$/u
