@@ -2,7 +2,7 @@
  * The rules about who may import whom (architecture §2). Pure: imports in, findings out; every finding says
  * what to do.
  */
-import { type Import, packageOf } from './imports.ts'
+import { type Import, PACKAGE_ENTRY, packageOf } from './imports.ts'
 import { isProduction } from './sources.ts'
 
 const ORDER = ['policy', 'reporter', 'mta'] as const
@@ -17,7 +17,7 @@ export function packageDirection(imports: readonly Import[]): readonly string[] 
     const here = packageName(from)
     const there = target === undefined ? undefined : packageName(target)
     const where = `${from}:${line} imports ${specifier}`
-    if (/^@hermetic\/[^/]+\/./.test(specifier)) {
+    if (/^@hermetic\/[^/]+\/./.test(specifier) && !Object.hasOwn(PACKAGE_ENTRY, specifier)) {
       return [`${where}: import the package's index, and export what is missing there`]
     }
     if (here === undefined) return []

@@ -17,8 +17,11 @@ export interface Import {
 const STATEMENT =
   /(?:^|\n)[ \t]*(import|export)\b(\s+type\b)?(?:[^'"`;]*?\bfrom)?\s*'([^'\n]+)'|\bimport\(\s*'([^'\n]+)'\s*\)/g
 
-const PACKAGE_ENTRY: Readonly<Record<string, string>> = {
+/** What `exports` of the packages name. */
+export const PACKAGE_ENTRY: Readonly<Record<string, string>> = {
   '@hermetic/policy': 'packages/policy/src/index.ts',
+  // Threads of stores load this without the rest of the package.
+  '@hermetic/policy/sqlite-file': 'packages/policy/src/adapters/sqlite-file.ts',
   '@hermetic/reporter': 'packages/reporter/src/index.ts',
   '@hermetic/mta': 'packages/mta/src/index.ts',
 }

@@ -66,6 +66,8 @@ export function describeSpoolProblem(error: SpoolOpenError): string {
         `${error.path} was written by a newer Hermetic (schema ${error.found}, this one knows ${error.supported}); ` +
         'nothing was changed. Run the newer version'
       )
+    case 'not-a-file':
+      return `${error.path} is not a file; move it away, or name another data_dir`
     case 'unusable-directory':
       return `${error.path} cannot be used (${error.detail}); it must be a directory that this user may write`
     case 'store-failed':

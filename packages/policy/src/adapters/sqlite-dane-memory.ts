@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type DaneMemory, DaneMemoryUnavailable, type DaneSubject } from '../ports/dane-memory.ts'
-import { storeFailureText } from './sqlite-policy-schema.ts'
+import { storeFailureText } from './sqlite-file.ts'
 
 /** A subject takes about a hundred octets. */
 export const DANE_SUBJECTS_MAX = 50_000

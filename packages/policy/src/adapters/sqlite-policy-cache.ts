@@ -22,14 +22,8 @@ import {
 } from '../ports/policy-cache.ts'
 import { ok, type Result } from '../result.ts'
 import { SqliteDaneMemory } from './sqlite-dane-memory.ts'
-import {
-  DAMAGED,
-  isDamage,
-  looksDamaged,
-  openPolicyStore,
-  type PolicyCacheOpenError,
-  storeFailureText,
-} from './sqlite-policy-schema.ts'
+import { storeFailureText } from './sqlite-file.ts'
+import { DAMAGED, isDamage, looksDamaged, openPolicyStore, type PolicyCacheOpenError } from './sqlite-policy-schema.ts'
 
 export interface SqlitePolicyCacheOptions {
   readonly dataDir: string

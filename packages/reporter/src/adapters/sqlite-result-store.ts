@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { type DomainName, ok, parseDomainName, type Result } from '@hermetic/policy'
+import { storeFailureText } from '@hermetic/policy/sqlite-file'
 import {
   type BatchOutcome,
   type RenderedReport,
@@ -22,7 +23,7 @@ import {
 import { type DomainTally, EMPTY_TALLY, mergedFailures, mergeTallies, sessionsIn } from '../tally.ts'
 import type { DayTally } from '../tally-sum.ts'
 import { parseUtcDay, type UtcDay } from '../utc-day.ts'
-import { openResultFile, type ResultStoreOpenError, storeFailureText } from './sqlite-result-schema.ts'
+import { openResultFile, type ResultStoreOpenError } from './sqlite-result-schema.ts'
 
 export interface SqliteResultStoreOptions {
   readonly dataDir: string

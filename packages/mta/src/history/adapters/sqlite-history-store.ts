@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { pragma } from '@hermetic/policy/sqlite-file'
 import type { QueueId } from '../../spool/queue-id.ts'
 import { decodeChunk } from '../chunk.ts'
 import {
@@ -21,7 +22,7 @@ import {
 import type { HistoryEntry } from '../entry.ts'
 import { hashOf, matches } from '../keys.ts'
 import { ObservedTally } from '../observed.ts'
-import { PAGE_BYTES, pragma } from './sqlite-history-schema.ts'
+import { PAGE_BYTES } from './sqlite-history-schema.ts'
 
 /** What is recorded at once. */
 export interface NewChunk {

@@ -6,8 +6,8 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { err, ok, type Result } from '@hermetic/policy'
+import { SQLITE_BUSY, sqliteCode } from '@hermetic/policy/sqlite-file'
 import { errorCode, FILE_MODE } from '../durable-file.ts'
-import { sqliteCode } from './sqlite-failure.ts'
 
 export type DirectoryLockError =
   | { readonly kind: 'locked'; readonly path: string }
@@ -18,7 +18,6 @@ export interface DirectoryLock {
 }
 
 const NAME = 'node.lock'
-const SQLITE_BUSY = 5
 
 /** The directory must be there. */
 export function lockDirectory(directory: string): Result<DirectoryLock, DirectoryLockError> {

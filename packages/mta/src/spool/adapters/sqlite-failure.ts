@@ -1,19 +1,13 @@
 /**
  * What a failed operation says about the store: read by SQLite's numeric result codes, never by message.
  */
+import { SQLITE_FULL, sqliteCode } from '@hermetic/policy/sqlite-file'
 import { isErrno } from '../durable-file.ts'
 import type { StoreFailure } from '../store-failed.ts'
 
 // https://www.sqlite.org/rescode.html, primary result codes
-const SQLITE_FULL = 13
 /** TOOBIG, CONSTRAINT, MISMATCH, RANGE: about the values of one statement. */
 const OPERATION_CODES: ReadonlySet<number> = new Set([18, 19, 20, 25])
-
-/** The primary result code of an error that SQLite raised. */
-export function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined
-  return error.errcode & 0xff
-}
 
 export function storeFailure(error: unknown): StoreFailure {
   const code = sqliteCode(error)

@@ -88,10 +88,9 @@ for (const [kind, make] of [
     const dataDir = folder(t)
     make(join(dataDir, 'spool.db'))
     const before = picture(dataDir)
-    assert.deepEqual(await open(dataDir), {
-      ok: false,
-      error: { kind: 'foreign-file', path: join(dataDir, 'spool.db') },
-    })
+    const path = join(dataDir, 'spool.db')
+    const damaged = kind === "another program's SQLite file" ? {} : { damaged: true }
+    assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'foreign-file', path, ...damaged } })
     assert.deepEqual(picture(dataDir), before)
   })
 }
@@ -158,5 +157,5 @@ test('the first start makes the directory, and a file in its way is named', asyn
   chmodSync(dataDir, 0o700)
   const opened = await open(dataDir)
   assert.equal(opened.ok, false)
-  assert.equal(!opened.ok && opened.error.kind, 'unusable-directory')
+  assert.equal(!opened.ok && opened.error.kind, 'not-a-file')
 })

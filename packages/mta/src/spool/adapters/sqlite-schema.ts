@@ -2,30 +2,19 @@
  * The tables of `spool.db`, their version, and the careful opening of the file: one owner at a time, nothing
  * foreign or newer is touched, everything that `accept` promises is switched on before the first write.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
-import { err, ok, type Result } from '@hermetic/policy'
-import { errorCode, FILE_MODE, isErrno } from '../durable-file.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Result } from '@hermetic/policy'
+import { openSqliteFile, type SqliteOpenError } from '@hermetic/policy/sqlite-file'
 import type { SpoolHooks } from '../faults.ts'
-import { sqliteCode } from './sqlite-failure.ts'
 
 /** "Hmtc", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7463
-const SCHEMA_VERSION = 5
 export const PAGE_BYTES = 4096
 const CACHE_KIB = 32 * 1024 // constant, whatever the queue's length
 /** The worker runs checkpoints after it has answered; this is only the backstop. */
 const AUTO_CHECKPOINT_PAGES = 32_768
-const SQLITE_BUSY = 5
-const SQLITE_NOTADB = 26
 
-export type SpoolOpenError =
-  /** Another process, or another part of this one, owns the data_dir. */
-  | { readonly kind: 'locked'; readonly path: string }
-  | { readonly kind: 'foreign-file'; readonly path: string }
-  | { readonly kind: 'newer-schema'; readonly path: string; readonly found: number; readonly supported: number }
-  | { readonly kind: 'unusable-directory'; readonly path: string; readonly detail: string }
-  | { readonly kind: 'store-failed'; readonly path: string; readonly detail: string }
+export type SpoolOpenError = SqliteOpenError
 
 /**
  * A delivery's row number is its message's, times 65536, plus its place: deliveries of one message stand together,
@@ -112,88 +101,24 @@ const SCHEMA_5 = `
   CREATE TABLE hold_rule (id TEXT NOT NULL PRIMARY KEY, rule TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `
 
-/** Step n brings version n to n + 1; each runs in the transaction that raises `user_version`. */
 const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5]
 
 export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
-  try {
-    const header = headerVerdict(path)
-    if (header !== undefined) return err(header)
-    closeSync(openSync(path, 'a', FILE_MODE)) // SQLite would create it with the umask's mode
-  } catch (error) {
-    return err({ kind: 'unusable-directory', path, detail: errorCode(error) })
-  }
-  const db = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
-  try {
-    const refused = lockAndMigrate(db, path)
-    if (refused !== undefined) {
-      db.close()
-      return err(refused)
-    }
-    configure(db, hooks)
-    return ok(db)
-  } catch (error) {
-    db.close()
-    return err(openError(error, path))
-  }
-}
-
-/** Why the file is not ours to open, told by its header alone: a foreign file is not even locked. */
-function headerVerdict(path: string): SpoolOpenError | undefined {
-  if (!isThere(path) || statSync(path).size === 0) return undefined
-  const header = Buffer.alloc(100)
-  const file = openSync(path, 'r')
-  try {
-    readSync(file, header, 0, header.length, 0)
-  } finally {
-    closeSync(file)
-  }
-  // Creation was cut short: SQLite rolls its journal back and finds an empty file.
-  if (header.every((byte) => byte === 0) && isThere(`${path}-journal`)) return undefined
-  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') return { kind: 'foreign-file', path }
-  return versionVerdict(path, header.readUInt32BE(68), header.readUInt32BE(60))
-}
-
-function versionVerdict(path: string, applicationId: number, version: number): SpoolOpenError | undefined {
-  if (applicationId !== APPLICATION_ID) return { kind: 'foreign-file', path }
-  if (version > SCHEMA_VERSION) return { kind: 'newer-schema', path, found: version, supported: SCHEMA_VERSION }
-  return undefined
-}
-
-/**
- * The version is checked again under the lock. Creation and migrations run with a rollback journal or end in a
- * checkpoint, so that the header on disk always tells the truth to the next `headerVerdict`.
- */
-function lockAndMigrate(db: DatabaseSync, path: string): SpoolOpenError | undefined {
-  db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${PAGE_BYTES}`)
-  db.exec('BEGIN EXCLUSIVE')
-  const version = pragma(db, 'user_version')()
-  const applicationId = pragma(db, 'application_id')()
-  const isNew = version === 0 && applicationId === 0 && pragma(db, 'page_count')() <= 1
-  const refused = isNew ? undefined : versionVerdict(path, applicationId, version)
-  if (refused !== undefined) {
-    db.exec('ROLLBACK')
-    return refused
-  }
-  for (const step of MIGRATIONS.slice(version)) db.exec(step)
-  if (version < SCHEMA_VERSION) {
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`)
-  }
-  db.exec('COMMIT')
-  if (version < SCHEMA_VERSION && !isNew) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-  return undefined
-}
-
-/** FULL: in WAL mode every commit is fsynced before it is answered (SMTP-52). */
-function configure(db: DatabaseSync, hooks: SpoolHooks): void {
-  db.exec(`
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = ${hooks.weaken?.synchronous ?? 'FULL'};
-    PRAGMA cache_size = -${CACHE_KIB};
-    PRAGMA temp_store = MEMORY;
-    PRAGMA wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES};
-    PRAGMA journal_size_limit = ${AUTO_CHECKPOINT_PAGES * PAGE_BYTES};
-  `)
+  return openSqliteFile({
+    path,
+    applicationId: APPLICATION_ID,
+    migrations: MIGRATIONS,
+    beforeFirstPage: `PRAGMA page_size = ${PAGE_BYTES}`,
+    // FULL: in WAL mode every commit is fsynced before it is answered (SMTP-52).
+    settings: `
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${hooks.weaken?.synchronous ?? 'FULL'};
+      PRAGMA cache_size = -${CACHE_KIB};
+      PRAGMA temp_store = MEMORY;
+      PRAGMA wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES};
+      PRAGMA journal_size_limit = ${AUTO_CHECKPOINT_PAGES * PAGE_BYTES};
+    `,
+  })
 }
 
 /** A number that SQLite keeps; the statement is prepared once. */
@@ -203,21 +128,4 @@ export function pragma(
 ): () => number {
   const statement = db.prepare(`PRAGMA ${name}`)
   return () => Number(Object.values(statement.get() ?? {})[0])
-}
-
-function openError(error: unknown, path: string): SpoolOpenError {
-  const code = sqliteCode(error)
-  if (code === SQLITE_BUSY) return { kind: 'locked', path }
-  if (code === SQLITE_NOTADB) return { kind: 'foreign-file', path }
-  return { kind: 'store-failed', path, detail: code === undefined ? errorCode(error) : `SQLite ${code}` }
-}
-
-function isThere(path: string): boolean {
-  try {
-    statSync(path)
-    return true
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false
-    throw error
-  }
 }

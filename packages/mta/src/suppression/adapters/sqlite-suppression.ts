@@ -2,10 +2,10 @@
  * The list of one relay: `suppression.db` in data_dir, opened beside the queue's own file, whose lock keeps a second relay
  * away. What a power cut takes from it are the refusals of the last moments.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { err, ok, type Result } from '@hermetic/policy'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { assertNever, err, ok, type Result } from '@hermetic/policy'
+import { openSqliteFile, type SqliteOpenError } from '@hermetic/policy/sqlite-file'
 import type { EnhancedStatus } from '../../smtp/enhanced-status.ts'
 import {
   type Noted,
@@ -19,9 +19,8 @@ import {
 export const SUPPRESSION_NAME = 'suppression.db'
 /** "Hmts", in the file's header: tells our store from any other SQLite file. */
 const APPLICATION_ID = 0x486d7473
-const SCHEMA_VERSION = 1
-const OWNER_ONLY = 0o700
-const FILE_MODE = 0o600
+/** The command line opens it beside the relay. */
+const SHARED_WAIT_MS = 1_000
 /** Ended entries that one write clears away: more than it can add. */
 const CLEARED_MAX = 2_000
 
@@ -55,33 +54,33 @@ export interface SqliteSuppression extends SuppressionList {
 
 export function openSqliteSuppression(options: SqliteSuppressionOptions): Result<SqliteSuppression, string> {
   const path = join(options.dataDir, SUPPRESSION_NAME)
-  let db: DatabaseSync | undefined
-  try {
-    mkdirSync(options.dataDir, { recursive: true, mode: OWNER_ONLY })
-    closeSync(openSync(path, 'a', FILE_MODE)) // SQLite would create it with the umask's mode
-    db = new DatabaseSync(path, { timeout: 1_000, enableForeignKeyConstraints: false })
-    const refused = prepareFile(db)
-    if (refused === undefined) return ok(new FileSuppression(db, options))
-    db.close()
-    return err(`${path}: ${refused}`)
-  } catch (error) {
-    if (db?.isOpen) db.close()
-    return err(`${path}: ${error instanceof Error ? error.message : String(error)}`)
-  }
+  const opened = openSqliteFile({
+    path,
+    applicationId: APPLICATION_ID,
+    migrations: [SCHEMA_1],
+    settings: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL',
+    sharedWaitMs: SHARED_WAIT_MS,
+  })
+  if (!opened.ok) return err(`${path}: ${refusalText(opened.error)}`)
+  return ok(new FileSuppression(opened.value, options))
 }
 
-/** Why the file is not ours; undefined when it is, or has become so. */
-function prepareFile(db: DatabaseSync): string | undefined {
-  const applicationId = numberOf(db, 'PRAGMA application_id')
-  const version = numberOf(db, 'PRAGMA user_version')
-  const isNew = applicationId === 0 && version === 0 && numberOf(db, 'PRAGMA page_count') <= 1
-  if (!isNew && applicationId !== APPLICATION_ID) return 'this file is of another program'
-  if (version > SCHEMA_VERSION) return `this file is of a newer Hermetic (version ${version})`
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-  if (!isNew) return undefined
-  db.exec(`BEGIN IMMEDIATE; ${SCHEMA_1}
-    PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
-  return undefined
+function refusalText(error: SqliteOpenError): string {
+  switch (error.kind) {
+    case 'locked':
+      return 'another process has this file'
+    case 'foreign-file':
+      return error.damaged ? 'this file is damaged, or no database' : 'this file is of another program'
+    case 'newer-schema':
+      return `this file is of a newer Hermetic (version ${error.found})`
+    case 'not-a-file':
+      return 'this is not a file'
+    case 'unusable-directory':
+    case 'store-failed':
+      return error.detail
+    default:
+      return assertNever(error)
+  }
 }
 
 interface Row {
