@@ -31,7 +31,7 @@ const opened =
     ? await openSqliteSpool(common)
     : await openRedisSpool({
         ...common,
-        url: redis,
+        address: { url: redis },
         queue: 'kill',
         durability: 'strict',
         contentDir: process.env['SPOOL_CONTENT'] ?? `${dataDir}-content`,

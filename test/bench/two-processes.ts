@@ -88,7 +88,7 @@ async function rateWith(ground: Ground, name: string, count: number): Promise<nu
 /** Into the spool itself: a relay would begin to deliver. */
 async function fill(ground: Ground): Promise<void> {
   const spool = await openRedisSpool({
-    url: ground.redis.socket,
+    address: { url: ground.redis.socket },
     queue: 'mail',
     durability: 'strict',
     dataDir: join(ground.dir, 'filler'),

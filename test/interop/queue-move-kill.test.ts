@@ -56,7 +56,7 @@ test('a move that is killed again and again ends with every message in one place
   await emptied.value.close()
   const door = await openRedisSideDoor({
     ...{ ...source, dataDir: join(directory, 'to'), contentDir },
-    ...{ url: redis.socket, queue: QUEUE_NAME, durability: 'strict' },
+    ...{ address: { url: redis.socket }, queue: QUEUE_NAME, durability: 'strict' },
   })
   assert.ok(door.ok)
   assert.deepEqual(

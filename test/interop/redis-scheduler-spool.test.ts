@@ -17,7 +17,7 @@ test('every accepted message is claimed within a second by one of two nodes, and
   await using redis = await startRedis()
   const queue = 'joint'
   const opened = await openRedisSpool({
-    ...{ url: redis.socket, queue, durability: 'strict', maxBytes: 1e9, emit: () => {} },
+    ...{ address: { url: redis.socket }, queue, durability: 'strict', maxBytes: 1e9, emit: () => {} },
     dataDir: join(redis.directory, 'data'),
     contentDir: join(redis.directory, 'content'),
   })

@@ -16,7 +16,7 @@ async function faultySpool(t: TestContext): Promise<{ readonly spool: StoredSpoo
   const directory = mkdtempSync(join(tmpdir(), 'redis-spool-faults-'))
   const faults = new SpoolFaults()
   const opened = await openRedisSpool({
-    url: redis.socket,
+    address: { url: redis.socket },
     queue: 'faults',
     durability: 'strict',
     dataDir: join(directory, 'data'),

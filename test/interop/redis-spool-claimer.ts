@@ -4,7 +4,7 @@ import { delivered, lane, settlement } from '../../packages/mta/src/spool/spool.
 
 const [url = '', dataDir = '', contentDir = ''] = process.argv.slice(2)
 const opened = await openRedisSpool({
-  ...{ url, dataDir, contentDir },
+  ...{ address: { url }, dataDir, contentDir },
   queue: 'test',
   durability: 'strict',
   maxBytes: 64 * 1024 * 1024,

@@ -43,7 +43,7 @@ async function problemsWith(appendfsync: 'always' | 'everysec' | 'no'): Promise<
   const redis = await startRedis({ wrap, settings: ['--appendfsync', appendfsync] })
   try {
     const opened = await openRedisSpool({
-      url: redis.socket,
+      address: { url: redis.socket },
       queue: 'durable',
       durability: appendfsync === 'always' ? 'strict' : 'relaxed',
       dataDir: join(directory, 'data'),

@@ -47,7 +47,7 @@ export class RedisSpoolLab {
   options(more: Partial<RedisSpoolOptions> = {}): RedisSpoolOptions {
     this.#nodes += 1
     return {
-      url: this.redis.socket,
+      address: { url: this.redis.socket },
       queue: 'test',
       durability: 'strict',
       dataDir: join(this.directory, `node-${this.#nodes}`),

@@ -48,7 +48,7 @@ describe('the connection', { concurrency: 3 }, () => {
     test(`an accept whose ${what} is lost with the connection is a "no" for ever`, async (t) => {
       const lab = await RedisSpoolLab.start(t)
       const wire = await Wire.between(t, lab)
-      const { spool, events } = await lab.open({ url: wire.path })
+      const { spool, events } = await lab.open({ address: { url: wire.path } })
       const refused = messageNow()
       wire.lose(what, refused.id)
       assert.equal((await spool.accept(refused)).kind, 'unavailable')
@@ -66,7 +66,7 @@ describe('the connection', { concurrency: 3 }, () => {
     test(`a settle whose ${what} is lost counts once, and so does its notice`, async (t) => {
       const lab = await RedisSpoolLab.start(t)
       const wire = await Wire.between(t, lab)
-      const { spool, dataDir } = await lab.open({ url: wire.path })
+      const { spool, dataDir } = await lab.open({ address: { url: wire.path } })
       await spool.accept(messageNow())
       const claim = await claimOne(spool)
       const bounce = notice()
@@ -87,7 +87,7 @@ describe('the connection', { concurrency: 3 }, () => {
   test('a claim whose answer is lost is given out again when its lease has ended', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const wire = await Wire.between(t, lab)
-    const { spool } = await lab.open({ url: wire.path })
+    const { spool } = await lab.open({ address: { url: wire.path } })
     const sent = messageNow()
     await spool.accept(sent)
     wire.lose('answer', lane())
@@ -252,7 +252,7 @@ describe('durability', () => {
 
   test('a server that is not there is told as such', async (t) => {
     const lab = await RedisSpoolLab.start(t)
-    const opened = await openRedisSpool(lab.options({ url: join(lab.directory, 'nobody.sock') }))
+    const opened = await openRedisSpool(lab.options({ address: { url: join(lab.directory, 'nobody.sock') } }))
     assert.ok(!opened.ok && opened.error.kind === 'unreachable')
   })
 
@@ -344,7 +344,7 @@ describe('several processes', () => {
   test('an order that was decided before a settle does not undo it', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const wire = await Wire.between(t, lab)
-    const [operator, worker] = [await lab.open({ url: wire.path }), await lab.open()]
+    const [operator, worker] = [await lab.open({ address: { url: wire.path } }), await lab.open()]
     const sent = messageNow()
     await worker.spool.accept(sent)
     const held = wire.hold('under audit')

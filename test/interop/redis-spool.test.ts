@@ -22,7 +22,7 @@ after(() => redis?.[Symbol.asyncDispose]())
 async function open(place: SpoolPlace): Promise<StoredSpool> {
   assert.ok(redis !== undefined)
   const opened = await openRedisSpool({
-    url: redis.socket,
+    address: { url: redis.socket },
     queue: basename(place.dataDir),
     durability: 'strict',
     dataDir: place.dataDir,

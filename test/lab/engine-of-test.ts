@@ -72,7 +72,7 @@ export async function openSpoolOfTest({
     testEngine() === 'redis'
       ? await openRedisSpool({
           ...options,
-          url: (await redisOf(dataDir)).socket,
+          address: { url: (await redisOf(dataDir)).socket },
           queue: QUEUE,
           durability: 'strict',
           contentDir: join(dataDir, 'content'),

@@ -135,7 +135,7 @@ function openQueue(): Promise<Result<StoredSpool, unknown>> {
   }
   if (task.redis === undefined || task.sharedContent === undefined) return openSqliteSpool(options)
   const shared = {
-    url: task.redis,
+    address: { url: task.redis },
     queue: 'reports-queue',
     durability: 'strict',
     contentDir: task.sharedContent,

@@ -2,6 +2,7 @@
 import { settingPlaces } from '../config/load.ts'
 import { placeText } from '../config/problem.ts'
 import { formatDuration, formatSize } from '../config/quantity.ts'
+import { redisAddress } from '../config/redis-servers.ts'
 import type { Config, RouteConfig } from '../config/schema.ts'
 import { criteriaText, domainText, senderText } from '../delivery/route-text.ts'
 import { redisPlace } from '../redis/redis-place.ts'
@@ -81,7 +82,7 @@ function queueRows({ data_dir, queue }: Config): readonly (readonly string[])[] 
   if (queue.engine === 'embedded') return [['data', `${data_dir}, ${most}`]]
   return [
     ['data', `${data_dir}, for this relay alone`],
-    ['queue', `in Redis (${redisPlace(queue.redis_url.reveal())}), ${queue.durability}, ${most}`],
+    ['queue', `in Redis (${redisPlace(redisAddress(queue.redis, ''))}), ${queue.durability}, ${most}`],
     ['contents', `${queue.content_dir}, for all relays of the queue`],
   ]
 }

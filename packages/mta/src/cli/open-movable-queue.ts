@@ -2,10 +2,13 @@
  * The queue for moving mail in and out of it. The embedded one is opened alone, so no relay may run; the one in Redis is
  * opened beside whoever works on it: with this data_dir's journals when no relay has them, else by the side door.
  */
+
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { redisAddress } from '../config/redis-servers.ts'
 import type { Config } from '../config/schema.ts'
 import type { MovableQueue } from '../queue-move/export-queue.ts'
+import { queueKeys } from '../redis/keys.ts'
 import { mendSchedule } from '../schedule/adapters/bullmq-mend.ts'
 import { openRedisSideDoor } from '../spool/adapters/redis-side-door.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
@@ -50,7 +53,7 @@ async function openShared(dataDir: string, queue: RedisQueueConfig): Promise<Ope
   await opening.abandon()
   if (alone.error.kind !== 'locked') throw new UserError(describeRedisSpoolProblem(alone.error))
   const beside = await openRedisSideDoor({
-    ...{ dataDir, emit, queue: QUEUE_NAME, url: queue.redis_url.reveal() },
+    ...{ dataDir, emit, queue: QUEUE_NAME, address: redisAddress(queue.redis, queueKeys(QUEUE_NAME).tag) },
     ...{ durability: queue.durability, contentDir: queue.content_dir, maxBytes: queue.max_bytes },
   })
   if (!beside.ok) throw new UserError(describeRedisSpoolProblem(beside.error))

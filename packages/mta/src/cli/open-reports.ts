@@ -65,7 +65,7 @@ function openFile(dataDir: string): OpenedStore | undefined {
 
 async function openShared(queue: RedisQueueConfig): Promise<OpenedStore> {
   const ground = await openRedisGround(queue)
-  const store = new RedisResultStore({ client: ground.client, name: ground.queue, now: Date.now })
+  const store = new RedisResultStore({ client: ground.clientAt('results'), name: ground.queue, now: Date.now })
   return { store, by: 'redis', close: () => ground.close() }
 }
 

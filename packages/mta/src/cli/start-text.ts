@@ -2,10 +2,12 @@
  * What `hermetic start` tells a person once the relay runs: where it listens, what is off and why, and a line that
  * sends a message when it is pasted. Pure.
  */
+
 import { join, relative } from 'node:path'
 import type { DnssecState } from '@hermetic/policy'
 import { dnssecText } from '../admin/dnssec-text.ts'
 import { formatSize } from '../config/quantity.ts'
+import { redisAddress } from '../config/redis-servers.ts'
 import type { Config } from '../config/schema.ts'
 import type { Relay } from '../main.ts'
 import { ROLES } from '../nodes/role.ts'
@@ -82,7 +84,7 @@ function roleRows({ role }: Config): readonly Row[] {
 
 function queuePlace({ data_dir, queue }: Config, workingDirectory: string): string {
   return queue.engine === 'redis'
-    ? `Redis at ${redisPlace(queue.redis_url.reveal())}`
+    ? `Redis at ${redisPlace(redisAddress(queue.redis, ''))}`
     : shown(data_dir, workingDirectory)
 }
 

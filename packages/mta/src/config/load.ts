@@ -18,6 +18,7 @@ import { overlaid } from './overlay.ts'
 import { defaultOwnName, type HostFacts, readHostFacts } from './own-name.ts'
 import { preloadFileProblems } from './preload-file-problems.ts'
 import type { ConfigProblem, ProblemPlace } from './problem.ts'
+import { redisServers } from './redis-servers.ts'
 import { settingsForRoles } from './role-settings.ts'
 import { portOf } from './route-rules.ts'
 import { requiresAuth, ruleProblems } from './rules.ts'
@@ -188,11 +189,12 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
 
 /** Where something is missing, `queue-rules.ts` says so, and nothing is started. */
 function completedQueue(read: ReadConfig['queue'], absolute: (path: string) => string): QueueConfig {
-  const { engine, max_bytes, redis_url, content_dir, durability = 'strict' } = read
-  if (engine === 'embedded' || redis_url === undefined || content_dir === undefined) {
+  const { engine, max_bytes, content_dir, durability = 'strict' } = read
+  const redis = redisServers(read)
+  if (engine === 'embedded' || redis === undefined || content_dir === undefined) {
     return { engine: 'embedded', max_bytes }
   }
-  return { engine, max_bytes, redis_url, durability, content_dir: absolute(content_dir) }
+  return { engine, max_bytes, redis, durability, content_dir: absolute(content_dir) }
 }
 
 function socketPathProblems({ data_dir }: Config): readonly PathProblem[] {

@@ -6,27 +6,74 @@ import type { Finding } from './finding.ts'
 import type { ReadableConfig } from './salvage.ts'
 
 const ENGINE: ConfigPath = ['queue', 'engine']
-const EXAMPLES = { redis_url: '"redis://127.0.0.1:6379/0"', content_dir: '"./content"' } as const
+const EXAMPLES = {
+  redis_url: '"redis://127.0.0.1:6379/0"',
+  content_dir: '"./content"',
+  redis_master: '"mail"',
+} as const
+/** The ways to name a Redis. */
+const PLACES = ['redis_url', 'redis_sentinels', 'redis_cluster'] as const
+const OF_SENTINELS = ['redis_master', 'redis_sentinel_username', 'redis_sentinel_password', 'redis_database'] as const
+/** What a URL says itself. */
+const OF_NO_URL = ['redis_username', 'redis_password', 'redis_tls'] as const
+const OF_REDIS = [...PLACES, ...OF_SENTINELS, ...OF_NO_URL, 'durability', 'content_dir'] as const
+
+type ReadQueue = NonNullable<ReadableConfig['queue']>
+type Name = (typeof OF_REDIS)[number]
 
 export function queueFindings({ queue }: ReadableConfig): readonly Finding[] {
   switch (queue?.engine) {
     case 'redis':
-      return (['redis_url', 'content_dir'] as const)
-        .filter((name) => queue[name] === undefined)
-        .map((name): Finding => {
-          const remedy = `write ${name} = ${EXAMPLES[name]} in [queue]`
-          const wrong = `is redis, but ${name} is missing`
-          return { path: ENGINE, wrong, remedy, read: [ENGINE, ['queue', name]] }
-        })
+      return redisFindings(queue)
     case 'embedded':
-      return (['redis_url', 'durability', 'content_dir'] as const)
-        .filter((name) => queue[name] !== undefined)
-        .map((name): Finding => {
-          const path: ConfigPath = ['queue', name]
-          const remedy = 'write engine = "redis", or remove it'
-          return { path, wrong: 'means nothing while engine is embedded', remedy, read: [ENGINE, path] }
-        })
+      return written(queue, OF_REDIS).map((name) =>
+        meaningless(name, 'engine is embedded', 'write engine = "redis", or remove it', ENGINE),
+      )
     default:
       return []
   }
+}
+
+function redisFindings(queue: ReadQueue): readonly Finding[] {
+  const [place, other] = written(queue, PLACES)
+  const needed: readonly (keyof typeof EXAMPLES)[] = [
+    ...(place === undefined ? (['redis_url'] as const) : []),
+    ...(place === 'redis_sentinels' ? (['redis_master'] as const) : []),
+    'content_dir',
+  ]
+  const without = [...(place === 'redis_sentinels' ? [] : OF_SENTINELS), ...(place === 'redis_url' ? OF_NO_URL : [])]
+  const idle = place === undefined ? [] : written(queue, without)
+  return [
+    ...needed.filter((name) => queue[name] === undefined).map(missing),
+    ...(place === undefined || other === undefined ? [] : [twice(place, other)]),
+    ...idle.map((name) => meaningless(name, `${place} names the Redis`, 'remove it', ['queue', name])),
+  ]
+}
+
+function missing(name: keyof typeof EXAMPLES): Finding {
+  const remedy = `write ${name} = ${EXAMPLES[name]} in [queue]`
+  return { path: ENGINE, wrong: `is redis, but ${name} is missing`, remedy, read: [ENGINE, ['queue', name]] }
+}
+
+function twice(place: Name, other: Name): Finding {
+  const path: ConfigPath = ['queue', other]
+  return {
+    path,
+    wrong: `names a Redis, and so does ${place}`,
+    remedy: 'keep one of them',
+    read: [path, ['queue', place]],
+  }
+}
+
+function meaningless(name: Name, why: string, remedy: string, because: ConfigPath): Finding {
+  const path: ConfigPath = ['queue', name]
+  return { path, wrong: `means nothing while ${why}`, remedy, read: [because, path] }
+}
+
+/** With something else than their default. */
+function written<const N extends Name>(queue: ReadQueue, names: readonly N[]): readonly N[] {
+  return names.filter((name) => {
+    const value = queue[name]
+    return value !== undefined && value !== false && value !== 0 && !(Array.isArray(value) && value.length === 0)
+  })
 }

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import type { MailDomain } from '../smtp/mail-address.ts'
+import type { RedisServers } from './redis-servers.ts'
 import type { Secret } from './secret.ts'
 import { credentials, networkQuotas } from './sections/credential.ts'
 import { dane } from './sections/dane.ts'
@@ -16,7 +17,8 @@ import { limits } from './sections/limit.ts'
 import { listeners, submission } from './sections/listener.ts'
 import { policyOverrides } from './sections/override.ts'
 import { mtaSts } from './sections/policy.ts'
-import { dataDir, hostname, log, metrics, postmaster, queue, role, threads } from './sections/relay.ts'
+import { queue } from './sections/queue.ts'
+import { dataDir, hostname, log, metrics, postmaster, role, threads } from './sections/relay.ts'
 import { routes } from './sections/route.ts'
 import { socketmap } from './sections/socketmap.ts'
 import { sources } from './sections/source.ts'
@@ -71,7 +73,7 @@ export type QueueConfig = { readonly max_bytes: number } & (
   | { readonly engine: 'embedded' }
   | {
       readonly engine: 'redis'
-      readonly redis_url: Secret
+      readonly redis: RedisServers
       readonly durability: 'strict' | 'relaxed'
       readonly content_dir: string
     }

@@ -59,6 +59,21 @@ export interface QueueKeys {
   readonly nodeWishes: string
 }
 
+/** Tags of what is kept outside of the queue's own: in a Cluster each of them may be on another shard. */
+export interface OtherTags {
+  readonly policies: string
+  readonly results: string
+  readonly suppression: string
+}
+
+export function otherTags(queue: string): OtherTags {
+  return {
+    policies: `{hermetic-policy:${queue}}`,
+    results: `{hermetic-tlsrpt:${queue}}`,
+    suppression: `{hermetic:${queue}:suppression}`,
+  }
+}
+
 /** BullMQ's name for the queue of lane jobs. */
 export const LANE_JOBS = 'lanes'
 

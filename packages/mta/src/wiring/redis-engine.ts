@@ -5,11 +5,13 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
+import { redisAddress } from '../config/redis-servers.ts'
 import type { Config } from '../config/schema.ts'
 import { openRedisPermits, type RedisPermits } from '../limits/adapters/redis-permits.ts'
 import { openNodeId } from '../nodes/node-id.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import { connected } from '../redis/adapters/redis-connection.ts'
+import { queueKeys } from '../redis/keys.ts'
 import { beginLife, type Life } from '../redis/life.ts'
 import { redisTrouble } from '../redis/redis-trouble.ts'
 import { type BullmqScheduler, createBullmqScheduler } from '../schedule/adapters/bullmq-scheduler.ts'
@@ -147,7 +149,7 @@ export async function openRedisQueue(
   const life = (await parts.beginLife?.()) ?? beginLife()
   const spool = await openRedisSpool({
     ...{ dataDir, life, emit },
-    url: queue.redis_url.reveal(),
+    address: redisAddress(queue.redis, queueKeys(QUEUE_NAME).tag),
     queue: QUEUE_NAME,
     durability: queue.durability,
     contentDir: queue.content_dir,

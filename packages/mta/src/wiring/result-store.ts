@@ -16,7 +16,7 @@ export function openResultStore(
 ): Result<ResultStore | undefined, StartProblem> {
   if (!tlsrpt.enabled) return ok(undefined)
   if (shared !== undefined)
-    return ok(new RedisResultStore({ client: shared.client, name: shared.queue, now: Date.now }))
+    return ok(new RedisResultStore({ client: shared.clientAt('results'), name: shared.queue, now: Date.now }))
   const opened = openSqliteResultStore({ dataDir, now: Date.now })
   if (!opened.ok) return err({ kind: 'result-store', error: opened.error })
   const store = opened.value

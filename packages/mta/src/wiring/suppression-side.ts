@@ -21,7 +21,7 @@ export interface SuppressionSide extends Reloadable {
 }
 
 export interface SuppressionGround {
-  readonly shared?: Pick<RedisGround, 'client' | 'queue'>
+  readonly shared?: Pick<RedisGround, 'clientAt' | 'queue'>
 }
 
 export function openSuppressionSide(
@@ -66,7 +66,9 @@ export function openSuppressionList(
     return { strikes, windowMs, expiryMs, entriesMax }
   }
   if (shared !== undefined) {
-    const list = createRedisSuppression({ ...shared, terms, now: Date.now })
+    const list = createRedisSuppression({
+      ...{ client: shared.clientAt('suppression'), queue: shared.queue, terms, now: Date.now },
+    })
     return ok({ list, close: () => undefined })
   }
   const file = openSqliteSuppression({ dataDir, terms, now: Date.now })

@@ -4,7 +4,7 @@
 import { availableParallelism } from 'node:os'
 import { ROLES } from '../../nodes/role.ts'
 import { defaulted, optional, table } from '../setting.ts'
-import { choice, endpoint, integer, mailbox, ownName, path, roles, secret, size } from '../value-types.ts'
+import { choice, endpoint, integer, mailbox, ownName, path, roles } from '../value-types.ts'
 
 export const hostname = optional(ownName, {
   sentence:
@@ -42,46 +42,6 @@ export const postmaster = optional(mailbox, {
   whenAbsent: 'none; needed as soon as a listener is not on loopback',
   example: '"postmaster@example.com"',
 })
-
-const REDIS_URL = /^(?:rediss?:\/\/\S{1,1000}|\/[^\0]{1,107})$/
-
-export const queue = table(
-  { sentence: 'Where accepted mail rests.' },
-  {
-    engine: defaulted(choice('embedded', 'redis'), 'embedded', {
-      sentence:
-        'embedded keeps the queue in SQLite and files under data_dir; redis keeps it, and what is remembered of policies, in Redis, where any number of relays share it.',
-      source: 'docs/operating/redis.md',
-    }),
-    redis_url: optional(
-      secret('Redis URL', 'redis://…, rediss://… (TLS), or the path of a unix socket', (text) => REDIS_URL.test(text)),
-      {
-        sentence: 'Where Redis is, with its user and password; relays with the same URL share one queue.',
-        source: 'docs/operating/redis.md',
-        whenAbsent: 'none; needed with engine = "redis"',
-        example: '"redis://127.0.0.1:6379/0"',
-      },
-    ),
-    durability: optional(choice('strict', 'relaxed'), {
-      sentence:
-        'strict starts only on a Redis that loses nothing in a power cut; relaxed starts on others too, and says what mail it may lose.',
-      source: 'architecture §3',
-      whenAbsent: 'strict',
-      example: '"strict"',
-    }),
-    content_dir: optional(path, {
-      sentence: 'A directory that all relays of the queue share, for messages above 16 KiB.',
-      source: 'docs/operating/redis.md',
-      whenAbsent: 'none; needed with engine = "redis"',
-      example: '"./content"',
-    }),
-    max_bytes: defaulted(size({ min: 16 * 1024 ** 2, max: 512 * 1024 ** 4 }), '10 GiB', {
-      sentence:
-        'Size of the queue; no new mail at 85 %, no deliveries at 95 %, nor when the disk or Redis is as full as that.',
-      source: 'architecture §3',
-    }),
-  },
-)
 
 export const metrics = table(
   { sentence: 'Metrics and probes for machines.' },

@@ -2,14 +2,11 @@
  * Connections to Redis as the rooms of the Redis engine want them: no limit on reconnecting, commands that fail at
  * once while there is none, nothing sent twice behind the caller's back. What a failure means is said by the caller.
  */
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import type { RedisAddress } from '../redis-address.ts'
+import { type ClientOptions, redisAt } from './redis-servers.ts'
 
 export type RedisClient = Redis
-
-export interface RedisAddress {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
-  readonly url: string
-}
 
 const RECONNECT_MS = 50
 const RECONNECT_MS_MAX = 1_000
@@ -24,21 +21,26 @@ const SILENT_MS = 10_000
 const BLOCKED_TIMEOUT_MS = 5_000
 
 /** For short commands: they reject while there is no connection, and when it breaks before the answer came. */
-export function connectRedis({ url }: RedisAddress): RedisClient {
-  const client = new Redis(url, {
-    ...shared(),
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    // Else the client forgets the commands of a broken connection, and they end by their timeout only.
-    maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-  })
+export function connectRedis(address: RedisAddress): RedisClient {
+  const client = redisAt(
+    address,
+    { persistent: true },
+    {
+      ...shared(),
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      // Else the client forgets the commands of a broken connection, and they end by their timeout only.
+      maxRetriesPerRequest: 0,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+    },
+  )
   return onItsDatabase(client)
 }
 
 /** For BullMQ's workers, which keep their own retries and block on reading. */
-export function connectRedisForBullmq({ url }: RedisAddress): RedisClient {
-  const client = new Redis(url, { ...shared(), maxRetriesPerRequest: null, commandTimeout: BLOCKED_TIMEOUT_MS })
+export function connectRedisForBullmq(address: RedisAddress): RedisClient {
+  const options = { ...shared(), maxRetriesPerRequest: null, commandTimeout: BLOCKED_TIMEOUT_MS }
+  const client = redisAt(address, { persistent: true }, options)
   return onItsDatabase(client)
 }
 
@@ -68,10 +70,18 @@ export function connected(client: RedisClient, timeoutMs: number): Promise<boole
   })
 }
 
-function shared() {
+function shared(): ClientOptions {
   return {
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SILENT_MS,
     retryStrategy: (times: number) => Math.min(RECONNECT_MS * times, RECONNECT_MS_MAX),
+    reconnectOnError: (error) => isWrongServer(error),
   }
+}
+
+/** The first word of an error reply is its code: a server that is no master any more, or not of these keys. */
+const WRONG_SERVER = ['READONLY ', 'MOVED ', 'MASTERDOWN ', 'CLUSTERDOWN ', 'UNBLOCKED ']
+
+function isWrongServer({ message }: Error): boolean {
+  return WRONG_SERVER.some((code) => message.startsWith(code))
 }

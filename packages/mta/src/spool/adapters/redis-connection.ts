@@ -3,11 +3,14 @@
  * was under way on a lost connection fails with an unknown outcome and is never sent again by itself; the callers
  * know what a repetition would mean. Knows scripts and replies, nothing of mail.
  */
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import { redisAt } from '../../redis/adapters/redis-servers.ts'
+import type { RedisAddress } from '../../redis/redis-address.ts'
 import { runScript, type ScriptClient } from '../../redis/scripts.ts'
 import { errorCode } from '../durable-file.ts'
 import { inTime, NotInTime } from '../in-time.ts'
 import { StoreFailed, type StoreFailure } from '../store-failed.ts'
+import { CONFIRMED, ReplicaConfirmation } from './redis-confirmation.ts'
 import { redisFailure, replyCode } from './redis-failure.ts'
 import type { RedisArgument, RedisReply } from './redis-records.ts'
 import { REDIS_SCRIPTS, type RedisScriptName } from './redis-scripts.ts'
@@ -33,8 +36,7 @@ const OPTIONS = {
 } as const
 
 export interface RedisConnectionOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
-  readonly url: string
+  readonly address: RedisAddress
   /** The key that decides the slot of all others. */
   readonly key: string
   readonly mono: () => number
@@ -42,6 +44,8 @@ export interface RedisConnectionOptions {
   readonly check: (connection: RedisCalls) => Promise<void>
   /** The store cannot be used, told before the promises are rejected. */
   readonly onFailure: (failure: StoreFailure) => void
+  /** Whether what is written counts only when a replica has it, too. */
+  readonly confirms?: () => boolean
 }
 
 /** Plain commands on a connection. */
@@ -52,6 +56,8 @@ export interface RedisCalls {
 export class RedisConnection implements RedisCalls {
   readonly #options: RedisConnectionOptions
   #client: Redis | undefined
+  /** Of the client: it knows of what was written on its own connection. */
+  #confirmation: ReplicaConfirmation | undefined
   #reconnect: NodeJS.Timeout | undefined
   #attempts = 0
   #closed = false
@@ -80,7 +86,7 @@ export class RedisConnection implements RedisCalls {
 
   /** The first connection; rejects with what is wrong. Later ones are made by themselves. */
   async open(): Promise<void> {
-    const client = new Redis(this.#options.url, OPTIONS)
+    const client = redisAt(this.#options.address, { persistent: false }, OPTIONS)
     // Without a listener the client writes errors to the console; each of them comes again as a rejection.
     let cause: unknown
     client.on('error', (error: unknown) => {
@@ -99,6 +105,7 @@ export class RedisConnection implements RedisCalls {
     if (this.#closed) return client.disconnect()
     this.#attempts = 0
     this.#client = client
+    this.#confirmation = new ReplicaConfirmation((words) => send(client, 'WAITAOF', words))
     client.once('close', () => this.#lost(client, 'the connection was closed'))
     if (client.status !== 'ready') this.#lost(client, 'the connection was closed')
   }
@@ -111,7 +118,10 @@ export class RedisConnection implements RedisCalls {
         evalsha: (...words) => client.callBuffer('EVALSHA', ...words),
         eval: (...words) => client.callBuffer('EVAL', ...words),
       }
-      return (await runScript(answers, script, { keys: [this.#options.key], args })) as RedisReply
+      const confirmation = this.#confirmation
+      const reply = (await runScript(answers, script, { keys: [this.#options.key], args })) as RedisReply
+      if (CONFIRMED.has(name) && this.#options.confirms?.() === true) await confirmation?.confirmed()
+      return reply
     })
   }
 

@@ -4,6 +4,7 @@
  * for one without mail.
  */
 import type { QueueKeys } from '../../redis/keys.ts'
+import { failsOver, type RedisAddress } from '../../redis/redis-address.ts'
 import type { RedisCalls } from './redis-connection.ts'
 import { ownerIn } from './redis-content-owner.ts'
 import { type DurabilityVerdict, durability, formatFinding } from './redis-durability.ts'
@@ -18,6 +19,7 @@ export interface ServerCheckOptions {
   /** Of our directory of contents; undefined: nothing is known of this queue yet. */
   readonly mark: string | undefined
   readonly durability: 'strict' | 'relaxed'
+  readonly address: RedisAddress
   /** Told each time. */
   readonly onDurability?: (verdict: DurabilityVerdict) => void
 }
@@ -34,12 +36,14 @@ export class NotDurable extends Error {
   }
 }
 
-/** Rejects with `NotDurable`. */
-export async function checkServer(redis: RedisCalls, options: ServerCheckOptions): Promise<void> {
-  const verdict = durability({ ...(await gatherDurability(redis)), knowsQueue: await knowsQueue(redis, options) })
+/** Whether its answers must wait for a replica; rejects with `NotDurable`. */
+export async function checkServer(redis: RedisCalls, options: ServerCheckOptions): Promise<boolean> {
+  const facts = await gatherDurability(redis, failsOver(options.address))
+  const verdict = durability({ ...facts, knowsQueue: await knowsQueue(redis, options) }, options.durability)
   options.onDurability?.(verdict)
   const tolerated = verdict.kind === 'durable' || (verdict.kind === 'weak' && options.durability === 'relaxed')
   if (!tolerated) throw new NotDurable(verdict)
+  return verdict.confirms
 }
 
 /** Where losses are allowed the queue begins anew, for all relays that have it in mind. */

@@ -7,9 +7,11 @@ import type { DurabilityFacts } from './redis-durability.ts'
 import { replyCode } from './redis-failure.ts'
 import { type RedisArgument, texts } from './redis-records.ts'
 
-export async function gatherDurability(redis: RedisCalls): Promise<DurabilityFacts> {
+/** `failsOver`: another server may take over from the one that is asked, which does not know it. */
+export async function gatherDurability(redis: RedisCalls, failsOver = false): Promise<DurabilityFacts> {
   const info = infoLines(await asked(redis, 'INFO'))
   return {
+    failsOver,
     version: info.get('redis_version'),
     role: info.get('role'),
     replicas: info.get('connected_slaves'),

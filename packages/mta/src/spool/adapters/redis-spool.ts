@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { type QueueKeys, queueKeys } from '../../redis/keys.ts'
 import { beginLife, type Life } from '../../redis/life.ts'
+import { atKey, type RedisAddress } from '../../redis/redis-address.ts'
 import { reserveBytes } from '../capacity.ts'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { ContentStore } from '../content-store.ts'
@@ -46,7 +47,7 @@ const DURABILITY_INTERVAL_MS = 60 * 1000
 const FORGOTTEN_LEASE_MS = 60 * 60 * 1000
 
 export interface RedisSpoolOptions {
-  readonly url: string
+  readonly address: RedisAddress
   /** Relays with the same name on the same server share one queue. */
   readonly queue: string
   /** `strict` opens on a server only that loses nothing in a power cut; `relaxed` tells, and opens. */
@@ -99,6 +100,8 @@ export interface RedisSpoolGround {
   readonly leases: Map<ClaimToken, number>
   /** Of our directory of contents, once it is known. */
   mark?: string
+  /** Whether what is written counts only when a replica has it, too: as the server was judged last. */
+  confirms: boolean
   recovery?: StoreRecovery
 }
 
@@ -140,14 +143,18 @@ function layGround(options: RedisSpoolOptions): RedisSpoolGround {
     keys,
     condition: new StoreCondition(maxBytes, mono, emit),
     connection: new RedisConnection({
-      url: options.url,
+      address: atKey(options.address, keys.tag),
       key: `${keys.spool}ids`,
       mono,
-      check: (redis) => checkServer(redis, { ...options, keys, mark: ground.mark }),
+      check: async (redis) => {
+        ground.confirms = await checkServer(redis, { ...options, keys, mark: ground.mark })
+      },
+      confirms: () => ground.confirms,
       onFailure: (failure) => failed(ground, failure),
     }),
     reserve: new ReserveFile(join(options.dataDir, 'reserve'), reserveBytes(maxBytes)),
     leases: new Map(),
+    confirms: false,
   }
   return ground
 }
@@ -162,7 +169,7 @@ async function judgeAgain(ground: RedisSpoolGround): Promise<void> {
   const { connection, options, keys, mark } = ground
   if (!connection.isUp) return
   try {
-    await checkServer(connection, { ...options, keys, mark })
+    ground.confirms = await checkServer(connection, { ...options, keys, mark })
   } catch (error) {
     if (error instanceof NotDurable) connection.drop(error.message)
   }
