@@ -27,7 +27,11 @@ const PASSWORDS = { server: 'of-the-servers', sentinel: 'of-the-sentinels' }
 /** All keys of the queue are in its slot. */
 const QUEUE_KEY = '{hermetic:mail}'
 
-export async function redisBehindSentinels({ lines = [] }: { readonly lines?: readonly string[] } = {}): Promise<RedisFailover> {
+export async function redisBehindSentinels({
+  lines = [],
+}: {
+  readonly lines?: readonly string[]
+} = {}): Promise<RedisFailover> {
   const directory = await mkdtemp(join(tmpdir(), 'hermetic-sentinel-'))
   const [masterPort = 0, replicaPort = 0, ...sentinelPorts] = await freePorts(5)
   const { server: password } = PASSWORDS

@@ -133,7 +133,10 @@ async function comeBack(redis: RedisFailover, victim: RedisProcess): Promise<voi
     'it follows the new master',
     async () => (await infoOf(victim, 'role')) === 'slave' && (await infoOf(victim, 'master_link_status')) === 'up',
   )
-  await until('the new master has a replica', async () => Number(await infoOf(await redis.master(), 'connected_slaves')) > 0)
+  await until(
+    'the new master has a replica',
+    async () => Number(await infoOf(await redis.master(), 'connected_slaves')) > 0,
+  )
 }
 
 async function drained(ledger: FailoverLedger, dir: string): Promise<QueueState> {

@@ -22,6 +22,7 @@ const NAMES = [
   'entered-up-to',
   'few',
   'hold-rules',
+  'free-lost',
   'known',
   'lapse',
   'list',

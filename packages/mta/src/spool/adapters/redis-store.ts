@@ -51,6 +51,10 @@ const VOID_KEPT_MS = 7 * 24 * 60 * 60 * 1000
 const OUTDATED_LANES_MAX = 1024
 /** Each turn of the loop means that somebody else changed the same delivery just now. */
 const TURNS_MAX = 100
+/** Beyond these leases end by themselves. */
+const LOST_CLAIMS_MAX = 1_000
+const OWED_MAX = 10_000
+const OWED_AT_ONCE = 1_000
 /** A claim that nobody settled or released in this time was forgotten by its holder. */
 const FORGOTTEN_CLAIM_MS = 60 * 60 * 1000
 
@@ -79,6 +83,10 @@ type Run = (name: RedisScriptName, ...args: readonly RedisArgument[]) => Promise
 export class RedisStore implements SpoolStore {
   readonly #parts: RedisStoreParts
   readonly #held = new Map<ClaimToken, Held>()
+  /** Names of claims whose answers were lost: nobody has what was given out under them. */
+  readonly #lost = new Set<string>()
+  /** Claims that could not be given back: their holders are done with them. */
+  readonly #owed = new Set<ClaimToken>()
   #serial = 0
   readonly #ages = new RedisAges({
     run: (name, ...args) => this.#run(name, ...args),
@@ -148,19 +156,33 @@ export class RedisStore implements SpoolStore {
       this.#ended(token)
     }
     this.#used(parts(await this.#run('lapse')))
+    await this.#freeLost()
+    if (this.#owed.size > 0) await this.#giveBack([...this.#owed].slice(0, OWED_AT_ONCE))
+  }
+
+  async #freeLost(): Promise<void> {
+    if (this.#lost.size === 0) return
+    const names = [...this.#lost]
+    await this.#slices((cursor) => this.#run('free-lost', cursor, String(names.length), ...names))
+    for (const name of names) this.#lost.delete(name)
   }
 
   /** Claims of a former process of this node are free again; how many. */
   async takeBack(): Promise<number> {
     const { node, name } = this.#parts.life
-    let freed = 0
+    return this.#slices((cursor) => this.#run('take-back', cursor, node, name))
+  }
+
+  /** Of a script that goes through all that is given out; the sum of what it counts. */
+  async #slices(next: (cursor: string) => Promise<RedisReply>): Promise<number> {
+    let sum = 0
     let cursor = '0'
     do {
-      const [next = '0', count] = texts(await this.#run('take-back', cursor, node, name))
-      cursor = next
-      freed += Number(count)
+      const [to = '0', count] = texts(await next(cursor))
+      cursor = to
+      sum += Number(count)
     } while (cursor !== '0')
-    return freed
+    return sum
   }
 
   readonly #run: Run = (name, ...args) => {
@@ -198,7 +220,11 @@ export class RedisStore implements SpoolStore {
   }
 
   async #claimed(holder: string, reply: Promise<RedisReply>): Promise<readonly ClaimRecord[]> {
-    const records = parts(await reply).map((row) => {
+    const rows = await reply.catch((error: unknown) => {
+      if (this.#lost.size < LOST_CLAIMS_MAX) this.#lost.add(holder)
+      throw error
+    })
+    const records = parts(rows).map((row) => {
       const { record, raw } = claimRecord(row, holder)
       this.#held.set(record.token, { raw, at: this.#parts.mono() })
       this.#parts.journal.began(record.id)
@@ -233,10 +259,18 @@ export class RedisStore implements SpoolStore {
   }
 
   async #release({ tokens }: StoreAsk<'release'>): Promise<null> {
+    for (const token of tokens) {
+      this.#ended(token)
+      if (this.#owed.size < OWED_MAX) this.#owed.add(token)
+    }
+    await this.#giveBack(tokens)
+    return null
+  }
+
+  async #giveBack(tokens: readonly ClaimToken[]): Promise<void> {
     const named = tokens.flatMap((token) => parseToken(token) ?? [])
     if (named.length > 0) await this.#run('release', String(named.length / 3), ...named)
-    for (const token of tokens) this.#ended(token)
-    return null
+    for (const token of tokens) this.#owed.delete(token)
   }
 
   async #dueLanes({ before, limit }: StoreAsk<'due-lanes'>): Promise<readonly DueLane[]> {
