@@ -15,6 +15,9 @@ export interface RedisFailover extends AsyncDisposable {
   readonly servers: readonly RedisProcess[]
   /** The one that has the queue's keys now, by its own word. */
   master(): Promise<RedisProcess>
+  /** The replica gets nothing more of the master, and cannot come back to it. */
+  cutLink?(): Promise<void>
+  mendLink?(): Promise<void>
 }
 
 /** As durable as 7.0 alone can be; what a failover loses is what this does not say. */
@@ -76,6 +79,14 @@ export async function redisBehindSentinels({
       const found = servers.find(({ port }) => told?.includes(`\r\n${port}\r\n`))
       assert.ok(found !== undefined, `the Sentinels name ${told}`)
       return found
+    },
+    // It cannot log in any more.
+    cutLink: async () => {
+      for (const one of servers) await one.command('CONFIG', 'SET', 'masterauth', 'none')
+      for (const one of servers) await one.command('CLIENT', 'KILL', 'TYPE', 'replica')
+    },
+    mendLink: async () => {
+      for (const one of servers) await one.command('CONFIG', 'SET', 'masterauth', password).catch(() => undefined)
     },
     [Symbol.asyncDispose]: () => gone(directory, [...sentinels, ...servers]),
   }

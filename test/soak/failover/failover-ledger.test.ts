@@ -17,11 +17,12 @@ test('a loss and a repetition are explained by a death of the master that came s
   ledger.arrive(['twice-late@x'], 10_300)
   now = 10_000
   ledger.masterDied()
+  accepted('under-way@x', 10_050)
   accepted('later@x', 12_000)
-  ledger.arrive(['later@x', 'twice-early@x', 'twice-late@x', 'nobody@x'], 13_000)
+  ledger.arrive(['later@x', 'under-way@x', 'twice-early@x', 'twice-late@x', 'nobody@x'], 13_000)
   assert.deepEqual(ledger.accounts(), {
-    promised: 5,
-    delivered: 3,
+    promised: 6,
+    delivered: 4,
     lost: [
       { address: 'lost-early@x', beforeDeathMs: undefined },
       { address: 'lost-late@x', beforeDeathMs: 500 },

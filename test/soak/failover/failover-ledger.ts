@@ -33,14 +33,14 @@ export interface FailoverAccounts {
 
 interface Outage {
   readonly diedAt: number
-  /** When mail was accepted again. */
-  backAt: number | undefined
+  /** The next 250 after the longest silence that followed: mail was accepted again. */
+  readonly backAt: number
 }
 
 export class FailoverLedger {
   readonly #promised = new Map<string, number>()
   readonly #arrivals = new Map<string, number[]>()
-  readonly #outages: Outage[] = []
+  readonly #deaths: number[] = []
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -50,8 +50,6 @@ export class FailoverLedger {
   promise(addresses: readonly string[]): void {
     const at = this.#now()
     for (const address of addresses) this.#promised.set(address, at)
-    const last = this.#outages.at(-1)
-    if (last !== undefined) last.backAt ??= at
   }
 
   arrive(addresses: readonly string[], at: number): void {
@@ -63,7 +61,7 @@ export class FailoverLedger {
   }
 
   masterDied(): void {
-    this.#outages.push({ diedAt: this.#now(), backAt: undefined })
+    this.#deaths.push(this.#now())
   }
 
   get promised(): number {
@@ -78,40 +76,50 @@ export class FailoverLedger {
     return [...this.#promised.keys()].filter((address) => !this.#arrivals.has(address)).length
   }
 
-  /** From each death of a master to the next 250. */
-  get withoutIntakeMs(): readonly (number | undefined)[] {
-    return this.#outages.map(({ diedAt, backAt }) => (backAt === undefined ? undefined : backAt - diedAt))
+  /** From each death of a master until mail was accepted again; infinite: it never was. */
+  get withoutIntakeMs(): readonly number[] {
+    return this.#outages().map(({ diedAt, backAt }) => backAt - diedAt)
   }
 
-  /** From each death of a master to the first arrival after the failover. */
-  get withoutDeliveryMs(): readonly (number | undefined)[] {
+  /** From each death of a master to the first arrival after mail was accepted again. */
+  get withoutDeliveryMs(): readonly number[] {
     const all = [...this.#arrivals.values()].flat()
-    return this.#outages.map(({ diedAt, backAt }) => {
-      const later = all.filter((at) => at > (backAt ?? Number.POSITIVE_INFINITY))
-      return later.length === 0 ? undefined : Math.min(...later) - diedAt
-    })
+    return this.#outages().map(({ diedAt, backAt }) => Math.min(...all.filter((at) => at > backAt)) - diedAt)
   }
 
   accounts(): FailoverAccounts {
     const promised = [...this.#promised]
+    const outages = this.#outages()
+    const explained = (at: number): number | undefined => {
+      // What came while there was no master was under way when it died: nobody could settle it.
+      const outage = outages.find(({ diedAt, backAt }) => at >= diedAt - LAG_MS_MAX && at <= backAt)
+      return outage === undefined ? undefined : outage.diedAt - at
+    }
     return {
       promised: promised.length,
       delivered: promised.filter(([address]) => this.#arrivals.has(address)).length,
       lost: promised
         .filter(([address]) => !this.#arrivals.has(address))
-        .map(([address, at]) => ({ address, beforeDeathMs: this.#explained(at) })),
+        .map(([address, at]) => ({ address, beforeDeathMs: explained(at) })),
       repeated: [...this.#arrivals].flatMap(([address, times]) =>
-        times.slice(1).map((_, index) => ({ address, beforeDeathMs: this.#explained(times[index] ?? 0) })),
+        times.slice(1).map((_, index) => ({ address, beforeDeathMs: explained(times[index] ?? 0) })),
       ),
       unpromised: [...this.#arrivals.keys()].filter((address) => !this.#promised.has(address)).length,
     }
   }
 
-  /** What came while there was no master was under way when it died: nobody could settle it. */
-  #explained(at: number): number | undefined {
-    const outage = this.#outages.find(
-      ({ diedAt, backAt = Number.POSITIVE_INFINITY }) => at >= diedAt - LAG_MS_MAX && at <= backAt,
-    )
-    return outage === undefined ? undefined : outage.diedAt - at
+  #outages(): readonly Outage[] {
+    const times = [...this.#promised.values()].sort((left, right) => left - right)
+    return this.#deaths.map((diedAt, index) => {
+      const until = this.#deaths[index + 1] ?? Number.POSITIVE_INFINITY
+      let silence = { ms: 0, backAt: Number.POSITIVE_INFINITY }
+      let last = diedAt
+      for (const at of times) {
+        if (at <= diedAt || at > until) continue
+        if (at - last > silence.ms) silence = { ms: at - last, backAt: at }
+        last = at
+      }
+      return { diedAt, backAt: silence.backAt }
+    })
   }
 }

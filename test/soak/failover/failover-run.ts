@@ -24,6 +24,8 @@ export interface FailoverPlan {
   /** A share of them is too large to be kept in Redis. */
   readonly largeShare: number
   readonly seed: number
+  /** The link to the replica breaks so long before the master dies; 0: it does not. */
+  readonly cutLinkMs: number
 }
 
 export interface FailoverResult {
@@ -32,8 +34,8 @@ export interface FailoverResult {
   readonly accepted: number
   /** Submissions that were refused or cut off, and tried again. */
   readonly triedAgain: number
-  readonly withoutIntakeMs: readonly (number | undefined)[]
-  readonly withoutDeliveryMs: readonly (number | undefined)[]
+  readonly withoutIntakeMs: readonly number[]
+  readonly withoutDeliveryMs: readonly number[]
   /** From the end of the last submission to the last arrival. */
   readonly drainMs: number
   /** Events in the logs of the relays that tell of the store, by name. */
@@ -42,7 +44,7 @@ export interface FailoverResult {
 
 const SESSIONS_PER_RELAY = 3
 const REPLY_DELAY_MS = 5
-const CLIENT_PATIENCE_MS = 4_000
+const CLIENT_PATIENCE_MS = 2_000
 const DRAIN_MS_MAX = 150_000
 const POLL_MS = 50
 /** Nothing has come for so long, and Redis says that nothing is left. */
@@ -119,10 +121,15 @@ async function failOver(redis: RedisFailover, { plan, ledger, submitter }: Under
     const half = part * share + Math.floor(share / 2)
     await until('half of this part is accepted', async () => submitter.accepted >= half, DRAIN_MS_MAX)
     const victim = await redis.master()
+    if (plan.cutLinkMs > 0) {
+      await redis.cutLink?.()
+      await sleep(plan.cutLinkMs)
+    }
     ledger.masterDied()
     await victim.stop()
     await until('another one is master', async () => (await redis.master()).name !== victim.name)
-    if (part + 1 < plan.failovers) await comeBack(redis, victim)
+    await redis.mendLink?.()
+    await comeBack(redis, victim)
   }
   submitter.allow(plan.messages)
 }

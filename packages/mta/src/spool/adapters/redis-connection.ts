@@ -60,6 +60,7 @@ export class RedisConnection implements RedisCalls {
   #confirmation: ReplicaConfirmation | undefined
   #reconnect: NodeJS.Timeout | undefined
   #attempts = 0
+  #opened = 0
   #closed = false
   #lastDetail = 'not connected yet'
   readonly #since = new Set<{ readonly at: number }>()
@@ -71,6 +72,11 @@ export class RedisConnection implements RedisCalls {
 
   get isUp(): boolean {
     return this.#client !== undefined
+  }
+
+  /** How many connections there have been. */
+  get opened(): number {
+    return this.#opened
   }
 
   /** Why there is no connection. */
@@ -104,6 +110,7 @@ export class RedisConnection implements RedisCalls {
     }
     if (this.#closed) return client.disconnect()
     this.#attempts = 0
+    this.#opened += 1
     this.#client = client
     this.#confirmation = new ReplicaConfirmation((words) => send(client, 'WAITAOF', words))
     client.once('close', () => this.#lost(client, 'the connection was closed'))

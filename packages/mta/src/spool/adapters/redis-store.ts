@@ -51,10 +51,6 @@ const VOID_KEPT_MS = 7 * 24 * 60 * 60 * 1000
 const OUTDATED_LANES_MAX = 1024
 /** Each turn of the loop means that somebody else changed the same delivery just now. */
 const TURNS_MAX = 100
-/** Beyond these leases end by themselves. */
-const LOST_CLAIMS_MAX = 1_000
-const OWED_MAX = 10_000
-const OWED_AT_ONCE = 1_000
 /** A claim that nobody settled or released in this time was forgotten by its holder. */
 const FORGOTTEN_CLAIM_MS = 60 * 60 * 1000
 
@@ -83,10 +79,10 @@ type Run = (name: RedisScriptName, ...args: readonly RedisArgument[]) => Promise
 export class RedisStore implements SpoolStore {
   readonly #parts: RedisStoreParts
   readonly #held = new Map<ClaimToken, Held>()
-  /** Names of claims whose answers were lost: nobody has what was given out under them. */
-  readonly #lost = new Set<string>()
-  /** Claims that could not be given back: their holders are done with them. */
-  readonly #owed = new Set<ClaimToken>()
+  /** Names of claims that are being asked for. */
+  readonly #asking = new Set<string>()
+  /** The connection on which the server was last asked what it has given to us. */
+  #comparedOn = 1
   #serial = 0
   readonly #ages = new RedisAges({
     run: (name, ...args) => this.#run(name, ...args),
@@ -156,33 +152,48 @@ export class RedisStore implements SpoolStore {
       this.#ended(token)
     }
     this.#used(parts(await this.#run('lapse')))
-    await this.#freeLost()
-    if (this.#owed.size > 0) await this.#giveBack([...this.#owed].slice(0, OWED_AT_ONCE))
+    await this.#compareGiven()
   }
 
-  async #freeLost(): Promise<void> {
-    if (this.#lost.size === 0) return
-    const names = [...this.#lost]
-    await this.#slices((cursor) => this.#run('free-lost', cursor, String(names.length), ...names))
-    for (const name of names) this.#lost.delete(name)
+  /**
+   * Once on each new connection: what the server has given to us and we do not have is free. The answer was lost, or it
+   * could not be given back, or a server has taken over that never heard of its end.
+   */
+  async #compareGiven(): Promise<void> {
+    const { connection, life } = this.#parts
+    const on = connection.opened
+    if (on === this.#comparedOn) return
+    let cursor = '0'
+    do {
+      const [to = '0', ...given] = texts(await this.#run('given-to', cursor, life.name))
+      const unknown = this.#unknown(given)
+      if (unknown.length > 0) await this.#run('release', String(unknown.length / 3), ...unknown)
+      cursor = to
+    } while (cursor !== '0')
+    this.#comparedOn = on
+  }
+
+  #unknown(given: readonly string[]): readonly string[] {
+    const unknown: string[] = []
+    for (let at = 0; at + 2 < given.length; at += 3) {
+      const [id = '', k = '', holder = ''] = given.slice(at, at + 3)
+      if (this.#held.has(`${id}/${k}/${holder}` as ClaimToken) || this.#asking.has(holder)) continue
+      unknown.push(id, k, holder)
+    }
+    return unknown
   }
 
   /** Claims of a former process of this node are free again; how many. */
   async takeBack(): Promise<number> {
     const { node, name } = this.#parts.life
-    return this.#slices((cursor) => this.#run('take-back', cursor, node, name))
-  }
-
-  /** Of a script that goes through all that is given out; the sum of what it counts. */
-  async #slices(next: (cursor: string) => Promise<RedisReply>): Promise<number> {
-    let sum = 0
+    let freed = 0
     let cursor = '0'
     do {
-      const [to = '0', count] = texts(await next(cursor))
-      cursor = to
-      sum += Number(count)
+      const [next = '0', count] = texts(await this.#run('take-back', cursor, node, name))
+      cursor = next
+      freed += Number(count)
     } while (cursor !== '0')
-    return sum
+    return freed
   }
 
   readonly #run: Run = (name, ...args) => {
@@ -220,19 +231,20 @@ export class RedisStore implements SpoolStore {
   }
 
   async #claimed(holder: string, reply: Promise<RedisReply>): Promise<readonly ClaimRecord[]> {
-    const rows = await reply.catch((error: unknown) => {
-      if (this.#lost.size < LOST_CLAIMS_MAX) this.#lost.add(holder)
-      throw error
-    })
-    const records = parts(rows).map((row) => {
-      const { record, raw } = claimRecord(row, holder)
-      this.#held.set(record.token, { raw, at: this.#parts.mono() })
-      this.#parts.journal.began(record.id)
-      return record
-    })
-    // Before the claim is answered: whatever is tried is named.
-    this.#parts.journal.flush()
-    return records
+    this.#asking.add(holder)
+    try {
+      const records = parts(await reply).map((row) => {
+        const { record, raw } = claimRecord(row, holder)
+        this.#held.set(record.token, { raw, at: this.#parts.mono() })
+        this.#parts.journal.began(record.id)
+        return record
+      })
+      // Before the claim is answered: whatever is tried is named.
+      this.#parts.journal.flush()
+      return records
+    } finally {
+      this.#asking.delete(holder)
+    }
   }
 
   #claimedBy(ask: (holder: string) => Promise<RedisReply>): Promise<readonly ClaimRecord[]> {
@@ -259,18 +271,11 @@ export class RedisStore implements SpoolStore {
   }
 
   async #release({ tokens }: StoreAsk<'release'>): Promise<null> {
-    for (const token of tokens) {
-      this.#ended(token)
-      if (this.#owed.size < OWED_MAX) this.#owed.add(token)
-    }
-    await this.#giveBack(tokens)
-    return null
-  }
-
-  async #giveBack(tokens: readonly ClaimToken[]): Promise<void> {
     const named = tokens.flatMap((token) => parseToken(token) ?? [])
+    // Ended in any case: what the server does not hear of is found on the next connection.
+    for (const token of tokens) this.#ended(token)
     if (named.length > 0) await this.#run('release', String(named.length / 3), ...named)
-    for (const token of tokens) this.#owed.delete(token)
+    return null
   }
 
   async #dueLanes({ before, limit }: StoreAsk<'due-lanes'>): Promise<readonly DueLane[]> {
