@@ -6,15 +6,15 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePorts, type RedisProcess, redisProcess } from './redis-processes.ts'
+import { freePorts, type RedisMember, redisMember } from './redis-members.ts'
 
 export interface RedisFailover extends AsyncDisposable {
   readonly directory: string
   /** Lines of `[queue]` that name it. */
   readonly settings: string
-  readonly servers: readonly RedisProcess[]
+  readonly servers: readonly RedisMember[]
   /** The one that has the queue's keys now, by its own word. */
-  master(): Promise<RedisProcess>
+  master(): Promise<RedisMember>
   /** The replica gets nothing more of the master, and cannot come back to it. */
   cutLink?(): Promise<void>
   mendLink?(): Promise<void>
@@ -39,16 +39,16 @@ export async function redisBehindSentinels({
   const [masterPort = 0, replicaPort = 0, ...sentinelPorts] = await freePorts(5)
   const { server: password } = PASSWORDS
   const common = [...DURABLE, ...REPLICATED, `requirepass ${password}`, `masterauth ${password}`, ...lines]
-  const server = (name: string, port: number, more: readonly string[]): Promise<RedisProcess> =>
-    redisProcess(directory, { name, port, password, lines: [...common, ...more] })
+  const server = (name: string, port: number, more: readonly string[]): Promise<RedisMember> =>
+    redisMember(directory, { name, port, password, lines: [...common, ...more] })
   const servers = [
     await server('first', masterPort, []),
     await server('second', replicaPort, [`replicaof 127.0.0.1 ${masterPort}`]),
   ]
-  await until('the replica follows', async () => (await infoOf(servers[1], 'master_link_status')) === 'up')
+  await until('the replica follows', async () => (await saidLine(servers[1], 'master_link_status')) === 'up')
   const sentinels = await Promise.all(
     sentinelPorts.map((port, at) =>
-      redisProcess(directory, {
+      redisMember(directory, {
         ...{ name: `sentinel-${at}`, port, isSentinel: true, password: PASSWORDS.sentinel },
         lines: [
           `requirepass ${PASSWORDS.sentinel}`,
@@ -103,7 +103,7 @@ export async function redisCluster(): Promise<RedisFailover> {
     ...['cluster-replica-validity-factor 0', 'cluster-require-full-coverage no'],
   ]
   const servers = await Promise.all(
-    ports.map((port, at) => redisProcess(directory, { name: `node-${at}`, port, lines })),
+    ports.map((port, at) => redisMember(directory, { name: `node-${at}`, port, lines })),
   )
   const [first, ...others] = servers
   assert.ok(first !== undefined)
@@ -132,7 +132,7 @@ export async function redisCluster(): Promise<RedisFailover> {
     master: async () => {
       for (const node of servers) {
         const told = await node.command('EXISTS', QUEUE_KEY).catch(() => '')
-        if (told.startsWith(':') && (await infoOf(node, 'role')) === 'master') return node
+        if (told.startsWith(':') && (await saidLine(node, 'role')) === 'master') return node
       }
       throw new Error('nobody has the slot of the queue')
     },
@@ -140,14 +140,14 @@ export async function redisCluster(): Promise<RedisFailover> {
   }
   await until('the cluster is whole', async () => {
     const told = await Promise.all(servers.map((node) => node.command('CLUSTER', 'INFO')))
-    const links = await Promise.all(servers.slice(MASTERS).map((node) => infoOf(node, 'master_link_status')))
+    const links = await Promise.all(servers.slice(MASTERS).map((node) => saidLine(node, 'master_link_status')))
     return told.every((text) => text.includes('cluster_state:ok')) && links.every((link) => link === 'up')
   })
   return cluster
 }
 
 /** A line of INFO; undefined when nobody answers. */
-export async function infoOf(server: RedisProcess | undefined, name: string): Promise<string | undefined> {
+export async function saidLine(server: RedisMember | undefined, name: string): Promise<string | undefined> {
   const text = (await server?.command('INFO').catch(() => '')) ?? ''
   return new RegExp(`^${name}:(.*)\r$`, 'm').exec(text)?.[1]
 }
@@ -160,7 +160,7 @@ export async function until(what: string, isSo: () => Promise<boolean>, patience
   }
 }
 
-async function gone(directory: string, processes: readonly RedisProcess[]): Promise<void> {
+async function gone(directory: string, processes: readonly RedisMember[]): Promise<void> {
   await Promise.all(processes.map((one) => one.stop()))
   await rm(directory, { recursive: true, force: true })
 }

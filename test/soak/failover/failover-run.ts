@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, RelayInstance, type RelayOptions } from '../../interop/relay-instance.ts'
 import { selfSigned } from '../../lab/ca.ts'
 import { startDnsServer } from '../../lab/dns-server.ts'
-import { infoOf, type RedisFailover, until } from '../../lab/redis-failover.ts'
-import type { RedisProcess } from '../../lab/redis-processes.ts'
+import { type RedisFailover, saidLine, until } from '../../lab/redis-failover.ts'
+import type { RedisMember } from '../../lab/redis-members.ts'
 import { wallClock } from '../ledger.ts'
 import { DOMAINS, type PlannedMessage } from '../message-plan.ts'
 import { SeededRandom } from '../random.ts'
@@ -134,15 +134,15 @@ async function failOver(redis: RedisFailover, { plan, ledger, submitter }: Under
   submitter.allow(plan.messages)
 }
 
-async function comeBack(redis: RedisFailover, victim: RedisProcess): Promise<void> {
+async function comeBack(redis: RedisFailover, victim: RedisMember): Promise<void> {
   await victim.start()
   await until(
     'it follows the new master',
-    async () => (await infoOf(victim, 'role')) === 'slave' && (await infoOf(victim, 'master_link_status')) === 'up',
+    async () => (await saidLine(victim, 'role')) === 'slave' && (await saidLine(victim, 'master_link_status')) === 'up',
   )
   await until(
     'the new master has a replica',
-    async () => Number(await infoOf(await redis.master(), 'connected_slaves')) > 0,
+    async () => Number(await saidLine(await redis.master(), 'connected_slaves')) > 0,
   )
 }
 

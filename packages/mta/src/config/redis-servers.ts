@@ -2,12 +2,25 @@
  * Which Redis `[queue]` names, of the three ways to name one; its passwords stay wrapped until somebody connects. Pure.
  */
 import type { HostAndPort, RedisAddress } from '../redis/redis-address.ts'
-import type { ReadConfig } from './schema.ts'
 import type { Secret } from './secret.ts'
 
 interface SecretLogin {
   readonly username?: string | undefined
   readonly password?: Secret | undefined
+}
+
+/** As `[queue]` has it. */
+interface WrittenServers {
+  readonly redis_url?: Secret | undefined
+  readonly redis_sentinels: readonly HostAndPort[]
+  readonly redis_master?: string | undefined
+  readonly redis_cluster: readonly HostAndPort[]
+  readonly redis_username?: string | undefined
+  readonly redis_password?: Secret | undefined
+  readonly redis_sentinel_username?: string | undefined
+  readonly redis_sentinel_password?: Secret | undefined
+  readonly redis_database: number
+  readonly redis_tls: boolean
 }
 
 export type RedisServers =
@@ -29,7 +42,7 @@ export type RedisServers =
     }
 
 /** Undefined: none of them is complete (`queue-rules.ts` says what is missing). */
-export function redisServers(read: ReadConfig['queue']): RedisServers | undefined {
+export function redisServers(read: WrittenServers): RedisServers | undefined {
   const { redis_url, redis_sentinels, redis_master, redis_cluster, redis_tls: tls } = read
   const login = { username: read.redis_username, password: read.redis_password }
   if (redis_url !== undefined) return { kind: 'server', url: redis_url }

@@ -5,7 +5,7 @@
 import type { RedisOptions } from 'ioredis'
 import { Redis } from 'ioredis'
 import type { BehindSentinels, RedisAddress } from '../redis-address.ts'
-import { slotConnector } from './slot-connector.ts'
+import { slotConnector } from './redis-slot-connector.ts'
 
 /** No answer of a Sentinel, or of a node of a Cluster, for this long: the next one is asked. */
 export const FINDER_MS = 1_000

@@ -25,7 +25,9 @@ import type {
   StoreOperations,
 } from '../store-protocol.ts'
 import { RedisAges } from './redis-ages.ts'
+import { parseToken } from './redis-claim-token.ts'
 import type { RedisConnection } from './redis-connection.ts'
+import { giveBackUnknown } from './redis-given.ts'
 import { mendRedisSpool } from './redis-mend.ts'
 import {
   claimRecord,
@@ -155,32 +157,14 @@ export class RedisStore implements SpoolStore {
     await this.#compareGiven()
   }
 
-  /**
-   * Once on each new connection: what the server has given to us and we do not have is free. The answer was lost, or it
-   * could not be given back, or a server has taken over that never heard of its end.
-   */
+  /** Once on each new connection: the answer was lost, it could not be given back, or another server has taken over. */
   async #compareGiven(): Promise<void> {
     const { connection, life } = this.#parts
     const on = connection.opened
     if (on === this.#comparedOn) return
-    let cursor = '0'
-    do {
-      const [to = '0', ...given] = texts(await this.#run('given-to', cursor, life.name))
-      const unknown = this.#unknown(given)
-      if (unknown.length > 0) await this.#run('release', String(unknown.length / 3), ...unknown)
-      cursor = to
-    } while (cursor !== '0')
+    const isOurs = (token: ClaimToken, holder: string): boolean => this.#held.has(token) || this.#asking.has(holder)
+    await giveBackUnknown(this.#run, { life: life.name, isOurs })
     this.#comparedOn = on
-  }
-
-  #unknown(given: readonly string[]): readonly string[] {
-    const unknown: string[] = []
-    for (let at = 0; at + 2 < given.length; at += 3) {
-      const [id = '', k = '', holder = ''] = given.slice(at, at + 3)
-      if (this.#held.has(`${id}/${k}/${holder}` as ClaimToken) || this.#asking.has(holder)) continue
-      unknown.push(id, k, holder)
-    }
-    return unknown
   }
 
   /** Claims of a former process of this node are free again; how many. */
@@ -407,13 +391,6 @@ function decide(
     outcome: isHolder ? { kind: 'settled' } : { kind: 'merged', closed, ignored },
     claimGoesOn: isHolder && keepClaim && deliveries[0].state !== 'settled',
   }
-}
-
-const TOKEN = /^([0-9a-f-]{36})\/(\d{1,5})\/([0-9a-z.]+)$/
-
-function parseToken(token: ClaimToken): readonly [id: string, k: string, holder: string] | undefined {
-  const [, id, k, holder] = TOKEN.exec(token) ?? []
-  return id === undefined || k === undefined || holder === undefined ? undefined : [id, k, holder]
 }
 
 function senderOf(envelope: string): string {

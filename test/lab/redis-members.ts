@@ -9,7 +9,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 
-export interface RedisProcess {
+export interface RedisMember {
   readonly port: number
   readonly name: string
   start(): Promise<void>
@@ -21,7 +21,7 @@ export interface RedisProcess {
   command(...words: readonly string[]): Promise<string>
 }
 
-export interface RedisProcessOptions {
+export interface RedisMemberOptions {
   readonly name: string
   readonly port: number
   /** Lines of its configuration, besides its port and directory. */
@@ -33,24 +33,24 @@ export interface RedisProcessOptions {
 const START_MS_MAX = 10_000
 const ANSWER_MS_MAX = 3_000
 
-export async function redisProcess(
+export async function redisMember(
   directory: string,
-  { name, port, lines, isSentinel = false, password }: RedisProcessOptions,
-): Promise<RedisProcess> {
+  { name, port, lines, isSentinel = false, password }: RedisMemberOptions,
+): Promise<RedisMember> {
   const own = join(directory, name)
   await mkdir(own, { recursive: true })
   const file = join(own, 'redis.conf')
   const all = [`port ${port}`, 'bind 127.0.0.1', `dir "${own}"`, 'loglevel warning', `logfile "${own}/log"`, ...lines]
   await writeFile(file, `${all.join('\n')}\n`)
   let child: ChildProcess | undefined
-  const process: RedisProcess = {
+  const member: RedisMember = {
     port,
     name,
     start: async () => {
       const one = spawn('redis-server', [file, ...(isSentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
       child = one
       const giveUpAt = Date.now() + START_MS_MAX
-      while (!(await process.command('PING').catch(() => '')).startsWith('+PONG')) {
+      while (!(await member.command('PING').catch(() => '')).startsWith('+PONG')) {
         assert.ok(one.exitCode === null && Date.now() < giveUpAt, `${name} did not start (${file})`)
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
@@ -67,8 +67,8 @@ export async function redisProcess(
     thaw: () => void child?.kill('SIGCONT'),
     command: (...words) => ask(port, password === undefined ? [words] : [['AUTH', password], words]),
   }
-  await process.start()
-  return process
+  await member.start()
+  return member
 }
 
 /** The answer to the last of these. */
