@@ -11,9 +11,9 @@ import type { Envelope } from '../../smtp/envelope.ts'
 import { formatReversePath } from '../../smtp/mail-address.ts'
 import type { ClaimsJournal } from '../claims-journal.ts'
 import type { MendReport } from '../mend-report.ts'
-import { mergeLateSettle, orderDelivery, type Settler, settleDelivery } from '../message-state.ts'
+import { orderDelivery, type Settler } from '../message-state.ts'
 import type { QueueId } from '../queue-id.ts'
-import type { ClaimToken, DueLane, QueueChange, SettleOutcome } from '../spool.ts'
+import type { ClaimToken, DueLane, QueueChange } from '../spool.ts'
 import { StoreFailed } from '../store-failed.ts'
 import type {
   ClaimRecord,
@@ -38,11 +38,11 @@ import {
   type RedisArgument,
   type RedisReply,
   readReply,
-  storedDelivery,
   texts,
   wholeArguments,
 } from './redis-records.ts'
 import type { RedisScriptName } from './redis-scripts.ts'
+import { decideSettle } from './redis-settle-decision.ts'
 import { redisShape, redisTotals } from './redis-shape.ts'
 import { redisList } from './redis-walk.ts'
 
@@ -306,7 +306,7 @@ export class RedisStore implements SpoolStore {
     let seen: { readonly settler: Settler; readonly raw: string } | undefined =
       held?.raw === undefined ? undefined : { settler: 'holder', raw: held.raw }
     for (let turn = 0; turn < TURNS_MAX; turn += 1) {
-      const decided = decide(ask, seen)
+      const decided = decideSettle(ask, seen)
       const flags = [ask.settlement.keepClaim === true ? '1' : '0', ask.replay ? '1' : '0']
       const args = [...named, ask.settlement.id, ...flags, ...decided.args]
       const [status, first, second] = await this.#commit('settle', ...args)
@@ -357,39 +357,6 @@ export class RedisStore implements SpoolStore {
     if (this.#parts.time !== undefined) return this.#parts.time()
     const [seconds, micros] = texts(await this.#parts.connection.call('TIME'))
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
-  }
-}
-
-interface Decided {
-  readonly args: readonly RedisArgument[]
-  readonly outcome: SettleOutcome
-  readonly claimGoesOn: boolean
-}
-
-/** What a settle makes of what was seen of its delivery; of nothing seen, a question. */
-function decide(
-  ask: StoreAsk<'settle'>,
-  seen: { readonly settler: Settler; readonly raw: string } | undefined,
-): Decided {
-  const keepClaim = ask.settlement.keepClaim === true
-  if (seen === undefined) return { args: ['', '0'], outcome: { kind: 'already-done' }, claimGoesOn: keepClaim }
-  const { revision, delivery } = storedDelivery(seen.raw)
-  const isHolder = seen.settler === 'holder'
-  const { deliveries, closed, ignored } =
-    isHolder && !keepClaim
-      ? settleDelivery(delivery, { ...ask.settlement, enqueue: [] })
-      : mergeLateSettle(delivery, ask.settlement)
-  // Notices that tell of ignored outcomes would be untrue; those that only tell of deliveries are kept.
-  const enqueue = (isHolder && !keepClaim) || (closed > 0 && ignored === 0) ? ask.enqueue : []
-  return {
-    args: [
-      ...[seen.settler, revision, String(deliveries.length)],
-      ...deliveries.flatMap(deliveryArguments),
-      String(enqueue.length),
-      ...enqueue.flatMap(messageArguments),
-    ],
-    outcome: isHolder ? { kind: 'settled' } : { kind: 'merged', closed, ignored },
-    claimGoesOn: isHolder && keepClaim && deliveries[0].state !== 'settled',
   }
 }
 
