@@ -8,6 +8,9 @@ import { readFileSync } from 'node:fs'
 /** Of the text that goes before a script which tells former processes of a node from the one that asks. */
 export const FORMER_LIFE_LUA = new URL('./former-life.lua', import.meta.url)
 
+/** Of the text that goes before a script which reads when the deliveries of a lane are due. */
+export const CLASS_SCORES_LUA = new URL('./class-scores.lua', import.meta.url)
+
 /** What a script needs of a client. */
 export interface ScriptClient {
   evalsha(sha: string, keyCount: number, ...args: (string | number | Buffer)[]): Promise<unknown>

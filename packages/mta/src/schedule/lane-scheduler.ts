@@ -6,6 +6,7 @@
  * it can be rebuilt from `Spool.dueLanes` at any time.
  */
 import type { LaneId } from '../delivery/lane.ts'
+import { mailClassOf } from '../spool/mail-class.ts'
 
 export interface LaneScheduler {
   /** Starts giving turns, at most `slots` at once over all lanes. Called once. */
@@ -28,6 +29,11 @@ export interface LaneScheduler {
 
 /** `urgent`: the work is mail of the top class. */
 export type WakeReason = 'operator' | 'urgent'
+
+/** Of new mail with this priority. */
+export function wakeReason(priority: number | undefined): WakeReason | undefined {
+  return mailClassOf(priority) === 'urgent' ? 'urgent' : undefined
+}
 
 export type Turn = (lane: LaneId, context: TurnContext) => Promise<TurnEnd>
 

@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly startTls: boolean
   readonly chunking: boolean
   readonly requireTls: boolean
+  /** RFC 6710 §3: the policy that the keyword may name is the peer's. */
+  readonly priority: boolean
   /** RFC 1870 §4: present when SIZE is offered; without `limit` there is none. */
   readonly size?: { readonly limit?: number }
   /** RFC 4954 §3: upper case. */
@@ -55,6 +57,7 @@ export function parseCapabilities(reply: SmtpReply): Capabilities {
     startTls: offered.has('STARTTLS'),
     chunking: offered.has('CHUNKING'),
     requireTls: offered.has('REQUIRETLS'),
+    priority: offered.has('MT-PRIORITY'),
     ...(size === undefined ? {} : { size: parseSize(size[0]) }),
     authMechanisms: (offered.get('AUTH') ?? []).filter((name) => name !== '').map((name) => name.toUpperCase()),
     limits: parseLimits(offered.get('LIMITS') ?? []),

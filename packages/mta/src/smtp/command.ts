@@ -30,6 +30,8 @@ export function mailCommand(
     offered.eightBitMime && envelope.body === '8bitmime' && 'BODY=8BITMIME',
     parameters.smtpUtf8 && 'SMTPUTF8',
     envelope.requireTls && 'REQUIRETLS',
+    // RFC 6710 §4: what the message has here goes on to whoever knows priorities; 0 is what is said by nothing.
+    offered.priority && (envelope.priority ?? 0) !== 0 && `MT-PRIORITY=${envelope.priority}`,
     // RFC 4954 §5: nobody's word about who submitted a message is passed on, so that it is never more than ours.
     parameters.authenticated === true && offered.authMechanisms.length > 0 && 'AUTH=<>',
     offered.dsn && ret !== undefined && `RET=${ret}`,

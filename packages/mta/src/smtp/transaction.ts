@@ -25,6 +25,8 @@ export interface Transaction {
 export interface TransactionEnvelope extends Pick<Envelope, 'reversePath' | 'body' | 'smtpUtf8' | 'dsn'> {
   /** RFC 8689 §2: the parameter is part of MAIL, and a peer that does not offer it gets nothing. */
   readonly requireTls: boolean
+  /** RFC 6710 §3; absent: 0. */
+  readonly priority?: number
 }
 
 export type TransactionResult =

@@ -10,6 +10,7 @@ import { claimContract } from './spool-claim.contract.ts'
 import { contentContract } from './spool-content.contract.ts'
 import { keepClaimContract } from './spool-keep-claim.contract.ts'
 import { noticeContract } from './spool-notice.contract.ts'
+import { priorityContract } from './spool-priority.contract.ts'
 import { settleContract } from './spool-settle.contract.ts'
 import { tagContract } from './spool-tag.contract.ts'
 import { troubleContract } from './spool-trouble.contract.ts'
@@ -26,6 +27,7 @@ export interface SpoolTraits {
 export function spoolContract(open: OpenSpool, traits: SpoolTraits): void {
   describe('accept', TOGETHER, () => acceptContract(open))
   describe('claim', TOGETHER, () => claimContract(open))
+  describe('priorities', TOGETHER, () => priorityContract(open))
   describe('settle', TOGETHER, () => settleContract(open))
   describe('notice', TOGETHER, () => noticeContract(open))
   describe('settle, and keep the claim', TOGETHER, () => keepClaimContract(open))

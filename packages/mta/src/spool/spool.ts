@@ -22,7 +22,10 @@ export interface Spool {
   /** A place for the content of a message that is still arriving: memory first, a file past the inline size. */
   stage(id: QueueId): ContentSink
   accept(message: NewMessage): Promise<AcceptOutcome>
-  /** Deliveries of the lane whose time has come, oldest due first, leased to the caller. None while claims are stopped. */
+  /**
+   * Deliveries of the lane whose time has come, by class of mail and oldest due first, leased to the caller. A lower class
+   * that is left waiting has its claim in time. None while claims are stopped.
+   */
   claim(lane: LaneId, options: { readonly limit: number; readonly leaseMs: number }): Promise<readonly Claim[]>
   /** Extends leases; answers which are still ours. */
   renew(tokens: readonly ClaimToken[], leaseMs: number): Promise<ReadonlySet<ClaimToken>>

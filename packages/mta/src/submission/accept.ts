@@ -4,7 +4,7 @@
  */
 import type { LaneId } from '../delivery/lane.ts'
 import type { RoutedMail } from '../delivery/route.ts'
-import type { Recipient } from '../smtp/envelope.ts'
+import type { Envelope, Recipient } from '../smtp/envelope.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import type { NewMessage, Spool } from '../spool/spool.ts'
 import type { AcceptMessage } from './incoming-message.ts'
@@ -14,7 +14,7 @@ export interface AcceptOptions {
   readonly laneFor: (mail: RoutedMail) => LaneId
   readonly maxAgeMs: number
   /** After the commit; wakes the lanes. */
-  readonly onAccepted: (lanes: readonly LaneId[]) => void
+  readonly onAccepted: (lanes: readonly LaneId[], envelope: Envelope) => void
 }
 
 export function messageAcceptor(options: AcceptOptions): AcceptMessage {
@@ -28,7 +28,11 @@ export function messageAcceptor(options: AcceptOptions): AcceptMessage {
     const envelope = lanes > 1 ? { ...message.envelope, lanes } : message.envelope
     const expiresAt = message.receivedAt + maxAgeMs
     const answer = await spool.accept({ ...message, envelope, deliveries, expiresAt })
-    if (answer.kind === 'accepted') onAccepted(deliveries.map((delivery) => delivery.lane))
+    if (answer.kind === 'accepted')
+      onAccepted(
+        deliveries.map((delivery) => delivery.lane),
+        envelope,
+      )
     return answer
   }
 }

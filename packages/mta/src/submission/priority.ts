@@ -7,6 +7,9 @@
 export const PRIORITY_MIN = -9
 export const PRIORITY_MAX = 9
 
+/** The registered policy whose levels our classes are (RFC 6710 §3, §9.1): -4 non-urgent, 0 normal, 4 urgent. */
+export const PRIORITY_POLICY = 'MIXER'
+
 const PRIORITY = /^(?:-?[1-9]|0)$/
 
 /** The value of the parameter; undefined when it is none. */

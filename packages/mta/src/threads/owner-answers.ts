@@ -6,6 +6,7 @@ import { invariant } from '@hermetic/policy'
 import type { DeliveryOptions } from '../delivery/delivery.ts'
 import type { Quotas } from '../limits/quotas.ts'
 import type { LogEvent } from '../observability/log-events.ts'
+import { wakeReason } from '../schedule/lane-scheduler.ts'
 import type { Claim, Spool } from '../spool/spool.ts'
 import type { Books } from './books.ts'
 import { exactBytes } from './exact-bytes.ts'
@@ -55,7 +56,9 @@ function spoolAnswers({
     accept: async ({ message }) => {
       const answer = await spool.accept(message)
       // Here and not there: the thread may be gone before it hears of it.
-      if (answer.kind === 'accepted') for (const { lane } of message.deliveries) delivery.scheduler.wake(lane)
+      if (answer.kind === 'accepted')
+        for (const { lane } of message.deliveries)
+          delivery.scheduler.wake(lane, undefined, wakeReason(message.envelope.priority))
       if (answer.kind === 'full' || answer.kind === 'unavailable') troubled()
       return answer
     },

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts'
 import { laneFor } from '../delivery/routing.ts'
 import type { Quotas } from '../limits/quotas.ts'
 import type { LogEvent } from '../observability/log-events.ts'
+import { wakeReason } from '../schedule/lane-scheduler.ts'
 import type { BeginSignature } from '../signing/dkim.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import type { Spool } from '../spool/spool.ts'
@@ -122,6 +123,7 @@ function listenerWorld(
     // While policies are only observed the promise could not be kept (RFC 8689 §2).
     advertise: {
       dsn: true,
+      priority: true,
       requireTls: config.submission.require_tls && config.delivery.enforcement === 'enforce',
     },
     mayRelaxTls: tlsOptionalRules(config.submission.ignore_tls_required_no),
@@ -130,8 +132,8 @@ function listenerWorld(
       spool,
       laneFor: (mail) => laneFor(mail, routing),
       maxAgeMs: config.delivery.max_age,
-      onAccepted: (lanes) => {
-        for (const lane of lanes) scheduler.wake(lane)
+      onAccepted: (lanes, { priority }) => {
+        for (const lane of lanes) scheduler.wake(lane, undefined, wakeReason(priority))
       },
     }),
     networkQuota: networkQuotas(configuredNetworkQuotas(config)),

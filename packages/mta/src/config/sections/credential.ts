@@ -101,11 +101,11 @@ export const credentials = tableList(
     }),
     priority: defaulted(level, 0, {
       sentence:
-        'The priority that is kept with the mail of this login; the order of deliveries does not follow it yet.',
+        'The priority of mail of this login that asks for none: from 4 on it is delivered first, down to -4 last.',
       source: 'RFC 6710 §3',
     }),
     max_priority: optional(level, {
-      sentence: 'The highest priority that this login may ask for, once MT-PRIORITY is offered; it is not yet.',
+      sentence: 'The highest priority that mail of this login may ask for with MT-PRIORITY; more is lowered to it.',
       source: 'RFC 6710 §4.1',
       whenAbsent: 'its own priority',
       example: '4',

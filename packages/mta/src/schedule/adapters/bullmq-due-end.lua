@@ -9,8 +9,8 @@ local member = lane .. '#' .. slot
 
 -- A lane that still has free work right after it was said to have none could not be served: not again at once.
 local function earliest_delivery()
-  local score = redis.call('ZRANGE', deliveries, 0, 0, 'WITHSCORES')[2]
-  return score and math.max(tonumber(score), now + IDLE_AGAIN_MS) or nil
+  local earliest = earliest_in(deliveries)
+  return earliest and math.max(earliest, now + IDLE_AGAIN_MS) or nil
 end
 
 -- Somebody lowered the entry since the lane was taken.

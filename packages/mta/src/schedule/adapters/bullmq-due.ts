@@ -5,7 +5,14 @@
 import type { LaneId } from '../../delivery/lane.ts'
 import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
 import type { Life } from '../../redis/life.ts'
-import { FORMER_LIFE_LUA, loadScript, runScript, type Script, type ScriptClient } from '../../redis/scripts.ts'
+import {
+  CLASS_SCORES_LUA,
+  FORMER_LIFE_LUA,
+  loadScript,
+  runScript,
+  type Script,
+  type ScriptClient,
+} from '../../redis/scripts.ts'
 import type { WakeReason } from '../lane-scheduler.ts'
 
 export interface DueLanesOptions {
@@ -76,7 +83,7 @@ const SCRIPTS = {
 }
 
 function dueScript(...files: readonly string[]): Script {
-  return loadScript(import.meta.url, './bullmq-due.lua', ...files)
+  return loadScript(import.meta.url, './bullmq-due.lua', CLASS_SCORES_LUA.href, ...files)
 }
 
 export class DueLanes {

@@ -21,7 +21,7 @@ local function due_again(lane, first)
     redis.call('HDEL', taken, lane)
     redis.call('ZREM', held, lane)
     redis.call('ZREM', held_silent, lane)
-    redis.call('ZADD', due, first, lane)
+    redis.call('ZADD', due, whole(first), lane)
   end
 end
 
@@ -33,7 +33,8 @@ local function look_at_backoff(lane)
 end
 
 local function look_at(lane)
-  local first = redis.pcall('ZRANGE', lane_prefix .. lane, 0, 0, 'WITHSCORES')[2]
+  local is_set = redis.call('TYPE', lane_prefix .. lane)['ok'] == 'zset'
+  local first = is_set and earliest_in(lane_prefix .. lane) or nil
   local score, left, ends = redis.call('ZSCORE', due, lane), redis.call('HGET', taken, lane), look_at_backoff(lane)
   local at = tonumber(score)
   if not at then

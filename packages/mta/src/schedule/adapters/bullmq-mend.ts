@@ -7,7 +7,7 @@ import type { LaneId } from '../../delivery/lane.ts'
 import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
 import { findingsOf } from '../../redis/found.ts'
 import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
-import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
+import { CLASS_SCORES_LUA, loadScript, runScript, type Script } from '../../redis/scripts.ts'
 import { joinedFindings, type MendFinding } from '../../spool/mend-report.ts'
 import { dueKeys } from './bullmq-due.ts'
 import { BULLMQ_SCHEDULER_LIMITS } from './bullmq-scheduler.ts'
@@ -19,7 +19,13 @@ export interface MendSchedule {
 }
 
 const JOBS = loadScript(import.meta.url, './bullmq-due.lua', '../../redis/found.lua', './bullmq-mend-jobs.lua')
-const LANES = loadScript(import.meta.url, './bullmq-due.lua', '../../redis/found.lua', './bullmq-mend-lanes.lua')
+const LANES = loadScript(
+  import.meta.url,
+  './bullmq-due.lua',
+  CLASS_SCORES_LUA.href,
+  '../../redis/found.lua',
+  './bullmq-mend-lanes.lua',
+)
 const KEYS_PER_SCAN = 1000
 const LANES_PER_CALL = 100
 

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { FOUND_LUA } from '../../redis/found.ts'
-import { FORMER_LIFE_LUA, type Script } from '../../redis/scripts.ts'
+import { CLASS_SCORES_LUA, FORMER_LIFE_LUA, type Script } from '../../redis/scripts.ts'
 
 const NAMES = [
   'accept',
@@ -47,7 +47,7 @@ export type RedisScriptName = (typeof NAMES)[number]
 export const REDIS_SCRIPTS: ReadonlyMap<RedisScriptName, Script> = readScripts()
 
 function readScripts(): ReadonlyMap<RedisScriptName, Script> {
-  const prelude = readLua('prelude')
+  const prelude = `${readFileSync(CLASS_SCORES_LUA, 'utf8')}${readLua('prelude')}`
   const match = readLua('match')
   const shared = new Map<RedisScriptName, string>([
     ['list', match],

@@ -6,6 +6,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { NOTICE_LANE } from '../../bounce/notice-lane.ts'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { ClaimsJournal, Suspect } from '../claims-journal.ts'
+import { ClassOrder } from '../class-order.ts'
+import { MAIL_CLASSES } from '../mail-class.ts'
 import type { QueueId } from '../queue-id.ts'
 import type { ClaimToken, DueLane } from '../spool.ts'
 import type { ClaimRecord } from '../store-protocol.ts'
@@ -15,6 +17,7 @@ import { QUEUED, ROWS_PER_MESSAGE, rowsOf, seqOfRow } from './sqlite-records.ts'
 
 /** Outdated entries looked at per query; they are mended with the next commit, so the next query goes on from there. */
 const OUTDATED_LANES_MAX = 1024
+const CLASSES = [...MAIL_CLASSES.keys()]
 /** Looked at in one call: a few milliseconds. */
 const EXPIRED_ROWS_MAX = 2000
 const UNTOLD_ROWS_MAX = 500
@@ -29,6 +32,7 @@ export interface ClaimOptions {
 
 interface DueRow {
   readonly row: number
+  readonly class: number
   readonly due_at: number
 }
 
@@ -64,6 +68,7 @@ export class Claims {
   readonly #setAside: Set<number>
   /** Lanes whose recorded due time is too early. */
   readonly #outdated = new Set<LaneId>()
+  readonly #order = new ClassOrder(CLASSES)
   #expiredUpTo = FROM_THE_OLDEST
   #serial = 0
 
@@ -79,16 +84,29 @@ export class Claims {
 
   claim({ lane, limit, leaseMs }: Ask<'claim'>, now: number, mono: number): readonly ClaimRecord[] {
     const claims: ClaimRecord[] = []
-    let at = this.#leases.upTo(lane)
-    if (limit <= 0) return claims
-    for (const due of inOrder<ClaimRow>(this.#statements.claims, { lane, after: at, before: now })) {
-      at = positionOf(due)
-      if (!this.#isFree(due)) continue
-      claims.push(this.#grant(due, mono + leaseMs))
+    const left = [...this.#order.of(lane)]
+    for (let ofClass = left.shift(); ofClass !== undefined && claims.length < limit; ofClass = left.shift()) {
+      let at = this.#leases.upTo(lane, ofClass)
+      for (const due of inOrder<ClaimRow>(this.#statements.claims, { lane, after: at, before: now })) {
+        at = positionOf(due)
+        if (!this.#isFree(due)) continue
+        claims.push(this.#grant(due, mono + leaseMs))
+        if (claims.length === limit) break
+      }
+      this.#leases.advance(lane, at)
       if (claims.length === limit) break
     }
-    this.#leases.advance(lane, at)
+    this.#order.served(
+      lane,
+      left.some((ofClass) => this.#isDue(lane, ofClass, now)),
+    )
     return claims
+  }
+
+  #isDue(lane: LaneId, ofClass: number, before: number): boolean {
+    const after = this.#leases.upTo(lane, ofClass)
+    for (const _ of inOrder(this.#statements.due, { lane, after, before })) return true
+    return false
   }
 
   /** Everything of one message that is due, also when it is set aside. */
@@ -181,8 +199,8 @@ export class Claims {
   /** Mends what `dueLanes` found outdated; inside a transaction that is under way anyway, or one of its own. */
   mendLanes(): void {
     for (const lane of this.#outdated) {
-      const first = this.#statements.first.get(lane) as { due_at: number } | undefined
-      if (first === undefined) this.#statements.removeLane.run(lane)
+      const first = this.#statements.first.get(lane) as { due_at: number | null } | undefined
+      if (first === undefined || first.due_at === null) this.#statements.removeLane.run(lane)
       else this.#statements.setLane.run(first.due_at, lane, first.due_at)
     }
   }
@@ -192,7 +210,12 @@ export class Claims {
   }
 
   #earliestFree(lane: LaneId, before: number): number | undefined {
-    let at = this.#leases.upTo(lane)
+    const times = CLASSES.map((ofClass) => this.#earliestOf(lane, ofClass, before)).filter((at) => at !== undefined)
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  #earliestOf(lane: LaneId, ofClass: number, before: number): number | undefined {
+    let at = this.#leases.upTo(lane, ofClass)
     let dueAt: number | undefined
     for (const due of inOrder<DueRow>(this.#statements.due, { lane, after: at, before })) {
       if (this.#isFree(due)) {
@@ -235,8 +258,8 @@ export class Claims {
   }
 }
 
-function positionOf({ due_at: dueAt, row }: DueRow): Position {
-  return { dueAt, row }
+function positionOf({ class: ofClass, due_at: dueAt, row }: DueRow): Position {
+  return { ofClass, dueAt, row }
 }
 
 interface InOrder {
@@ -254,15 +277,21 @@ function* inOrder<Row>(
   { same, later }: InOrder,
   { lane, after, before }: { readonly lane: LaneId; readonly after: Position; readonly before: number },
 ): Generator<Row> {
-  if (after.dueAt <= before) yield* same.iterate(lane, after.dueAt, after.row) as Iterable<unknown> as Iterable<Row>
-  yield* later.iterate(lane, after.dueAt, before) as Iterable<unknown> as Iterable<Row>
+  const { ofClass, dueAt, row } = after
+  if (dueAt <= before) yield* same.iterate(lane, ofClass, dueAt, row) as Iterable<unknown> as Iterable<Row>
+  yield* later.iterate(lane, ofClass, dueAt, before) as Iterable<unknown> as Iterable<Row>
+}
+
+/** By the index, as the smallest of all classes would not be. */
+function firstOfClass(ofClass: number): string {
+  return `SELECT min(due_at) AS due_at FROM delivery WHERE state = ${QUEUED} AND lane = ?1 AND class = ${ofClass}`
 }
 
 function prepare(db: DatabaseSync) {
-  const claim = `d.row, m.id, d.due_at, d.lane, d.attempts, d.recipients, d.delay_notice_at, m.envelope, m.received_at, m.expires_at`
+  const claim = `d.row, d.class, m.id, d.due_at, d.lane, d.attempts, d.recipients, d.delay_notice_at, m.envelope, m.received_at, m.expires_at`
   // CROSS JOIN keeps the order: first the index of what is due, then each message by its key.
   const join = `FROM delivery d CROSS JOIN message m ON m.seq = d.row / ${ROWS_PER_MESSAGE}`
-  const queued = `d.state = ${QUEUED} AND d.lane = ?`
+  const queued = `d.state = ${QUEUED} AND d.lane = ? AND d.class = ?`
   const between = 'd.due_at > ? AND d.due_at <= ?'
   return {
     claims: {
@@ -271,10 +300,10 @@ function prepare(db: DatabaseSync) {
     },
     due: {
       same: db.prepare(
-        `SELECT d.row, d.due_at FROM delivery d WHERE ${queued} AND d.due_at = ? AND d.row > ? ORDER BY d.row`,
+        `SELECT d.row, d.class, d.due_at FROM delivery d WHERE ${queued} AND d.due_at = ? AND d.row > ? ORDER BY d.row`,
       ),
       later: db.prepare(
-        `SELECT d.row, d.due_at FROM delivery d WHERE ${queued} AND ${between} ORDER BY d.due_at, d.row`,
+        `SELECT d.row, d.class, d.due_at FROM delivery d WHERE ${queued} AND ${between} ORDER BY d.due_at, d.row`,
       ),
     },
     dueOfMessage: db.prepare(
@@ -289,7 +318,7 @@ function prepare(db: DatabaseSync) {
       SELECT row, received_at, state = ${QUEUED} AND delay_notice_at IS NULL AND lane <> '${NOTICE_LANE}' AS waits
       FROM delivery WHERE row > ? ORDER BY row LIMIT ?`),
     seqOf: db.prepare('SELECT seq FROM message WHERE id = ?'),
-    first: db.prepare(`SELECT due_at FROM delivery WHERE state = ${QUEUED} AND lane = ? ORDER BY due_at LIMIT 1`),
+    first: db.prepare(`SELECT min(due_at) AS due_at FROM (${CLASSES.map(firstOfClass).join(' UNION ALL ')})`),
     lanes: db.prepare('SELECT id, due_at FROM lane WHERE due_at <= ? ORDER BY due_at, id'),
     setLane: db.prepare('UPDATE lane SET due_at = ? WHERE id = ? AND due_at <> ?'),
     removeLane: db.prepare('DELETE FROM lane WHERE id = ?'),

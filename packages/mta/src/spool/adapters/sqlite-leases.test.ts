@@ -18,14 +18,14 @@ class Queue {
 
   add(dueAt: number): void {
     this.#rows += 1
-    this.queued.push({ dueAt, row: this.#rows })
+    this.queued.push({ ofClass: 1, dueAt, row: this.#rows })
     this.queued.sort(inOrder)
     this.leases.lower(LANE, dueAt)
   }
 
   claim(limit: number): void {
     this.leases.lapse(this.mono)
-    let at = this.leases.upTo(LANE)
+    let at = this.leases.upTo(LANE, 1)
     let granted = 0
     for (const one of this.queued.filter((candidate) => inOrder(candidate, at) > 0)) {
       at = one
@@ -49,7 +49,7 @@ class Queue {
 
   hidden(): readonly Position[] {
     this.leases.lapse(this.mono)
-    const upTo = this.leases.upTo(LANE)
+    const upTo = this.leases.upTo(LANE, 1)
     return this.queued.filter((one) => inOrder(one, upTo) <= 0 && !this.leases.isHeld(one.row))
   }
 }

@@ -9,6 +9,8 @@ import type { ClaimToken } from '../spool.ts'
 
 /** Where a delivery stands in its lane's order. */
 export interface Position {
+  /** Number of its class: each is in an order of its own. */
+  readonly ofClass: number
   readonly dueAt: number
   readonly row: number
 }
@@ -23,11 +25,15 @@ export interface Lease {
   lapsed: boolean
 }
 
-const BEGINNING: Position = { dueAt: Number.MIN_SAFE_INTEGER, row: -1 }
+interface HeldLane {
+  held: number
+  /** By number of class. */
+  readonly upTo: (Position | undefined)[]
+}
 
 export class Leases {
   readonly #byRow = new Map<number, Lease>()
-  readonly #lanes = new Map<LaneId, { held: number; upTo: Position }>()
+  readonly #lanes = new Map<LaneId, HeldLane>()
   #nextLapse = Number.POSITIVE_INFINITY
 
   grant(lease: Omit<Lease, 'lapsed'>): void {
@@ -35,7 +41,7 @@ export class Leases {
     this.#byRow.set(lease.at.row, { ...lease, lapsed: false })
     this.#nextLapse = Math.min(this.#nextLapse, lease.untilMono)
     const lane = this.#lanes.get(lease.lane)
-    if (lane === undefined) this.#lanes.set(lease.lane, { held: 1, upTo: BEGINNING })
+    if (lane === undefined) this.#lanes.set(lease.lane, { held: 1, upTo: [] })
     else lane.held += 1
   }
 
@@ -52,20 +58,21 @@ export class Leases {
     return this.#lanes.has(lane)
   }
 
-  /** Everything queued in the lane up to here is held. */
-  upTo(lane: LaneId): Position {
-    return this.#lanes.get(lane)?.upTo ?? BEGINNING
+  /** Everything of this class that is queued in the lane up to here is held. */
+  upTo(lane: LaneId, ofClass: number): Position {
+    return this.#lanes.get(lane)?.upTo[ofClass] ?? { ofClass, dueAt: Number.MIN_SAFE_INTEGER, row: -1 }
   }
 
   advance(lane: LaneId, upTo: Position): void {
     const state = this.#lanes.get(lane)
-    if (state !== undefined) state.upTo = upTo
+    if (state !== undefined) state.upTo[upTo.ofClass] = upTo
   }
 
   /** Something in the lane may be free from this time on. */
   lower(lane: LaneId, dueAt: number): void {
     const state = this.#lanes.get(lane)
-    if (state !== undefined && dueAt <= state.upTo.dueAt) state.upTo = { dueAt, row: -1 }
+    for (const [ofClass, upTo] of state?.upTo.entries() ?? [])
+      if (upTo !== undefined && dueAt <= upTo.dueAt) state?.upTo.splice(ofClass, 1, { ofClass, dueAt, row: -1 })
   }
 
   /** False when the lease is no longer the caller's. */

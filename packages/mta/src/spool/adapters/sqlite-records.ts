@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { invariant } from '@hermetic/policy'
 import type { LaneId } from '../../delivery/lane.ts'
+import { classInEnvelope, MAIL_CLASSES } from '../mail-class.ts'
 import type { DeliveryState, SpooledDelivery, SpooledRecipient } from '../message-state.ts'
 import type { QueueId } from '../queue-id.ts'
 import { domainsOf } from '../store-message.ts'
@@ -94,14 +95,16 @@ export class Records {
 
   /** False when the id is there already. */
   insertMessage(message: MessageRecord): boolean {
-    return this.#insert(message, (row, delivery) => this.#insertNew(row, delivery, message))
+    const ofClass = classNumber(message)
+    return this.#insert(message, (row, delivery) => this.#insertNew(row, delivery, { ...message, ofClass }))
   }
 
   /** A message that another spool kept, as it was there; false when the id is there already. */
   insertWhole(message: WholeRecord): boolean {
+    const ofClass = classNumber(message)
     return this.#insert(message, (row, delivery) => {
       const { receivedAt, expiresAt } = message
-      this.#statements.insertKept.run(row, ...columnsOf(delivery), receivedAt, expiresAt)
+      this.#statements.insertKept.run(row, ...columnsOf(delivery), receivedAt, expiresAt, ofClass)
       if (delivery.state === 'queued') this.lowerLane(delivery.lane, delivery.dueAt)
     })
   }
@@ -182,7 +185,7 @@ export class Records {
   /** A delivery that split off another of the same message. */
   insertDelivery({ seq }: MessageKey, next: SpooledDelivery): void {
     const [first, last] = rowsOf(seq)
-    this.#statements.insertSplit.run(first, last, ...columnsOf(next), seq, seq)
+    this.#statements.insertSplit.run(first, last, ...columnsOf(next), seq, seq, first, last)
     if (next.state === 'queued') this.lowerLane(next.lane, next.dueAt)
   }
 
@@ -232,14 +235,22 @@ export class Records {
     this.#statements.dropHoldRule.run(id)
   }
 
-  #insertNew(row: number, delivery: NewDeliveryRecord, { receivedAt, expiresAt }: MessageRecord): void {
+  #insertNew(
+    row: number,
+    delivery: NewDeliveryRecord,
+    { receivedAt, expiresAt, ofClass }: MessageRecord & { readonly ofClass: number },
+  ): void {
     const { lane, dueAt, held, recipients, open, domains } = delivery
     const state = stateCode(held === undefined ? 'queued' : 'held')
     const [reason, rule] = [held?.reason ?? null, held?.rule ?? null]
-    const times = [receivedAt, expiresAt] as const
+    const times = [receivedAt, expiresAt, ofClass] as const
     this.#statements.insertDelivery.run(row, lane, state, reason, rule, dueAt, recipients, open, domains, ...times)
     if (held === undefined) this.lowerLane(lane, dueAt)
   }
+}
+
+function classNumber({ envelope }: Pick<MessageRecord, 'envelope'>): number {
+  return MAIL_CLASSES.indexOf(classInEnvelope(envelope))
 }
 
 /** The first and the last row that a message's deliveries can have. */
@@ -311,15 +322,16 @@ function prepare(db: DatabaseSync) {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`),
     insertDelivery: db.prepare(`
       INSERT INTO delivery
-        (row, lane, state, reason, rule, due_at, attempts, recipients, open, domains, received_at, expires_at, settlements)
-      VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, '[]')`),
+        (row, lane, state, reason, rule, due_at, attempts, recipients, open, domains, received_at, expires_at, class, settlements)
+      VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, '[]')`),
     insertSplit: db.prepare(`
-      INSERT INTO delivery (row, ${columns}, received_at, expires_at, settlements)
+      INSERT INTO delivery (row, ${columns}, received_at, expires_at, class, settlements)
       VALUES ((SELECT max(row) + 1 FROM delivery WHERE row BETWEEN ? AND ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-        (SELECT received_at FROM message WHERE seq = ?), (SELECT expires_at FROM message WHERE seq = ?), '[]')`),
+        (SELECT received_at FROM message WHERE seq = ?), (SELECT expires_at FROM message WHERE seq = ?),
+        (SELECT min(class) FROM delivery WHERE row BETWEEN ? AND ?), '[]')`),
     insertKept: db.prepare(
-      `INSERT INTO delivery (row, ${columns}, received_at, expires_at, settlements)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+      `INSERT INTO delivery (row, ${columns}, received_at, expires_at, class, settlements)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
     ),
     updateDelivery: db.prepare(`
       UPDATE delivery SET lane = ?, state = ?, reason = ?, rule = ?, due_at = ?, attempts = ?, delay_notice_at = ?,

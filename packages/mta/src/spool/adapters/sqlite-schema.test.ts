@@ -105,7 +105,7 @@ test('a store of a newer version is refused and untouched', async (t) => {
   db.exec('PRAGMA user_version = 7')
   db.close()
   const before = picture(dataDir)
-  assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 5 } })
+  assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 6 } })
   assert.deepEqual(picture(dataDir), before)
 })
 
@@ -133,7 +133,28 @@ test('a store of version 1 is brought up to date with everything in it, once', a
     await opened.value.close()
   }
   // Its header says so: a version 1 refuses it.
-  assert.equal(readFileSync(path).readUInt32BE(60), 5)
+  assert.equal(readFileSync(path).readUInt32BE(60), 6)
+})
+
+test('mail that was kept with a priority is claimed by its class after the store was brought up to date', async (t) => {
+  const dataDir = folder(t)
+  const path = join(dataDir, 'spool.db')
+  const ids = [newQueueId(), newQueueId(), newQueueId()]
+  writeStoreOfVersion1(
+    path,
+    ids.map((id) => ({ id, lane: lane(), requireTls: false })),
+  )
+  const db = new DatabaseSync(path)
+  const set = db.prepare("UPDATE message SET envelope = json_set(envelope, '$.priority', ?) WHERE id = ?")
+  for (const [at, priority] of [-4, 3, 4].entries()) set.run(priority, ids[at] ?? '')
+  db.close()
+  const opened = await open(dataDir)
+  assert.ok(opened.ok, JSON.stringify(opened))
+  assert.deepEqual(
+    (await claimAll(opened.value)).map(({ id }) => id),
+    ids.toReversed(),
+  )
+  await opened.value.close()
 })
 
 test('a creation that was cut short is begun again', async (t) => {

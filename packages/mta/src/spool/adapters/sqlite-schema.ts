@@ -101,7 +101,17 @@ const SCHEMA_5 = `
   CREATE TABLE hold_rule (id TEXT NOT NULL PRIMARY KEY, rule TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `
 
-const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5]
+/** Mail of a higher class is claimed first, without looking at the rest: 0 urgent, 1 normal, 2 bulk (`mail-class.ts`). */
+const SCHEMA_6 = `
+  ALTER TABLE delivery ADD COLUMN class INTEGER NOT NULL DEFAULT 1;
+  UPDATE delivery SET class = iif(m.priority >= 4, 0, 2)
+    FROM (SELECT seq, envelope ->> '$.priority' AS priority FROM message WHERE envelope LIKE '%"priority":%') AS m
+    WHERE m.seq = delivery.row / 65536 AND (m.priority >= 4 OR m.priority <= -4);
+  DROP INDEX delivery_due;
+  CREATE INDEX delivery_due ON delivery (lane, class, due_at) WHERE state = 0;
+`
+
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6]
 
 export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
   return openSqliteFile({

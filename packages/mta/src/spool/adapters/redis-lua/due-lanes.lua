@@ -4,12 +4,13 @@ local before, limit, outdatedMax = arg(), tonumber(arg()), tonumber(arg())
 lapse(clock())
 local due = {}
 for _, lane in ipairs(redis.call('ZRANGE', DUE, '-inf', before, 'BYSCORE', 'LIMIT', 0, limit + outdatedMax)) do
-  local first = redis.call('ZRANGE', laneKey(lane), 0, 0, 'WITHSCORES')
-  if not first[2] then
+  local first = earliest_in(laneKey(lane))
+  if not first then
     redis.call('ZREM', DUE, lane)
   else
-    redis.call('ZADD', DUE, 'GT', first[2], lane)
-    if tonumber(first[2]) <= tonumber(before) then due[#due + 1] = { lane, first[2] } end
+    local text = string.format('%.0f', first)
+    redis.call('ZADD', DUE, 'GT', text, lane)
+    if first <= tonumber(before) then due[#due + 1] = { lane, text } end
   end
 end
 table.sort(due, function(a, b)

@@ -23,7 +23,7 @@ local function look_at_queued(id, k, member, d)
   local free, leased = score(laneKey(d.lane), member), score(LEASES, member)
   if free and leased then
     wrong('delivery-twice', member, wanted, removes(laneKey(d.lane), member))
-  elseif free and tonumber(free) ~= d.due then
+  elseif free and tonumber(free) ~= d.due + shiftOf(member) then
     wrong('delivery-at-wrong-time', member, wanted, function() enter(d.lane, member, d.due) end)
   elseif not free and not leased then
     -- Its last holder may be at work, or may have been overtaken by what went wrong.

@@ -4,7 +4,8 @@
 --   ids        zset, score 0: every message, in the order of arrival
 --   m:<id>     hash: i = "deliveries cost file size receivedAt", e = envelope and more (JSON), c = content;
 --              per delivery k: d<k> = "rev state due attempts open lane LF domains LF JSON", t<k> = who was given it
---              last, s<k> = ids of its settlements
+--              last, s<k> = ids of its settlements; p = 'u' urgent or 'b' bulk, nothing for other mail
+--   left       hash, lane -> claims in a row that left mail of some class waiting
 --   leases     zset, score end of the lease: deliveries that are given out
 --   expiry     zset: message -> when its age is next looked at: when it is over, or later when nothing can be done yet
 --   hold-rules hash: id -> rule
@@ -13,7 +14,7 @@
 --   entered    hash, queue file -> messages of it that were taken in; entered-at: zset, file -> when
 --   alive      when a node last looked after the queue; grace: set for a while after nobody could
 -- and shared with the scheduler (`redis/keys.ts`), before `spool:`
---   lane:<l>   zset, score due: deliveries of the lane that are queued and free, as <id>/<k>
+--   lane:<l>   zset, score due, moved by class (`class-scores.lua`): deliveries of the lane that are queued and free, as <id>/<k>
 --   due        zset: lane, lowered to the time of whatever becomes free in it
 local P = string.sub(KEYS[1], 1, -4)
 local Q = string.sub(P, 1, -7)
@@ -56,8 +57,12 @@ local function facts(id)
   return { count = tonumber(count), cost = cost, file = file, size = size, received = tonumber(received) }
 end
 
+local function shiftOf(member)
+  return CLASS_SHIFTS[redis.call('HGET', message((split(member))), 'p') or 'n'] or 0
+end
+
 local function enter(lane, member, due)
-  redis.call('ZADD', laneKey(lane), due, member)
+  redis.call('ZADD', laneKey(lane), string.format('%.0f', due + shiftOf(member)), member)
   redis.call('ZADD', DUE, 'LT', due, lane)
 end
 
@@ -84,6 +89,13 @@ local function put(id, k, rev, d)
   end
 end
 
+-- RFC 6710: the bounds of `mail-class.ts`.
+local function classOf(meta)
+  local priority = tonumber(string.match(meta, '"priority":(%-?%d)') or 0)
+  if priority >= 4 then return 'u' end
+  return priority <= -4 and 'b' or nil
+end
+
 -- What an envelope's record begins with.
 local function expires(meta) return string.match(meta, '^%-?%d+') end
 
@@ -99,6 +111,8 @@ local function insert(now, isKept)
   if redis.call('EXISTS', key) == 1 then return 'already-done' end
   redis.call('HSET', key, 'i', count .. ' ' .. cost .. ' ' .. file .. ' ' .. size .. ' ' .. received, 'e', meta)
   if inline == '1' then redis.call('HSET', key, 'c', content) end
+  local class = classOf(meta)
+  if class then redis.call('HSET', key, 'p', class) end
   redis.call('ZADD', IDS, 0, id)
   redis.call('ZADD', EXPIRY, expires(meta), id)
   redis.call('INCRBY', BYTES, cost)
