@@ -20,7 +20,8 @@ function everybody(count: number): readonly string[] {
 }
 
 test('twenty domains refuse a message: one notification names all of them', async () => {
-  await using world = await start(manyDomains(20, REFUSING))
+  const late = { notices: { ...defaultNoticeSettings, moments: { firstMs: 2_000, gapMaxMs: 500 } } }
+  await using world = await start(manyDomains(20, REFUSING), late)
   const id = await world.submit({ to: everybody(20), envelope: { dsn: { ret: 'FULL' } } })
   const [dsn] = await notifications(world, 1)
   assert.ok(dsn !== undefined)

@@ -4,7 +4,7 @@ import { defaultNoticeSettings } from '../bounce/notice-plan.ts'
 import { defaultRetryOptions } from '../schedule/retry-schedule.ts'
 import type { MailAddress } from '../smtp/mail-address.ts'
 import { newQueueId } from '../spool/queue-id.ts'
-import type { Claim, ClaimToken, Settlement } from '../spool/spool.ts'
+import type { Claim, ClaimToken, Settlement, SettleOutcome } from '../spool/spool.ts'
 import { ClaimProgress } from './claim-progress.ts'
 import type { LaneId } from './lane.ts'
 import { problemOf } from './problem.ts'
@@ -60,13 +60,10 @@ test('a notification that cannot be made does not undo what a peer took: that is
 })
 
 /** An attempt of which one recipient was taken at once, the other waits in the end. */
-async function partlyTaken(settle: (settlement: Settlement) => void): Promise<void> {
+async function partlyTaken(settle: (settlement: Settlement) => SettleOutcome | undefined): Promise<void> {
   const settler = new Settler({
     spool: {
-      settle: async (_, settlement) => {
-        settle(settlement)
-        return { kind: 'settled' }
-      },
+      settle: async (_, settlement) => settle(settlement) ?? { kind: 'settled' },
       release: async () => undefined,
     },
     leases: { drop: () => undefined },
@@ -94,7 +91,10 @@ const indexesOf = ({ outcomes }: Settlement): readonly number[] => outcomes.map(
 
 test('what a host has taken is written while the attempt goes on, once, and not said again at its end', async () => {
   const settled: Settlement[] = []
-  await partlyTaken((settlement) => void settled.push(settlement))
+  await partlyTaken((settlement) => {
+    settled.push(settlement)
+    return undefined
+  })
   assert.deepEqual(
     settled.map((one) => [indexesOf(one), one.keepClaim]),
     [
@@ -110,6 +110,16 @@ test('what could not be written while the attempt went on is said at its end', a
   await partlyTaken((settlement) => {
     if (settlement.keepClaim === true) throw new Error('no disk')
     settled.push(settlement)
+    return undefined
   })
   assert.deepEqual(settled.map(indexesOf), [[0, 1]])
+})
+
+test('what only the journal has is said again at the end, which may reach the store first', async () => {
+  const settled: Settlement[] = []
+  await partlyTaken((settlement) => {
+    settled.push(settlement)
+    return settlement.keepClaim === true ? { kind: 'journalled', detail: 'the store is away' } : undefined
+  })
+  assert.deepEqual(settled.map(indexesOf), [[0], [0, 1]])
 })

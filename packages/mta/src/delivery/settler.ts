@@ -55,7 +55,7 @@ interface NoticedOutcomes extends ClaimOutcomes {
 /** Recipients, by index, whose delivery is written down while the attempt goes on. */
 interface Taken {
   readonly asked: Set<number>
-  /** It is in the store or in the journal: the end of the attempt need not say it again. */
+  /** It is in the store: the end of the attempt need not say it again. */
   readonly written: Set<number>
 }
 
@@ -113,7 +113,8 @@ export class Settler {
     const id = `${claim.token}/${claim.attempts + 1}/${taken.asked.size}`
     const settlement: Settlement = { id, outcomes, enqueue: [], marks: {}, keepClaim: true }
     const result = await this.#options.spool.settle(claim.token, settlement)
-    for (const { index } of outcomes) taken.written.add(index)
+    // Until the journal is replayed they are open in the store: the end of the attempt may come first.
+    if (result.kind !== 'journalled') for (const { index } of outcomes) taken.written.add(index)
     this.#unusual(claim, result)
   }
 
