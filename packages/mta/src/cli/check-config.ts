@@ -87,9 +87,14 @@ function queueRows({ data_dir, queue }: Config): readonly (readonly string[])[] 
   ]
 }
 
-function routeJson({ domain, sender, host }: RouteConfig) {
+function routeJson({ domain, sender, host, oauth_token_url: endpoint }: RouteConfig) {
   const named = host === undefined ? {} : { host: formatDomain(host) }
-  return { domain: domainText(domain), sender: senderText(sender), ...named }
+  const tokens = endpoint === undefined ? {} : { oauth_token_url: endpointText(endpoint) }
+  return { domain: domainText(domain), sender: senderText(sender), ...named, ...tokens }
+}
+
+function endpointText({ host, port, path }: NonNullable<RouteConfig['oauth_token_url']>): string {
+  return `https://${host}${port === 443 ? '' : `:${port}`}${path}`
 }
 
 function routeText(route: RouteConfig): string {

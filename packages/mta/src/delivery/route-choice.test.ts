@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { address } from '../../../../test/lab/relay-world.ts'
 import { type RouteOptions, routesOf } from '../../../../test/lab/routes-of.ts'
 import { nullReversePath } from '../smtp/mail-address.ts'
+import { routingTold } from './route-text.ts'
 import { fallbackFor, laneFor } from './routing.ts'
 
 interface Asked {
@@ -80,6 +81,24 @@ test('the order in which routes stand says nothing', () => {
 test('a route without a host leads to the mail exchangers, from its pool', () => {
   const lane = laneFor(mail({ to: 'x@direct.test' }), { port: 25, routes: routesOf(ROUTES), pool: 'default' })
   assert.equal(lane, 'mx:direct.test:25/clean')
+})
+
+test('explain says which route counts, and only those others that some mail to the same domain takes', () => {
+  const asked = mail({ to: 'x@partner.test', from: 'x@other.test' })
+  const told = routingTold(asked, { port: 25, routes: routesOf(ROUTES) })
+  assert.equal(told.because, 'route[9] for partner.test, from @other.test')
+  assert.deepEqual(told.others, [
+    'route[0] for *, from attempt 5 on: route:late.test:587',
+    'route[2] for *, from <>: route:notices.test:587',
+    'route[3] for *, from @shop.test: route:shop.test:587',
+    'route[4] for *, from @*.shop.test: route:below-shop.test:587',
+    'route[5] for *, from News@shop.test: route:news.test:587',
+    'route[6] for *, with the tag bulk: route:bulk.test:587',
+    'route[7] for *, from @shop.test, with the tag bulk: route:shop-bulk.test:587',
+    'route[8] for *, from @shop.test, with the tag bulk, from attempt 3 on: route:shop-bulk-late.test:587',
+  ])
+  const direct = routingTold(mail({ to: 'x@direct.test' }), { port: 25, routes: routesOf(ROUTES) })
+  assert.deepEqual(direct, { because: 'route[11] for direct.test', others: [] })
 })
 
 describe('a fallback', () => {

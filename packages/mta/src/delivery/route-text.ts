@@ -1,9 +1,10 @@
 /** A route in words: whose mail it means, where that goes, and which of several there are. Pure. */
-import { formatAddress, nullReversePath } from '../smtp/mail-address.ts'
+import { assertNever, parseDomainName } from '@hermetic/policy'
+import { formatAddress, nullReversePath, type ReversePath } from '../smtp/mail-address.ts'
 import { laneId } from './lane.ts'
 import type { Route, RouteCriteria, RouteDomain, RoutedMail, RouteSender } from './route.ts'
 import { chooseRoute } from './route-choice.ts'
-import { fallbackFor, NO_ROUTES, type RoutingOptions, routingOf } from './routing.ts'
+import { fallbackFor, NO_ROUTES, type RouteTable, type RoutingOptions, routingOf } from './routing.ts'
 
 /** Why mail goes where it goes, for people. */
 export interface RoutingTold {
@@ -19,12 +20,12 @@ export interface RoutingTold {
 const OTHERS_MAX = 8
 
 export function routingTold(mail: RoutedMail, options: RoutingOptions): RoutingTold {
-  const { routes } = options.routes ?? NO_ROUTES
+  const table = options.routes ?? NO_ROUTES
   const { choice } = routingOf(mail, options)
   const fallback = fallbackFor(mail, options)
   const told = new Set([choice?.index, fallback?.choice.index])
-  const others = routes.flatMap((route, index) =>
-    !told.has(index) && couldMean(route, mail)
+  const others = table.routes.flatMap((route, index) =>
+    !told.has(index) && couldMean(index, mail, table)
       ? [`${named(index)} for ${criteriaText(route)}: ${targetText(route)}`]
       : [],
   )
@@ -48,13 +49,36 @@ function named(index: number): string {
   return `route[${index}]`
 }
 
-/** Mail of somebody to the same recipient, at some attempt. */
-function couldMean(route: Route, { recipient }: RoutedMail): boolean {
-  const { domain } = route
-  if (isUnqualified(route)) return false
-  const alone: Route = { domain, sender: { kind: 'any' }, fromAttempt: 1, to: route.to }
-  const index = new Map([[domainText(domain), new Map([['*', new Map([['', [{ route: alone, index: 0 }]]])]])]])
-  return chooseRoute({ recipient, sender: nullReversePath, attempt: 1 }, index) !== undefined
+/** Somebody's mail to the same recipient takes it, at some attempt. */
+function couldMean(index: number, { recipient }: RoutedMail, { usual, fallbacks, routes }: RouteTable): boolean {
+  const route = routes[index]
+  if (route === undefined || isUnqualified(route)) return false
+  const { sender, tag, fromAttempt: attempt, fallback } = route
+  const sample = { recipient, sender: sampleOf(sender), tag, attempt }
+  return chooseRoute(sample, fallback === undefined ? usual : fallbacks)?.index === index
+}
+
+/** A sender that the route means, and as few others as can be. */
+function sampleOf(sender: RouteSender): ReversePath {
+  switch (sender.kind) {
+    case 'null':
+      return nullReversePath
+    case 'address':
+      return sender.address
+    case 'any':
+      return { localPart: 'postmaster', domain: { kind: 'literal', family: 4, address: '192.0.2.1' } }
+    case 'exact':
+      return { localPart: 'postmaster', domain: { kind: 'name', name: sender.name } }
+    case 'below': {
+      const inside = parseDomainName(`mail.${sender.name}`)
+      return {
+        localPart: 'postmaster',
+        domain: inside.ok ? { kind: 'name', name: inside.value } : { kind: 'name', name: sender.name },
+      }
+    }
+    default:
+      return assertNever(sender)
+  }
 }
 
 /** What is passed over because another says more about the domain is no surprise. */
