@@ -36,7 +36,7 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   const { small, seed, write } = readSoakOptions()
-  const size = small ? { relays: 2, messages: 300, failovers: 1 } : { relays: 3, messages: 6_000, failovers: 6 }
+  const size = small ? { relays: 2, messages: 300, failovers: 1 } : { relays: 3, messages: 3_000, failovers: 4 }
   console.log(
     `soak failover: ${size.messages} messages, ${size.relays} relays, ${size.failovers} failovers, seed ${seed}`,
   )
