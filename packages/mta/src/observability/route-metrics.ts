@@ -1,5 +1,6 @@
 /** The metrics of routes. A part of `metrics.ts`, which checks that it is complete. Pure. */
 import type { DeliveryEvent } from '../delivery/events.ts'
+import { laneOf } from '../delivery/lane.ts'
 
 type Named<N extends DeliveryEvent['event']> = Extract<DeliveryEvent, { readonly event: N }>
 
@@ -12,7 +13,7 @@ export const ROUTE_METRICS = {
   hermetic_routes_suspended: { type: 'gauge', help: 'Routes whose smarthost refuses the login, and whose mail waits.' },
   hermetic_fallbacks_total: {
     type: 'counter',
-    help: 'Recipients handed to a fallback relay, by its lane.',
+    help: 'Recipients handed to a fallback relay, by its lane; mx: to the mail exchangers from another pool.',
     labels: ['fallback'],
   },
 } as const
@@ -34,6 +35,7 @@ export const ROUTE_UPDATES = {
   'route-suspended': suspensions,
   'route-reopened': suspensions,
   'fallback-used': ({ fallback, recipients }: Named<'fallback-used'>) => [
-    count('hermetic_fallbacks_total', { fallback }, recipients),
+    // A fallback from another pool has a lane for each domain, and labels do not grow.
+    count('hermetic_fallbacks_total', { fallback: laneOf(fallback).kind === 'mx' ? 'mx' : fallback }, recipients),
   ],
 } as const
