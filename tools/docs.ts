@@ -5,6 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { openApiText } from '../packages/mta/src/api/openapi.ts'
 import { configReference } from '../packages/mta/src/config/reference.ts'
 import { logEventsReference, metricsReference } from '../packages/mta/src/observability/reference.ts'
 
@@ -12,6 +13,7 @@ const PAGES = {
   'docs/configuration.md': configReference,
   'docs/metrics.md': metricsReference,
   'docs/log-events.md': logEventsReference,
+  'docs/openapi.json': openApiText,
 } as const
 
 function current(file: URL): string | undefined {

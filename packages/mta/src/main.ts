@@ -46,6 +46,8 @@ export type { StartProblem } from './wiring/start-problem.ts'
 export interface Relay {
   readonly listeners: readonly OpenListener[]
   readonly metricsPort: number
+  /** Undefined: there is no API here. */
+  readonly apiPort: number | undefined
   /** Undefined: Postfix is not served; 0 on a path. */
   readonly socketmapPort: number | undefined
   readonly nameServers: DeliverySide['nameServers']
@@ -173,8 +175,9 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     ...{ listeners, metrics, reloader, reports: reports.value, certificates: submission.value.certificates },
   })
   if (!admin.ok) return admin
-  const { control, metrics: metricsServer } = admin.value
+  const { control, api, metrics: metricsServer } = admin.value
   opening.closesWith(() => control.close())
+  opening.closesWith(() => api?.close())
 
   const { messages: waiting } = await spool.admin.summary()
   const graceMs = config.delivery.stop_grace + SETTLE_GRACE_MS
@@ -185,7 +188,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   })
   return ok({
     ...{ listeners, nameServers, dnssec, waiting, socketmapPort: socketmap.value?.port },
-    metricsPort: metricsServer.port,
+    ...{ metricsPort: metricsServer.port, apiPort: api?.port },
     reload: reloader.reload,
     stop,
   })

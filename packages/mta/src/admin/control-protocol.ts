@@ -19,6 +19,8 @@ export const SOCKET_NAME = 'admin.sock'
 export const IDS_MAX = 1_000
 /** Messages of one page: with a thousand recipients each, still well within memory. */
 export const PAGE_MAX = 200
+/** More than this in one order is a queue to be looked at first; the next order takes the rest. */
+export const ORDER_MAX = 1_000_000
 /** A thousand ids with room to spare. */
 export const REQUEST_BYTES_MAX = 128 * 1024
 

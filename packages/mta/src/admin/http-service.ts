@@ -3,17 +3,31 @@
  * could use up. The one file that knows `@hono/node-server`.
  */
 import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
+
+export interface TlsPem {
+  readonly cert: string
+  readonly key: string
+}
 
 export interface HttpService {
   /** On TCP: where it really listens, also when port 0 was asked for. */
   readonly port: number
   close(): Promise<void>
+  /** Connections from now on see this certificate. */
+  useTls?(pem: TlsPem): void
 }
 
 export type HttpPlace =
-  | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
+  | {
+      readonly kind: 'tcp'
+      readonly address: string
+      readonly port: number
+      /** PEM; absent: in clear. */
+      readonly tls?: TlsPem | undefined
+    }
   | { readonly kind: 'socket'; readonly path: string }
 
 /** Scrapers, probes and a command line or two. */
@@ -32,27 +46,30 @@ export async function serveHttp(
   place: HttpPlace,
   { requestTimeoutMs = REQUEST_TIMEOUT_MS }: { readonly requestTimeoutMs?: number } = {},
 ): Promise<HttpService> {
+  const tls = place.kind === 'tcp' ? place.tls : undefined
   const server = createAdaptorServer({
     fetch: app.fetch,
-    createServer,
+    ...(tls === undefined ? { createServer } : { createServer: createTlsServer }),
     serverOptions: {
+      ...(tls === undefined ? {} : { ...tls, minVersion: 'TLSv1.2', handshakeTimeout: requestTimeoutMs }),
       maxHeaderSize: HEADER_BYTES_MAX,
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: requestTimeoutMs / CHECKS_PER_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
-  }) as Server // createServer above makes exactly this kind
+  }) as Server | TlsServer // createServer above makes exactly these kinds
   server.maxConnections = CONNECTIONS_MAX
   await listen(server, place)
   const address = server.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     close: () => close(server),
+    ...('setSecureContext' in server ? { useTls: (pem: TlsPem) => server.setSecureContext(pem) } : {}),
   }
 }
 
-function listen(server: Server, place: HttpPlace): Promise<void> {
+function listen(server: Server | TlsServer, place: HttpPlace): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.once('listening', () => {
@@ -67,7 +84,7 @@ function listen(server: Server, place: HttpPlace): Promise<void> {
 }
 
 /** The socket is made with mode 0600: no moment passes in which others could connect. */
-function listenPrivately(server: Server, path: string): void {
+function listenPrivately(server: Server | TlsServer, path: string): void {
   const before = process.umask(0o177)
   try {
     server.listen({ path })
@@ -76,7 +93,7 @@ function listenPrivately(server: Server, path: string): void {
   }
 }
 
-function close(server: Server): Promise<void> {
+function close(server: Server | TlsServer): Promise<void> {
   return new Promise((resolve) => {
     const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
     server.close(() => {

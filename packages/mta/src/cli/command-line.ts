@@ -61,6 +61,10 @@ const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'take a relay out of service without mail waiting for it, and put it back',
     load: async () => (await import('./drain.ts')).drain,
   },
+  api: {
+    summary: 'who may use the control API, and what was ordered over it',
+    load: async () => (await import('./api.ts')).api,
+  },
   override: {
     summary: 'what is required, waived and observed for single domains, and the preload list',
     load: async () => (await import('./override.ts')).override,

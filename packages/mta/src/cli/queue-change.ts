@@ -2,10 +2,10 @@
  * Orders to many messages: first counted and told, then carried out in batches, with what was left alone and why. Who
  * names messages by their ids has counted already.
  */
-import { PAGE_MAX } from '../admin/control-protocol.ts'
-import { orderDelivery } from '../spool/message-state.ts'
+import { ORDER_MAX, PAGE_MAX } from '../admin/control-protocol.ts'
+import { expectedResult } from '../admin/expected-change.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueChange, QueueDelivery, QueueEntry, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
+import type { QueueAction, QueueChange, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
 import { Progress } from './progress.ts'
 import { queuePages } from './queue-pages.ts'
 import { counted, formatAge, formatBytes } from './table.ts'
@@ -19,9 +19,6 @@ export interface ChangeOrder {
   /** Acts on what the filter matches; without it that is only counted. */
   readonly yes: boolean
 }
-
-/** More than this in one order is a queue to be looked at first; the next order takes the rest. */
-export const ORDER_MAX = 1_000_000
 
 type Result = QueueChange['result']
 type Counts = ReadonlyMap<Result, number>
@@ -69,25 +66,6 @@ async function matching({ action, filter }: ChangeOrder, spool: SpoolAdmin, term
   }
   progress.end()
   return { ids, expected, bytes, recipients, oldest: ids.length === 0 ? undefined : oldest }
-}
-
-/** As the spool will decide, if nothing changes until then. */
-export function expectedResult({ deliveries }: QueueEntry, action: QueueAction): Exclude<Result, 'not-found'> {
-  const changes = deliveries.map((delivery) =>
-    isIdle(delivery) ? orderDelivery(asSpooled(delivery), action, 0) : 'out',
-  )
-  if (changes.some((change) => change !== undefined && change !== 'out')) return 'done'
-  return changes.includes('out') ? 'in-delivery' : 'nothing-to-do'
-}
-
-type IdleDelivery = QueueDelivery & { readonly state: Exclude<QueueDelivery['state'], 'in-delivery'> }
-
-function isIdle(delivery: QueueDelivery): delivery is IdleDelivery {
-  return delivery.state !== 'in-delivery'
-}
-
-function asSpooled({ recipients, ...delivery }: IdleDelivery) {
-  return { ...delivery, recipients: recipients.map((recipient) => ({ ...recipient, ambiguousCount: 0 })) }
 }
 
 function isOpen({ state }: { readonly state: string }): boolean {

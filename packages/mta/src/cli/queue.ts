@@ -1,12 +1,13 @@
 /** `hermetic queue …`: looks at waiting mail and changes what is to become of it. */
 
+import { ORDER_MAX } from '../admin/control-protocol.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { QueueAction, QueueEntry, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
 import { readArguments } from './arguments.ts'
 import { type OpenedQueue, openQueue } from './open-queue.ts'
 import { attemptsText, pastAttempts } from './past-attempts.ts'
-import { changeQueue, ORDER_MAX } from './queue-change.ts'
+import { changeQueue } from './queue-change.ts'
 import { queueExport } from './queue-export.ts'
 import { FILTER_HELP, FILTER_OPTIONS, filterOf } from './queue-filter.ts'
 import { queueImport } from './queue-import.ts'

@@ -40,6 +40,10 @@ export function describeStartProblem(problem: StartProblem): string {
       return `the list of suppressed addresses cannot be used: ${problem.detail} ([suppression] enabled = false does without)`
     case 'metrics':
       return `metrics cannot be served: ${words(problem.error)} ([metrics] listen names the place)`
+    case 'api-tokens':
+      return `the token file ${problem.path} of the API cannot be used: ${problem.detail} (hermetic api token add NAME makes one)`
+    case 'api':
+      return `the API cannot listen on ${problem.address} port ${problem.port}: ${words(problem.error)} ([api] listen names the place)`
     case 'control-socket':
       return `the control socket cannot be opened: ${words(problem.error)}`
     default:

@@ -10,7 +10,14 @@ function told(state: DnssecState | undefined): readonly string[] {
   const config = loadConfig({ env: {} })
   assert.ok(config.ok)
   const text = startText(config.value, {
-    relay: { listeners: [], metricsPort: 9125, nameServers: undefined, dnssec: { state: () => state }, waiting: 0 },
+    relay: {
+      listeners: [],
+      metricsPort: 9125,
+      apiPort: undefined,
+      nameServers: undefined,
+      dnssec: { state: () => state },
+      waiting: 0,
+    },
     ...{ login: undefined, isTry: false, file: undefined, version: '0', node: '26.12.1', colours: false },
     workingDirectory: '/',
   })

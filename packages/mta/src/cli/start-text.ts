@@ -20,7 +20,7 @@ import type { Login } from './first-login.ts'
 import { shellWord } from './shell-word.ts'
 
 export interface StartFacts {
-  readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'nameServers' | 'dnssec' | 'waiting'>
+  readonly relay: Pick<Relay, 'listeners' | 'metricsPort' | 'apiPort' | 'nameServers' | 'dnssec' | 'waiting'>
   readonly login: Login | undefined
   readonly isTry: boolean
   readonly file: string | undefined
@@ -74,7 +74,14 @@ function onRows(config: Config, { relay, isTry, file, workingDirectory }: StartF
       : [['asks', `${servers?.join(', ')}${asked[relay.nameServers.from]}`] satisfies Row]),
     ...dnssecRows(relay, { validating: 'dnssec' }),
     ['metrics', `http://${config.metrics.listen.address}:${relay.metricsPort}/metrics, /healthz, /readyz`],
+    ...(relay.apiPort === undefined ? [] : [['api', apiUrl(config, relay.apiPort)] satisfies Row]),
   ]
+}
+
+function apiUrl({ api }: Config, port: number): string {
+  const address = api.listen?.address ?? ''
+  const host = address.includes(':') ? `[${address}]` : address
+  return `${api.cert_file === undefined ? 'http' : 'https'}://${host}:${port}/api/v1`
 }
 
 /** Who does everything need not say so. */

@@ -14,14 +14,15 @@ const PEM_BYTES_MAX = 4 * 1024 * 1024
 
 interface Files {
   readonly listener: readonly { readonly cert_file?: string | undefined; readonly key_file?: string | undefined }[]
+  readonly api: { readonly cert_file?: string | undefined; readonly key_file?: string | undefined }
   readonly trust: { readonly ca_file?: string | undefined }
 }
 
-export function certificateFileProblems({ listener, trust }: Files): readonly PathProblem[] {
-  const ofListeners = listener.flatMap(({ cert_file, key_file }, index) => {
-    if (cert_file === undefined || key_file === undefined) return []
-    return pairProblems({ cert_file, key_file }, index)
-  })
+export function certificateFileProblems({ listener, api, trust }: Files): readonly PathProblem[] {
+  const ofListeners = [
+    ...listener.flatMap((files, index) => pairProblems(files, ['listener', index])),
+    ...pairProblems(api, ['api']),
+  ]
   const roots = trust.ca_file === undefined ? undefined : read(trust.ca_file, parseCertificate)
   if (roots === undefined || roots.ok) return ofListeners
   return [...ofListeners, { path: ['trust', 'ca_file'], wrong: roots.error, remedy: PEM_CERTIFICATE }]
@@ -31,12 +32,13 @@ const PEM_CERTIFICATE = 'name a readable file that begins with -----BEGIN CERTIF
 const PEM_KEY = 'name a readable PEM file with an unencrypted private key'
 
 function pairProblems(
-  files: { readonly cert_file: string; readonly key_file: string },
-  index: number,
+  { cert_file: certFile, key_file: keyFile }: Files['api'],
+  table: ConfigPath,
 ): readonly PathProblem[] {
-  const at = (field: string): ConfigPath => ['listener', index, field]
-  const certificate = read(files.cert_file, parseCertificate)
-  const key = read(files.key_file, createPrivateKey)
+  if (certFile === undefined || keyFile === undefined) return []
+  const at = (field: string): ConfigPath => [...table, field]
+  const certificate = read(certFile, parseCertificate)
+  const key = read(keyFile, createPrivateKey)
   const problems: PathProblem[] = []
   if (!certificate.ok) problems.push({ path: at('cert_file'), wrong: certificate.error, remedy: PEM_CERTIFICATE })
   if (!key.ok) problems.push({ path: at('key_file'), wrong: key.error, remedy: PEM_KEY })

@@ -41,6 +41,7 @@ const LIVE_SETTINGS: Readonly<Partial<Record<Section, ReadonlySet<string>>>> = {
   ]),
   suppression: new Set(['statuses', 'strikes', 'window', 'expiry', 'max_entries']),
   mta_sts: new Set(['preload_file']),
+  api: new Set(['cert_file', 'key_file']),
 }
 
 const LIVE_OF_LISTENERS: ReadonlySet<string> = new Set([

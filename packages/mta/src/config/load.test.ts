@@ -57,7 +57,7 @@ describe('problems, as they are told', () => {
       'data_dir = "a"\ndata_dir = "b"\nworkers = 1\n',
       [
         'hermetic.toml:2:1: this key is written twice; remove one of the two',
-        'hermetic.toml:3:1: workers is not a setting; remove it; known here: hostname, data_dir, threads, role, postmaster, queue, listener, credential, network_quota, submission, dns, delivery, limit, route, source, dkim, trust, mta_sts, dane, policy_override, egress, tlsrpt, socketmap, suppression, history, metrics, log',
+        'hermetic.toml:3:1: workers is not a setting; remove it; known here: hostname, data_dir, threads, role, postmaster, queue, listener, credential, network_quota, submission, dns, delivery, limit, route, source, dkim, trust, mta_sts, dane, policy_override, egress, tlsrpt, socketmap, suppression, history, metrics, api, log',
       ],
     ],
     [

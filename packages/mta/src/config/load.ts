@@ -183,7 +183,18 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
     route: read.route.map((route) => ({ ...route, port: portOf(route) })),
     trust: read.trust.ca_file === undefined ? read.trust : { ca_file: absolute(read.trust.ca_file) },
     tlsrpt: { ...read.tlsrpt, ...(reportKey === undefined ? {} : { key_file: absolute(reportKey) }) },
+    api: absoluteApi(read.api, absolute),
     mta_sts: { ...read.mta_sts, ...(preload === undefined ? {} : { preload_file: absolute(preload) }) },
+  }
+}
+
+function absoluteApi(read: ReadConfig['api'], absolute: (path: string) => string): ReadConfig['api'] {
+  const { token_file: tokens, cert_file: certificate, key_file: key } = read
+  return {
+    ...read,
+    ...(tokens === undefined ? {} : { token_file: absolute(tokens) }),
+    ...(certificate === undefined ? {} : { cert_file: absolute(certificate) }),
+    ...(key === undefined ? {} : { key_file: absolute(key) }),
   }
 }
 

@@ -11,6 +11,7 @@ export function settingsForRoles(config: Config): Config {
   return {
     ...config,
     ...(submits ? {} : { listener: [], socketmap: { ...config.socketmap, listen: undefined } }),
+    ...(role.includes('api') ? {} : { api: { hosts: [], allow_cleartext: false } }),
     // Who only reports may sign with the key of a domain.
     ...(works || role.includes('reporter') ? {} : { dkim: [] }),
     // Threads take sessions and turns.

@@ -3,6 +3,7 @@
  * itself is right. Pure; runs also when other settings are wrong, on what could be read.
  */
 import type { MailDomain } from '../smtp/mail-address.ts'
+import { apiFindings } from './api-rules.ts'
 import type { ConfigPath } from './config-path.ts'
 import { credentialFindings } from './credential-rules.ts'
 import { daneFindings } from './dane-rules.ts'
@@ -50,6 +51,7 @@ export function ruleProblems(facts: RuleFacts): readonly PathProblem[] {
     ...overrideFindings(facts.settings, facts.now),
     ...tlsrptFindings(facts.settings),
     ...socketmapFindings(facts.settings),
+    ...apiFindings(facts.settings),
   ].filter(({ read }) => !read.some((path) => facts.isWrong(path)))
 }
 
@@ -186,6 +188,8 @@ function portFindings(settings: ReadableConfig, listeners: readonly ReadableList
   )
   const { listen } = settings.metrics ?? {}
   if (listen !== undefined) sockets.push({ path: ['metrics', 'listen'], ...listen })
+  const ofApi = settings.api?.listen
+  if (ofApi !== undefined) sockets.push({ path: ['api', 'listen'], ...ofApi })
   const place = settings.socketmap?.listen
   const { address, port } = { address: undefined, port: undefined, ...place }
   if (address !== undefined && port !== undefined) sockets.push({ path: ['socketmap', 'listen'], address, port })

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import type { MailDomain } from '../smtp/mail-address.ts'
 import type { RedisServers } from './redis-servers.ts'
 import type { Secret } from './secret.ts'
+import { api } from './sections/api.ts'
 import { credentials, networkQuotas } from './sections/credential.ts'
 import { dane } from './sections/dane.ts'
 import { delivery, dns, egress, trust } from './sections/delivery.ts'
@@ -52,6 +53,7 @@ export const schema = z.strictObject({
   suppression,
   history,
   metrics,
+  api,
   log,
 })
 

@@ -6,6 +6,7 @@
  */
 import type { PolicyEvent } from '@hermetic/policy'
 import type { ReportCountingEvent, ReportSendingEvent } from '@hermetic/reporter'
+import type { ApiEvent } from '../api/events.ts'
 import type { BounceEvent } from '../bounce/events.ts'
 import type { DeliveryEvent } from '../delivery/events.ts'
 import type { HistoryEvent } from '../history/events.ts'
@@ -20,6 +21,7 @@ import type { SpoolEvent } from '../spool/events.ts'
 import type { SubmissionEvent } from '../submission/events.ts'
 import type { SuppressionEvent } from '../suppression/events.ts'
 import type { ThreadEvent } from '../threads/events.ts'
+import { API_LOG_EVENTS } from './api-log-events.ts'
 import { BOUNCE_LOG_EVENTS } from './bounce-log-events.ts'
 import { LANE_WORKER_LOG_EVENTS, LIMITS_LOG_EVENTS } from './engine-log-events.ts'
 import { HISTORY_LOG_EVENTS } from './history-log-events.ts'
@@ -50,6 +52,7 @@ export type LogEvent =
   | BounceEvent
   | SuppressionEvent
   | HoldEvent
+  | ApiEvent
   | HistoryEvent
   | LocalPolicyEvent
   | ReportCountingEvent
@@ -284,6 +287,8 @@ const delivery = {
 
 const bounce = BOUNCE_LOG_EVENTS satisfies { readonly [N in BounceEvent['event']]: LogEventEntry<N> }
 
+const api = API_LOG_EVENTS satisfies { readonly [N in ApiEvent['event']]: LogEventEntry<N> }
+
 const suppression = SUPPRESSION_LOG_EVENTS satisfies {
   readonly [N in SuppressionEvent['event']]: LogEventEntry<N>
 }
@@ -312,7 +317,7 @@ const sendingReports = REPORT_SENDING_LOG_EVENTS satisfies {
 export const LOG_EVENT_ROOMS = {
   ...{ relay, submission, signing, spool, schedule, limits, policy },
   'local policy': localPolicy,
-  ...{ delivery, bounce, suppression, holds, history, nodes, threads },
+  ...{ delivery, bounce, suppression, holds, history, nodes, threads, api },
   'counting sessions': countingSessions,
   'sending reports': sendingReports,
 } as const
@@ -330,6 +335,7 @@ export const LOG_EVENTS: { readonly [N in EventName]: LogEventEntry<N> } = {
   ...bounce,
   ...suppression,
   ...holds,
+  ...api,
   ...history,
   ...nodes,
   ...threads,

@@ -5,6 +5,7 @@
  */
 import type { EffectiveMode, SessionResult } from '@hermetic/policy'
 import type { RecipientSummary } from '../delivery/events.ts'
+import { API_METRICS, API_UPDATES } from './api-metrics.ts'
 import { attemptResult } from './delivery-record.ts'
 import { ENGINE_METRICS, ENGINE_UPDATES } from './engine-metrics.ts'
 import { HISTORY_METRICS, historyKept } from './history-metrics.ts'
@@ -90,6 +91,7 @@ export const METRICS = {
   ...SUBMISSION_METRICS,
   ...SUPPRESSION_METRICS,
   ...HOLD_METRICS,
+  ...API_METRICS,
 
   hermetic_delivery_attempts_total: {
     type: 'counter',
@@ -359,6 +361,7 @@ const UPDATES: Rooms = {
   ...SUBMISSION_UPDATES,
   ...SUPPRESSION_UPDATES,
   ...HOLD_UPDATES,
+  ...API_UPDATES,
   ...SOCKETMAP_UPDATES,
   ...ENGINE_UPDATES,
   ...NODE_UPDATES,

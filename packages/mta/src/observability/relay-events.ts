@@ -18,8 +18,8 @@ export type RelayEvent =
   | { readonly event: 'log-lines-lost'; readonly count: number }
   /** This Node.js lacks security fixes that a mail relay needs. */
   | { readonly event: 'node-outdated'; readonly node: string; readonly fixedIn: string; readonly detail: string }
-  | { readonly event: 'admin-listening'; readonly service: 'metrics' | 'control'; readonly place: string }
-  | { readonly event: 'admin-failed'; readonly service: 'metrics' | 'control'; readonly detail: string }
+  | { readonly event: 'admin-listening'; readonly service: 'metrics' | 'control' | 'api'; readonly place: string }
+  | { readonly event: 'admin-failed'; readonly service: 'metrics' | 'control' | 'api'; readonly detail: string }
   /** Whether DANE was on cannot be read or written. */
   | {
       readonly event: 'dnssec-memory-failed'

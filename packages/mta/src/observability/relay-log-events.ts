@@ -25,12 +25,12 @@ export const RELAY_LOG_EVENTS = {
   },
   'admin-listening': {
     level: 'info',
-    sentence: 'Metrics and probes, or the control socket, answer here.',
+    sentence: 'Metrics and probes, the control socket or the API answer here.',
     fields: { service: 'word', place: 'word' },
   },
   'admin-failed': {
     level: 'error',
-    sentence: 'Metrics and probes, or the control socket, failed.',
+    sentence: 'Metrics and probes, the control socket or the API failed.',
     fields: { service: 'word', detail: 'peer' },
   },
   'dnssec-memory-failed': {

@@ -2,10 +2,9 @@
  * `data_dir/credentials.json`: accounts that `hermetic credential add` made. Written whole, through a temporary
  * file that is also the lock between writers; read by the running relay whenever it changed.
  */
-import { open, readFile, rename, stat, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { err, ok, type Result } from '@hermetic/policy'
+import { rewriteLocked } from '../spool/locked-file.ts'
 import { type AccountTerms, readTerms, termsProblem } from './account.ts'
 import { generateToken, parseSecretHash, scramToken } from './secret-hash.ts'
 
@@ -18,9 +17,6 @@ export interface CredentialRecord extends AccountTerms {
 const FORMAT_VERSION = 1
 const USERNAME_LENGTH_MAX = 255
 const FILE_OCTETS_MAX = 16 * 1024 * 1024
-/** A writer that takes longer has died. */
-const STALE_LOCK_MS = 10_000
-const LOCK_RETRY_MS = 50
 
 /** A new account with a secret of 160 random bits; the secret exists only in this answer. */
 export function generateCredential(
@@ -100,49 +96,14 @@ type Change<T> = (existing: readonly CredentialRecord[]) => {
   readonly answer: T
 }
 
-async function changeFile<T>(file: string, change: Change<T>): Promise<Result<T, string>> {
-  const temporary = `${file}.new`
-  const handle = await openExclusively(temporary)
-  try {
+function changeFile<T>(file: string, change: Change<T>): Promise<Result<T, string>> {
+  return rewriteLocked(file, async () => {
     const existing = await readCredentialFile(file)
-    if (!existing.ok) {
-      await unlink(temporary)
-      return err(existing.error)
-    }
+    if (!existing.ok) return existing
     const { records, answer } = change(existing.value)
-    await handle.writeFile(`${JSON.stringify({ version: FORMAT_VERSION, credentials: records }, undefined, 2)}\n`)
-    await handle.sync()
-    await rename(temporary, file)
-    await syncDirectory(dirname(file))
-    return ok(answer)
-  } finally {
-    await handle.close()
-  }
-}
-
-async function openExclusively(path: string): Promise<Awaited<ReturnType<typeof open>>> {
-  for (;;) {
-    try {
-      return await open(path, 'wx', 0o600)
-    } catch (error) {
-      if (!hasCode(error, 'EEXIST')) throw error
-    }
-    const age = await stat(path).then(
-      (found) => Date.now() - found.mtimeMs,
-      () => 0,
-    )
-    if (age > STALE_LOCK_MS) await unlink(path).catch(() => undefined)
-    else await delay(LOCK_RETRY_MS)
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
+    const text = `${JSON.stringify({ version: FORMAT_VERSION, credentials: records }, undefined, 2)}\n`
+    return ok({ text, answer })
+  })
 }
 
 function readRecord(entry: unknown): CredentialRecord | undefined {

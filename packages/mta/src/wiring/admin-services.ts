@@ -3,6 +3,7 @@
  */
 import { join } from 'node:path'
 import { err, ok, type PolicyAdmin, type Result } from '@hermetic/policy'
+import { type ControlOrdersOptions, controlOrders } from '../admin/control-orders.ts'
 import { type RelayStatus, SOCKET_NAME } from '../admin/control-protocol.ts'
 import { startControlSocket } from '../admin/control-socket.ts'
 import type { EngineState } from '../admin/engine-state.ts'
@@ -23,6 +24,7 @@ import type { ReportAdmin } from '../reporting/report-admin.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { type Spool, StoreUnavailable } from '../spool/spool.ts'
 import type { SuppressionList } from '../suppression/suppression-list.ts'
+import { type ApiSide, openApi } from './api-side.ts'
 import type { CertificateWatch } from './certificate-watch.ts'
 import type { DeliverySide } from './delivery-side.ts'
 import type { OpenListener } from './listeners.ts'
@@ -36,6 +38,8 @@ import { wakeChanged } from './wake-changed.ts'
 export interface AdminServices {
   readonly metrics: HttpService
   readonly control: HttpService
+  /** Undefined: it is off, or has no role here. */
+  readonly api: ApiSide | undefined
 }
 
 export interface AdminParts {
@@ -111,31 +115,25 @@ async function openServices(
   }
   opening.closesWith(() => metrics.close())
   parts.emit({ event: 'admin-listening', service: 'metrics', place: `${address}:${metrics.port}` })
+  const orders: ControlOrdersOptions = {
+    ...parts,
+    queue: parts.spool.admin,
+    reload: () => parts.reloader.reload('order'),
+    status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
+    queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
+  }
   let control: HttpService
   try {
-    control = await startControlSocket({
-      path,
-      queue: parts.spool.admin,
-      policies: parts.policies,
-      explain: parts.explain,
-      history: parts.history,
-      localPolicies: parts.localPolicies,
-      reports: parts.reports,
-      suppression: parts.suppression,
-      holds: parts.holds,
-      reload: () => parts.reloader.reload('order'),
-      nodes: parts.nodes,
-      waitOf: parts.waitOf,
-      status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
-      queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
-      emit: parts.emit,
-    })
+    control = await startControlSocket({ path, ...orders })
   } catch (error) {
     return err({ kind: 'control-socket', path, error })
   }
   opening.closesWith(() => control.close())
   parts.emit({ event: 'admin-listening', service: 'control', place: path })
-  return ok({ metrics, control })
+  const api = await openApi(config, { orders: controlOrders(orders), opening, emit: parts.emit })
+  if (!api.ok) return api
+  if (api.value !== undefined) parts.reloader.add(api.value)
+  return ok({ metrics, control, api: api.value })
 }
 
 function statusSource(

@@ -49,7 +49,7 @@ const monotonic = (): number => performance.now()
 
 /** Joins, or says who has the id. */
 export async function joinNodes(
-  config: Pick<Config, 'data_dir' | 'role'>,
+  config: Pick<Config, 'data_dir' | 'role' | 'api'>,
   { shared, version, telling }: NodeParts,
 ): Promise<Result<NodeSide, StartProblem>> {
   const { data_dir: dataDir } = config

@@ -28,12 +28,15 @@ export interface Reloader {
   reload(by: 'order' | 'SIGHUP'): Promise<ReloadAnswer>
   /** Settings of the file that this process does not go by. */
   waiting(): readonly string[]
+  /** Opened later; takes part from now on. */
+  add(part: Reloadable): void
 }
 
 /** A log line holds the first of them; the command line shows all. */
 const PROBLEMS_TOLD_MAX = 5
 
-export function openReloader(config: Config, { load, parts, emit }: ReloaderOptions): Reloader {
+export function openReloader(config: Config, { load, parts: first, emit }: ReloaderOptions): Reloader {
+  const parts = [...first]
   let running = config
   let waiting: readonly string[] = []
   let turn: Promise<unknown> = Promise.resolve()
@@ -60,6 +63,7 @@ export function openReloader(config: Config, { load, parts, emit }: ReloaderOpti
       return next
     },
     waiting: () => waiting,
+    add: (part) => void parts.push(part),
   }
 }
 

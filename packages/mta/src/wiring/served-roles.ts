@@ -2,8 +2,8 @@
 import type { Config } from '../config/schema.ts'
 import type { Role } from '../nodes/role.ts'
 
-export function servedRoles({ role }: Pick<Config, 'role'>): readonly Role[] {
-  return role
+export function servedRoles({ role, api }: Pick<Config, 'role' | 'api'>): readonly Role[] {
+  return api.listen === undefined ? role.filter((one) => one !== 'api') : role
 }
 
 /** Nobody misses reports that are off. */

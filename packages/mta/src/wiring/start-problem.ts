@@ -33,4 +33,6 @@ export type StartProblem =
   | { readonly kind: 'socketmap'; readonly place: string; readonly error: unknown }
   | { readonly kind: 'suppression'; readonly detail: string }
   | { readonly kind: 'metrics'; readonly address: string; readonly port: number; readonly error: unknown }
+  | { readonly kind: 'api-tokens'; readonly path: string; readonly detail: string }
+  | { readonly kind: 'api'; readonly address: string; readonly port: number; readonly error: unknown }
   | { readonly kind: 'control-socket'; readonly path: string; readonly error: unknown }
