@@ -10,6 +10,7 @@ const SUFFIX = '.test.ts'
 /** The queue, its lanes, permits, policies, results or orders decide something. */
 const ON_BOTH_ENGINES: readonly string[] = [
   'configured-timers',
+  'control-api',
   'dane-alarms',
   'dane-whole-relay',
   'delivery-*',

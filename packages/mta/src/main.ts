@@ -176,8 +176,7 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   })
   if (!admin.ok) return admin
   const { control, api, metrics: metricsServer } = admin.value
-  opening.closesWith(() => control.close())
-  opening.closesWith(() => api?.close())
+  for (const one of [control, api]) opening.closesWith(() => one?.close())
 
   const { messages: waiting } = await spool.admin.summary()
   const graceMs = config.delivery.stop_grace + SETTLE_GRACE_MS
