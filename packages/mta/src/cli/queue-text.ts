@@ -8,6 +8,7 @@ import { type LimitReport, waitWords } from '../limits/limit-report.ts'
 import { foreignText } from '../observability/log-line.ts'
 import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
+import { mailClassOf } from '../spool/mail-class.ts'
 import type { QueueDelivery, QueueEntry, QueueRecipient, QueueSummary } from '../spool/spool.ts'
 import { explainProblem } from './problem-text.ts'
 import { counted, formatAge, formatBytes, formatTable } from './table.ts'
@@ -85,6 +86,7 @@ export function messageText(entry: QueueEntry, { now, waiting = {} }: Paper & { 
     envelope.body === '8bitmime' ? '8BITMIME' : '7bit',
     ...(envelope.smtpUtf8 ? ['SMTPUTF8'] : []),
     ...(envelope.tls === 'default' ? [] : [TLS_WORDS[envelope.tls]]),
+    ...(envelope.priority === undefined ? [] : [`priority ${envelope.priority} (${mailClassOf(envelope.priority)})`]),
   ]
   const lines = [
     ['Id', entry.id],
