@@ -28,6 +28,7 @@ const ON_BOTH_ENGINES: readonly string[] = [
   'no-backscatter',
   'observe',
   'override-list',
+  'priorities',
   'reload',
   'requiretls-whole-relay',
   'routes-{changed,choice,fallback,suspended}',
