@@ -77,7 +77,7 @@ test('a rate lets mail wait, and explain, queue show and metrics tell that it do
   assert.match(shown, /Lane mx:one\.test:\d+: queued, 0 tries/)
   assert.match(
     shown,
-    /waits for its turn under the rate; limit "slow": 20 connections at once, fewer while it fails, 2\/1h messages with 2 at once to limit:slow/,
+    /waits because its turn under the rate has not come; limit "slow": 20 connections at once, fewer while it fails, 2\/1h messages with 2 at once to limit:slow/,
   )
   const { out } = await runHermetic(relay.file, 'explain', 'one.test')
   assert.match(out, /^Limits\n {2}limit "slow": .*\n {2}mail waits for its turn under the rate now$/m)

@@ -8,7 +8,6 @@ import type { LaneId } from '../delivery/lane.ts'
 import type { Explain } from '../explain/explainer.ts'
 import { HistoryUnavailable } from '../history/delivery-history.ts'
 import type { HoldAdmin } from '../holds/hold-rules.ts'
-import type { LimitReport } from '../limits/limit-report.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import { NodesUnavailable } from '../nodes/node-registry.ts'
 import type { NodeService } from '../nodes/node-service.ts'
@@ -30,7 +29,7 @@ import { type ReloadAnswer, reloadOrder } from './reload-order.ts'
 import { reportOrders } from './report-orders.ts'
 import { suppressionOrders } from './suppression-orders.ts'
 import { type HistorySearch, traceOrder } from './trace-order.ts'
-import { waitsOrder } from './waits-order.ts'
+import { type LaneWaits, waitsOrder } from './waits-order.ts'
 
 export interface ControlOrdersOptions extends QueueOrdersOptions {
   /** Absent: MTA-STS is off. */
@@ -48,7 +47,7 @@ export interface ControlOrdersOptions extends QueueOrdersOptions {
   readonly reload?: (() => Promise<ReloadAnswer>) | undefined
   readonly nodes?: Pick<NodeService, 'report' | 'order'>
   /** Absent: nothing is known of what lanes wait for. */
-  readonly waitOf?: ((lane: LaneId) => LimitReport | undefined) | undefined
+  readonly waitOf?: ((lane: LaneId) => LaneWaits) | undefined
   status(): Promise<RelayStatus>
   readonly emit: (event: RelayEvent | SuppressionEvent) => void
 }

@@ -1,6 +1,6 @@
 /**
- * The order `waits` over `admin.sock`: which limit of its site each lane waits for in the running relay, and the
- * client's side of it. Other relays of the queue have their own.
+ * The order `waits` over `admin.sock`: what each lane waits for in the running relay, and the client's side of it. Other
+ * relays of the queue have their own reasons.
  */
 import { err, ok } from '@hermetic/policy'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
@@ -9,12 +9,22 @@ import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
 
 /** By lane; lanes that wait for nothing are not in it. */
-export type Waits = Readonly<Record<string, LimitReport>>
+export type Waits = Readonly<Record<string, LaneWaits>>
+
+/** All that keeps the mail of a lane from being tried here. */
+export interface LaneWaits {
+  /** Of its site. */
+  readonly limit?: LimitReport
+  /** The smarthost refuses our login; `until`: UTC milliseconds of the next attempt. */
+  readonly suspended?: { readonly said: string; readonly until: number }
+  /** This relay drains, by order, or stops. */
+  readonly phase?: 'draining' | 'stopping'
+}
 
 /** More lanes than a message has recipients. */
 const LANES_MAX = 10_000
 
-export function waitsOrder(waitOf: (lane: LaneId) => LimitReport | undefined = () => undefined): ControlOrder {
+export function waitsOrder(waitOf: (lane: LaneId) => LaneWaits = () => ({})): ControlOrder {
   return {
     path: '/waits',
     role: 'read',
@@ -26,7 +36,7 @@ export function waitsOrder(waitOf: (lane: LaneId) => LimitReport | undefined = (
       const known = lanes.filter((lane): lane is LaneId => typeof lane === 'string' && parseLaneId(lane) !== undefined)
       return ok(async () => {
         const waits = known.map((lane) => [lane, waitOf(lane)] as const)
-        return Object.fromEntries(waits.filter(([, report]) => report !== undefined))
+        return Object.fromEntries(waits.filter(([, reasons]) => Object.keys(reasons).length > 0))
       })
     },
   }

@@ -14,3 +14,36 @@ for (const [tls, shown] of [
     assert.match(text, new RegExp(`^Content: .*, ${shown}$`, 'm'))
   })
 }
+
+for (const [what, wait, said] of [
+  [
+    'a suspended route',
+    { suspended: { said: '535 5.7.8 no', until: 1_600_000 } },
+    'its route is suspended: the login is refused (535 5.7.8 no), tried again at 1970-01-01T00:26:40Z',
+  ],
+  ['a relay that drains', { phase: 'draining' }, 'this relay is draining: hermetic drain'],
+  [
+    'a limit',
+    { limit: { site: 'x', connections: 1, adaptive: false, waitsFor: 'connections' } },
+    'no connection is free; [delivery]: 1 connection at once to x',
+  ],
+] as const) {
+  test(`queue show names ${what} as the reason for waiting, beside all others`, () => {
+    const entry = labEntry(1)
+    const [delivery] = entry.deliveries
+    assert.ok(delivery !== undefined)
+    const waiting = { [delivery.lane]: wait }
+    const text = messageText(entry, { now: 1_050_000, width: undefined, waiting })
+    assert.ok(text.includes(`  waits because ${said}\n  waits because the last attempt failed\n`), text)
+  })
+}
+
+test('queue show names the rule that holds a delivery, and what ends it', () => {
+  const entry = labEntry(1)
+  const [delivery] = entry.deliveries
+  assert.ok(delivery !== undefined)
+  const held = { ...delivery, state: 'held', stateReason: 'audit', rule: '0badcafe' } as const
+  const text = messageText({ ...entry, deliveries: [held] }, { now: 0, width: undefined })
+  assert.match(text, /: held by rule 0badcafe \(audit\), 1 try$/m)
+  assert.match(text, /^ {2}waits because rule 0badcafe holds it: hermetic hold remove 0badcafe$/m)
+})

@@ -2,14 +2,14 @@
  * The queue as people like to read it: tables of messages, one message in full, totals. Pure.
  */
 
-import type { Waits } from '../admin/waits-order.ts'
+import type { LaneWaits, Waits } from '../admin/waits-order.ts'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
-import { type LimitReport, waitWords } from '../limits/limit-report.ts'
+import { waitWords } from '../limits/limit-report.ts'
 import { foreignText } from '../observability/log-line.ts'
 import { formatAddress, formatReversePath } from '../smtp/mail-address.ts'
 import { formatReply } from '../smtp/reply.ts'
 import { mailClassOf } from '../spool/mail-class.ts'
-import type { QueueDelivery, QueueEntry, QueueRecipient, QueueSummary } from '../spool/spool.ts'
+import type { QueueDelivery, QueueEntry, QueueRecipient, QueueShape, QueueSummary } from '../spool/spool.ts'
 import { explainProblem } from './problem-text.ts'
 import { counted, formatAge, formatBytes, formatTable } from './table.ts'
 
@@ -115,7 +115,7 @@ function originText({ envelope: { origin } }: QueueEntry): string {
 
 interface DeliveryPaper {
   readonly now: number
-  readonly wait: LimitReport | undefined
+  readonly wait: LaneWaits | undefined
 }
 
 function deliveryText(delivery: QueueDelivery, { now, wait }: DeliveryPaper): string {
@@ -127,8 +127,37 @@ function deliveryText(delivery: QueueDelivery, { now, wait }: DeliveryPaper): st
   const reason = stateReason === undefined ? by : `${by} (${foreignText(stateReason)})`
   const due = state === 'queued' ? `, next try ${nextTry(delivery, now)} (${isoTime(dueAt)})` : ''
   const head = `\nLane ${lane}: ${state}${reason}, ${attempts} ${attempts === 1 ? 'try' : 'tries'}${due}\n`
-  const waits = wait === undefined ? undefined : waitWords(wait)
-  return head + (waits === undefined ? '' : `  ${foreignText(waits)}\n`) + recipients
+  const waits = waitReasons(delivery, { now, wait })
+  return head + waits.map((reason) => `  waits because ${foreignText(reason)}\n`).join('') + recipients
+}
+
+/** Every reason that is known here; whoever is out for delivery or settled waits for nothing. */
+function waitReasons(
+  { state, rule, dueAt, attempts, recipients }: QueueDelivery,
+  { now, wait = {} }: DeliveryPaper,
+): readonly string[] {
+  if (state === 'held')
+    return [
+      rule === undefined ? 'it is held: hermetic queue release' : `rule ${rule} holds it: hermetic hold remove ${rule}`,
+    ]
+  if (state === 'quarantined') return ['it was set aside: hermetic queue release']
+  if (state !== 'queued') return []
+  const { limit, suspended, phase } = wait
+  const limited = limit === undefined ? undefined : waitWords(limit)
+  const silent = recipients.some(({ lastOutcome: last }) => {
+    return last !== undefined && last.kind !== 'delivered' && last.problem.remembered === true
+  })
+  return [
+    ...(phase === undefined ? [] : [`this relay is ${phase}: hermetic drain`]),
+    ...(suspended === undefined
+      ? []
+      : [
+          `its route is suspended: the login is refused (${suspended.said}), tried again at ${isoTime(suspended.until)}`,
+        ]),
+    ...(limited === undefined ? [] : [limited]),
+    ...(silent ? ['its hosts were silent to other mail a moment ago, and were not dialled again'] : []),
+    ...(dueAt > now ? [attempts === 0 ? 'its time has not come' : 'the last attempt failed'] : []),
+  ]
 }
 
 function recipientText(recipient: QueueRecipient): string {
@@ -141,22 +170,37 @@ function recipientText(recipient: QueueRecipient): string {
   return `${head}    ${lastOutcome.kind} ${isoTime(lastOutcome.problem.at)}: ${foreignText(explainProblem(lastOutcome.problem))}\n`
 }
 
-export function summaryText(summary: QueueSummary, { now, width }: Paper): string {
-  const { messages, recipientsOpen, held, quarantined, bytes, oldestReceivedAt, lanes } = summary
+/** Totals, then how many wait for each name, by age; a number stands under the age that it has not reached. */
+export function summaryText(summary: QueueSummary, shape: QueueShape, { now, width }: Paper): string {
+  const { messages, recipientsOpen, held, heldByRules, quarantined, bytes, oldestReceivedAt } = summary
   const oldest = oldestReceivedAt === undefined ? '' : `, the oldest ${formatAge(now - oldestReceivedAt)} old`
-  const head = `${counted(messages, 'message')} (${formatBytes(bytes)}) for ${counted(recipientsOpen, 'recipient')}${oldest}; ${held} held, ${quarantined} quarantined\n`
-  if (lanes.length === 0) return head
+  const ruled = heldByRules === 0 ? '' : ` (${heldByRules} by rules)`
+  const head = `${counted(messages, 'message')} (${formatBytes(bytes)}) for ${counted(recipientsOpen, 'recipient')}${oldest}; ${held} held${ruled}, ${quarantined} quarantined\n`
+  if (shape.rows.length === 0) return head
+  const ages = [...shape.ages.map((age) => `<${age / 60_000}m`), 'OLDER']
   const columns = [
-    { title: 'DELIVERIES', align: 'right' },
+    { title: shape.by.toUpperCase() },
     { title: 'OLDEST', align: 'right' },
-    { title: 'LANE' },
+    { title: 'ALL', align: 'right' },
+    ...ages.map((title) => ({ title, align: 'right' }) as const),
   ] as const
-  const rows = lanes.map(({ lane, deliveries, oldestReceivedAt: from }) => [
-    String(deliveries),
-    formatAge(now - from),
-    lane,
+  const rows = shape.rows.map(({ name, counts, oldestReceivedAt: from }) => [
+    ...[foreignText(name === '' ? NAMELESS[shape.by] : name), formatAge(now - from)],
+    ...numbers(counts),
   ])
+  const { names, counts } = shape.others
+  if (names > 0) rows.push([`and ${names} more`, '', ...numbers(counts)])
   return `${head}\n${formatTable(columns, rows, width)}`
+}
+
+const NAMELESS = { lane: '-', domain: '-', sender: '<>', tag: '-' } as const
+
+/** The sum, then each; nothing for none, so that those that are there are seen. */
+function numbers(counts: readonly number[]): readonly string[] {
+  return [
+    String(counts.reduce((sum, count) => sum + count, 0)),
+    ...counts.map((count) => (count === 0 ? '' : String(count))),
+  ]
 }
 
 export function isoTime(ms: number): string {

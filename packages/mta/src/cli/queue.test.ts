@@ -171,7 +171,7 @@ for (const by of ['relay', 'files'] as const) {
       await world(async (lab) => {
         const { out } = await lab.run('queue', 'summary')
         assert.match(out, /^2 messages \(.*\) for 2 recipients, the oldest 1m old; 0 held, 0 quarantined\n/)
-        assert.match(out, /^ +1 +1m +mx:example\.org:25$/m)
+        assert.match(out, /^mx:example\.org:25 +1m +1 +1$/m)
       })
     })
 

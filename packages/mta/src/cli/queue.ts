@@ -1,9 +1,9 @@
 /** `hermetic queue …`: looks at waiting mail and changes what is to become of it. */
 
-import { ORDER_MAX } from '../admin/control-protocol.ts'
+import { ORDER_MAX, SHAPE_ROWS_MAX, SHAPES } from '../admin/control-protocol.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueEntry, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
+import type { QueueAction, QueueEntry, QueueFilter, ShapeBy, SpoolAdmin } from '../spool/spool.ts'
 import { readArguments } from './arguments.ts'
 import { type OpenedQueue, openQueue } from './open-queue.ts'
 import { attemptsText, pastAttempts } from './past-attempts.ts'
@@ -23,6 +23,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   all: { type: 'boolean', default: false },
   limit: { type: 'string' },
+  by: { type: 'string' },
   ...FILTER_OPTIONS,
   reason: { type: 'string' },
   notify: { type: 'boolean', default: false },
@@ -46,7 +47,7 @@ const LIST_DEFAULT = 100
 export const queue: Verb = {
   summary: 'look at waiting mail, and hold, retry or cancel it',
   help: `Usage: hermetic queue list    [FILTERS] [--limit N] [--json]
-       hermetic queue summary [--json]
+       hermetic queue summary [--by lane|domain|sender|tag] [--limit N] [--json]
        hermetic queue show    ID… [--json]
        hermetic queue retry   ID… | FILTERS [--yes] | --all [--yes]
        hermetic queue hold    ID… | FILTERS [--yes] | --all [--yes]  [--reason TEXT]
@@ -58,7 +59,9 @@ export const queue: Verb = {
 
 Talks to the running relay over its socket in data_dir; when none runs, opens the files itself.
 
-  list     waiting messages, oldest first; summary: totals, and the lanes with most waiting
+  list     waiting messages, oldest first
+  summary  totals, and how many wait for each lane and how long already; --by: for each domain of recipients, or of
+           senders, or each tag
   show     everything about a message, with what each server last said
   retry    try now, without waiting for the next time
   hold     do not try until released; release: end a hold or a quarantine
@@ -121,6 +124,7 @@ interface Order {
   readonly json: boolean
   readonly all: boolean
   readonly limit?: string | undefined
+  readonly by?: string | undefined
   readonly reason?: string | undefined
   readonly notify: boolean
   readonly yes: boolean
@@ -143,7 +147,7 @@ function idOf(text: string): QueueId {
   return id
 }
 
-function checkOrder({ subverb, ids, filter, all, limit, reason, notify, yes }: Order): void {
+function checkOrder({ subverb, ids, filter, all, limit, by, reason, notify, yes }: Order): void {
   const filtered = Object.keys(filter).length > 0
   if (subverb === 'show' && ids.length === 0) throw new UsageError('queue ids missing')
   if (subverb === 'summary' && (ids.length > 0 || filtered || all))
@@ -154,7 +158,10 @@ function checkOrder({ subverb, ids, filter, all, limit, reason, notify, yes }: O
   if (notify && subverb !== 'cancel') throw new UsageError('--notify belongs to queue cancel')
   if (yes && actionOf({ subverb }) === undefined)
     throw new UsageError('--yes belongs to an order, with filters or --all')
-  if (limit !== undefined && subverb !== 'list') throw new UsageError('--limit belongs to queue list')
+  if (limit !== undefined && subverb !== 'list' && subverb !== 'summary')
+    throw new UsageError('--limit belongs to queue list and queue summary')
+  if (by !== undefined && subverb !== 'summary') throw new UsageError('--by belongs to queue summary')
+  shapeOf(by)
   limitOf(limit)
   if (actionOf({ subverb }) !== undefined && ids.length === 0 && !filtered && !all) {
     throw new UsageError('write which messages: ids, a filter, or --all')
@@ -183,8 +190,10 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
   const paper = { now: terminal.now(), width: terminal.columns }
   switch (order.subverb) {
     case 'summary': {
+      const limit = order.limit === undefined ? SUMMARY_ROWS : Math.min(limitOf(order.limit), SHAPE_ROWS_MAX)
       const summary = await spool.summary()
-      terminal.out(order.json ? `${JSON.stringify(summary)}\n` : summaryText(summary, paper))
+      const shape = await spool.shape({ by: shapeOf(order.by), now: terminal.now(), limit })
+      terminal.out(order.json ? `${JSON.stringify({ ...summary, shape })}\n` : summaryText(summary, shape, paper))
       return EXIT.done
     }
     case 'list':
@@ -213,6 +222,15 @@ async function list(order: Order, spool: SpoolAdmin, terminal: Terminal): Promis
   else terminal.out(listText(shown, { now: terminal.now(), width: terminal.columns }))
   if (entries.length > limit) terminal.err(`There are more; --limit shows them, hermetic queue summary counts them.\n`)
   return EXIT.done
+}
+
+/** Rows that fit a screen. */
+const SUMMARY_ROWS = 30
+
+function shapeOf(text = 'lane'): ShapeBy {
+  const by = SHAPES.find((known) => known === text)
+  if (by === undefined) throw new UsageError(`--by is one of: ${SHAPES.join(', ')}`)
+  return by
 }
 
 function limitOf(text: string | undefined): number {

@@ -107,7 +107,7 @@ export class LoginBreaker implements Logins {
 
   refused(lane: LaneId, said: string): number {
     const { now, random, emit } = this.#options
-    const route = routeOf(lane)
+    const route = routeOfLogin(lane)
     const before = this.#suspended.get(route)
     // Sessions that were being opened at the same moment are one refusal.
     if (before !== undefined && !before.trying) return before.login.until
@@ -142,12 +142,12 @@ export class LoginBreaker implements Logins {
   }
 
   #of(lane: LaneId): Suspended | undefined {
-    return this.#suspended.size === 0 ? undefined : this.#suspended.get(routeOf(lane))
+    return this.#suspended.size === 0 ? undefined : this.#suspended.get(routeOfLogin(lane))
   }
 }
 
 /** Source pools of one login share its fate. */
-function routeOf(lane: LaneId): LaneId {
+export function routeOfLogin(lane: LaneId): LaneId {
   const { pool: _, ...login } = laneOf(lane)
   return laneId(login)
 }

@@ -37,9 +37,9 @@ export function limitWords({ name, connections, adaptive, rate, burst = 1 }: Lim
   return `${whose}: ${at}${following}${paced}`
 }
 
-/** What a lane waits for, after its name. */
+/** Why a lane waits: after `waits because`. */
 export function waitWords(report: LimitReport): string | undefined {
   if (report.waitsFor === undefined) return undefined
-  const what = report.waitsFor === 'rate' ? 'its turn under the rate' : 'a free connection'
-  return `waits for ${what}; ${limitWords(report)} to ${report.site}`
+  const what = report.waitsFor === 'rate' ? 'its turn under the rate has not come' : 'no connection is free'
+  return `${what}; ${limitWords(report)} to ${report.site}`
 }

@@ -12,6 +12,7 @@ import { startMetricsServer } from '../admin/metrics-server.ts'
 import type { ObservedSearch } from '../admin/observed-order.ts'
 import { type Readiness, type ReadinessFacts, readiness } from '../admin/readiness.ts'
 import type { HistorySearch } from '../admin/trace-order.ts'
+import type { LaneWaits } from '../admin/waits-order.ts'
 import type { Config } from '../config/schema.ts'
 import type { Explain } from '../explain/explainer.ts'
 import type { HoldAdmin } from '../holds/hold-rules.ts'
@@ -118,6 +119,7 @@ async function openServices(
   const orders: ControlOrdersOptions = {
     ...parts,
     queue: parts.spool.admin,
+    waitOf: (lane) => ({ ...parts.waitOf(lane), ...phaseOf(parts.nodes.state) }),
     reload: () => parts.reloader.reload('order'),
     status: statusSource(config, { ...parts, metricsPort: metrics.port, ready }),
     queueChanged: (action, changes) => void wakeChanged(action, changes, parts).catch(() => undefined),
@@ -134,6 +136,10 @@ async function openServices(
   if (!api.ok) return api
   if (api.value !== undefined) parts.reloader.add(api.value)
   return ok({ metrics, control, api: api.value })
+}
+
+function phaseOf(phase: NodeService['state']): Pick<LaneWaits, 'phase'> {
+  return phase === 'draining' || phase === 'stopping' ? { phase } : {}
 }
 
 function statusSource(

@@ -3,6 +3,7 @@
  */
 import { type Listener, ok, type Result } from '@hermetic/policy'
 import type { ResultStore } from '@hermetic/reporter'
+import type { LaneWaits } from '../admin/waits-order.ts'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import type { Config } from '../config/schema.ts'
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery/delivery.ts'
@@ -13,7 +14,6 @@ import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
 import { watchAges } from '../delivery/watch-ages.ts'
 import { createExplainer, type Explain } from '../explain/explainer.ts'
 import type { RecordedSpool } from '../history/recorded-spool.ts'
-import type { LimitReport } from '../limits/limit-report.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { LogEvent } from '../observability/log-events.ts'
 import type { Turn } from '../schedule/lane-scheduler.ts'
@@ -70,8 +70,8 @@ export interface DeliverySide {
   readonly localPolicies: () => LocalPolicyReport
   /** Messages that are claimed and not settled. */
   inFlight(): number
-  /** The limit that a lane waits for. */
-  waitOf(lane: LaneId): LimitReport | undefined
+  /** What keeps the mail of a lane from being tried. */
+  waitOf(lane: LaneId): LaneWaits
   /** Lanes that wait, by limit. */
   waiting(): ReturnType<WaitingLanes['counts']>
   /** Routes whose smarthost refuses our login. */
@@ -181,7 +181,7 @@ function telling(
   const told = { policies: policies.lookups, limitsOf: limitsTold(limits, waiting) }
   return {
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', ...told })),
-    waitOf: waitsTold(limits, waiting),
+    waitOf: waitsTold(limits, delivery),
     waiting: () => waiting.counts(),
     suspendedRoutes: () => delivery.suspendedLogins(),
   }

@@ -1,8 +1,10 @@
 /** What is told of limits: for a lane and its site, or of what lanes wait for now. */
+import type { LaneWaits } from '../admin/waits-order.ts'
 import type { LaneId } from '../delivery/lane.ts'
+import { routeOfLogin, type SuspendedLogin } from '../delivery/login-breaker.ts'
 import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
 import type { ExplainWorld } from '../explain/world.ts'
-import { isOrdinary, type LimitReport, limitReport } from '../limits/limit-report.ts'
+import { isOrdinary, limitReport } from '../limits/limit-report.ts'
 import type { SiteLimitTable } from '../limits/site-limits.ts'
 
 type Waiting = Pick<WaitingLanes, 'waitOf'>
@@ -15,9 +17,16 @@ export function limitsTold(table: SiteLimitTable, waiting?: Waiting): NonNullabl
   }
 }
 
-export function waitsTold(table: SiteLimitTable, waiting: Waiting): (lane: LaneId) => LimitReport | undefined {
+export function waitsTold(
+  table: SiteLimitTable,
+  { waiting, suspendedLogins }: { readonly waiting: Waiting; suspendedLogins(): readonly SuspendedLogin[] },
+): (lane: LaneId) => LaneWaits {
   return (lane) => {
     const wait = waiting.waitOf(lane)
-    return wait === undefined ? undefined : limitReport(wait.site, table, wait.limit)
+    const login = suspendedLogins().find(({ route }) => route === routeOfLogin(lane))
+    return {
+      ...(wait === undefined ? {} : { limit: limitReport(wait.site, table, wait.limit) }),
+      ...(login === undefined ? {} : { suspended: { said: login.said, until: login.until } }),
+    }
   }
 }

@@ -49,11 +49,6 @@ const SENDERS: Walk = {
   ...{ table: 'message', index: 'message_sender', where: 'true', first: 'sender' },
   ...{ least: '', name: SENDER_DOMAIN, domains: `''`, amount: 'size' },
 }
-const TAGS: Walk = {
-  ...{ table: 'message', index: 'message_tag', where: `${TAG} IS NOT NULL`, first: TAG },
-  ...{ least: '', name: TAG, domains: `''`, amount: '1' },
-}
-
 export class QueueShape {
   readonly #db: DatabaseSync
   readonly #stopped: StatementSync
@@ -86,7 +81,7 @@ export class QueueShape {
       yield
     }
     const tags = new QueueTally(0)
-    for (const parts of slices(this.#db, TAGS, [])) {
+    for (const parts of tagSlices(this.#db, [])) {
       for (const part of parts) tags.add(part.name, part)
       yield
     }
@@ -95,7 +90,8 @@ export class QueueShape {
 
   *shape({ by, edges, limit }: Ask<'shape'>): Sliced<QueueShapeRecord> {
     const tally = new QueueTally(edges.length)
-    for (const parts of slices(this.#db, WALKS[by], edges)) {
+    const walk = by === 'tag' ? tagSlices(this.#db, edges) : slices(this.#db, WALKS[by], edges)
+    for (const parts of walk) {
       for (const part of parts) for (const name of namesOf(by, part)) tally.add(name, part)
       yield
     }
@@ -117,7 +113,7 @@ export class QueueShape {
   }
 }
 
-const WALKS = { lane: DELIVERIES, domain: BY_DOMAIN, sender: SENDERS, tag: TAGS } as const
+const WALKS = { lane: DELIVERIES, domain: BY_DOMAIN, sender: SENDERS } as const
 
 /** A delivery of a route may have recipients in several domains, and counts for each. */
 function namesOf(by: ShapeBy, { name, domains }: Part): readonly string[] {
@@ -134,7 +130,7 @@ function* slices(db: DatabaseSync, walk: Walk, edges: readonly number[]): Genera
   const end = db.prepare(`
     SELECT ${first} AS first, received_at AS second ${source} AND ${beyond}
     ORDER BY ${first}, received_at LIMIT 1 OFFSET ${SLICE_ROWS}`)
-  const ageClass = edges.length === 0 ? '0' : edges.map(() => '(received_at < ?)').join(' + ')
+  const ageClass = ageClassOf(edges)
   const sums = `count(*) AS count, min(received_at) AS oldest, sum(${amount}) AS amount`
   const columns = `SELECT ${name} AS name, ${domains} AS domains, ${ageClass} AS ageClass, ${sums} ${source}`
   const upTo = db.prepare(`${columns} AND ${beyond} AND (${first}, received_at) <= (?, ?) GROUP BY 1, 2, 3`)
@@ -148,4 +144,34 @@ function* slices(db: DatabaseSync, walk: Walk, edges: readonly number[]): Genera
     if (next === undefined) return
     last = next
   }
+}
+
+/** How many of the edges lie behind its arrival; each is a parameter. */
+function ageClassOf(edges: readonly number[]): string {
+  return edges.length === 0 ? '0' : edges.map(() => '(received_at < ?)').join(' + ')
+}
+
+/** One tag after the other: SQLite searches an index of an expression by one value of it, and not by a row of values. */
+function* tagSlices(db: DatabaseSync, edges: readonly number[]): Generator<readonly Part[]> {
+  const source = `FROM message INDEXED BY message_tag WHERE ${TAG} IS NOT NULL`
+  const nextTag = db.prepare(`SELECT ${TAG} AS tag ${source} AND ${TAG} > ? ORDER BY ${TAG} LIMIT 1`)
+  const from = `${source} AND ${TAG} = ? AND received_at > ?`
+  const end = db.prepare(`SELECT received_at AS at ${from} ORDER BY received_at LIMIT 1 OFFSET ${SLICE_ROWS}`)
+  const part = db.prepare(`
+    SELECT ${ageClassOf(edges)} AS ageClass, count(*) AS count, min(received_at) AS oldest
+    ${from} AND received_at <= ? GROUP BY 1`)
+  type Sum = Pick<Part, 'ageClass' | 'count' | 'oldest'>
+  for (let tag = nextOf(nextTag, ''); tag !== undefined; tag = nextOf(nextTag, tag)) {
+    const name = tag
+    for (let last = Number.MIN_SAFE_INTEGER; last < Number.MAX_SAFE_INTEGER; ) {
+      const upTo = (end.get(name, last) as { at: number } | undefined)?.at ?? Number.MAX_SAFE_INTEGER
+      const sums = part.all(...edges, name, last, upTo) as unknown as Sum[]
+      yield sums.map((sum) => ({ ...sum, name, domains: '', amount: sum.count }))
+      last = upTo
+    }
+  }
+}
+
+function nextOf(statement: StatementSync, tag: string): string | undefined {
+  return (statement.get(tag) as { tag: string } | undefined)?.tag
 }
