@@ -67,7 +67,7 @@ export function loginsToldElsewhere(
 /** The suspension for which the mail of a lane waits, if it does. */
 export function suspensionOf(lane: LaneId, suspended: readonly SuspendedLogin[]): SuspendedLogin | undefined {
   if (suspended.length === 0 || parseLaneId(lane)?.kind !== 'route') return undefined
-  const route = routeOf(lane)
+  const route = routeOfLogin(lane)
   return suspended.find((one) => one.route === route)
 }
 
