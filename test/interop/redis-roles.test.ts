@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { generateApiToken } from '../../packages/mta/src/api/token-file.ts'
 import { type DnsServer, startDnsServer, zone } from '../lab/dns-server.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
@@ -19,6 +20,7 @@ const ROLES = ['submission', 'delivery', 'reporter', 'api'] as const
 type Role = (typeof ROLES)[number]
 
 const WAIT_MS = 15_000
+const TOKEN = generateApiToken('ops', { role: 'operate', now: 0 })
 
 interface Node {
   readonly dir: string
@@ -35,12 +37,16 @@ describe('one process for each role', () => {
   let dns: DnsServer
   let mx: ScriptedMx
   let nodes: Readonly<Record<Role, Node>>
+  let apiPort: number
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'hermetic-roles-'))
     const { privateKey } = generateKeyPairSync('ed25519')
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
     await writeFile(join(directory, 'reports.pem'), key, { mode: 0o600 })
+    apiPort = await freePort()
+    const tokens = JSON.stringify({ version: 1, tokens: [TOKEN.record] })
+    await writeFile(join(directory, 'tokens.json'), tokens, { mode: 0o600 })
     redis = await startRedis()
     mx = await ScriptedMx.start()
     dns = await startDnsServer({
@@ -106,6 +112,9 @@ organization = "Example"
 contact = "tls@relay.hermetic.test"
 selector = "reports"
 key_file = "${directory}/reports.pem"
+[api]
+listen = "127.0.0.1:${apiPort}"
+token_file = "${directory}/tokens.json"
 [[listener]]
 kind = "relay"
 port = ${port}
@@ -116,6 +125,15 @@ allow_networks = ["127.0.0.0/8"]
 
   const subjects = (): readonly string[] =>
     mx.messages.map(({ content }) => /^Subject: (.*)\r$/m.exec(content.toString())?.[1] ?? '')
+
+  async function asked(method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await fetch(`http://127.0.0.1:${apiPort}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${TOKEN.secret}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return answer.json()
+  }
 
   test('what one takes another delivers at once, and only who has the role listens', async () => {
     assert.match(await submit(nodes.submission.port, 'first'), /queued/i)
@@ -158,9 +176,10 @@ allow_networks = ["127.0.0.0/8"]
     await nodes.submission.relay.kill()
     mx.script = {}
     const since = performance.now()
-    await hermetic(nodes.api.dir, 'queue', 'retry', '--all', '--yes')
+    const retried = await asked('POST', '/queue/retry', { filter: {}, confirm: 1 })
+    assert.deepEqual(retried, { changed: true, complete: true, results: { done: 1 }, left_alone: [] })
     await until(() => subjects().includes('taken before'), 'delivered on order of a process that does not deliver')
-    console.log(`delivered ${Math.round(performance.now() - since)} ms after hermetic queue retry was typed elsewhere`)
+    console.log(`delivered ${Math.round(performance.now() - since)} ms after the API was asked to retry it`)
     await again('submission')
     assert.match(await submit(nodes.submission.port, 'after'), /queued/i)
     await until(() => subjects().includes('after'), 'delivered')
@@ -188,6 +207,7 @@ allow_networks = ["127.0.0.0/8"]
     await until(() => subjects().includes('no api'), 'delivered')
     await again('api')
     assert.match(await hermetic(nodes.api.dir, 'status'), /api/)
+    assert.deepEqual(Object(await asked('GET', '/status')).roles, ['api'])
   })
 })
 
