@@ -12,7 +12,7 @@ rm -rf /var/lib/apt/lists/*
 groupadd --system --gid "$id" "$user"
 useradd --system --uid "$id" --gid "$id" --home-dir /var/lib/hermetic --no-create-home --shell /usr/sbin/nologin "$user"
 install -d -o root -g root -m 0755 /etc/hermetic
-install -d -o "$user" -g "$user" -m 0700 /var/lib/hermetic
+install -d -o "$user" -g "$user" -m 0700 /var/lib/hermetic /var/lib/hermetic-content
 cat >/usr/local/bin/hermetic <<'END'
 #!/bin/sh
 exec node /app/packages/mta/src/cli/main.ts "$@"

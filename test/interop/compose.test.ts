@@ -1,0 +1,90 @@
+/** The compose files as docker-compose reads them, and what they mount as those who read that take it. */
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { parse } from 'yaml'
+import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
+import { durability } from '../../packages/mta/src/spool/adapters/redis-durability.ts'
+import type { RedisReply } from '../../packages/mta/src/spool/adapters/redis-records.ts'
+import { gatherDurability } from '../../packages/mta/src/spool/adapters/redis-server-facts.ts'
+import { certificateFor } from '../lab/policy-certificates.ts'
+import { labAuthority } from '../lab/world-host.ts'
+
+const ROOT = new URL('../../', import.meta.url).pathname
+const REDIS_MS = 5_000
+
+interface Service {
+  readonly image: string
+  readonly read_only?: boolean
+  readonly cap_drop?: readonly string[]
+  readonly stop_grace_period?: string
+  readonly volumes?: readonly string[]
+}
+
+let directory: string
+
+before(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'hermetic-compose-'))
+  cpSync(`${ROOT}deploy`, join(directory, 'deploy'), { recursive: true })
+  writeFileSync(join(directory, 'deploy/compose/many/grafana-password'), 'secret')
+  const { key, cert } = await certificateFor('relay.example.com', 'good', await labAuthority())
+  mkdirSync(join(directory, 'tls'))
+  writeFileSync(join(directory, 'tls/privkey.pem'), String(key))
+  writeFileSync(join(directory, 'tls/fullchain.pem'), String(cert))
+})
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+for (const folder of ['one', 'many'] as const) {
+  describe(`deploy/compose/${folder}`, () => {
+    test('is taken by docker-compose, and its relays run without rights on a read-only root', () => {
+      const read = spawnSync('docker-compose', ['config'], {
+        cwd: join(directory, 'deploy/compose', folder),
+        encoding: 'utf8',
+      })
+      assert.equal(read.status, 0, read.stderr)
+      assert.equal(read.stderr, '')
+      const { services }: { readonly services: Readonly<Record<string, Service>> } = parse(read.stdout)
+      const relays = Object.values(services).filter(({ image }) => image.startsWith('hermetic:'))
+      assert.equal(relays.length, folder === 'one' ? 1 : 3)
+      for (const { read_only: readOnly, cap_drop: dropped, stop_grace_period: grace } of relays) {
+        assert.deepEqual([readOnly, dropped, grace], [true, ['ALL'], '60s'])
+      }
+    })
+
+    test('has a configuration that the relay takes', () => {
+      const file = join(directory, `${folder}.toml`)
+      const text = readFileSync(`${ROOT}deploy/compose/${folder}/hermetic.toml`, 'utf8')
+      writeFileSync(file, text.replaceAll('/etc/hermetic-tls', join(directory, 'tls')))
+      const checked = spawnSync(`${ROOT}hermetic`, ['check-config', '--config', file], { encoding: 'utf8' })
+      assert.equal(checked.status, 0, checked.stdout + checked.stderr)
+    })
+  })
+}
+
+test('the Redis of many relays is one that loses nothing', async () => {
+  const socket = join(directory, 'redis.sock')
+  const file = join(directory, 'redis.conf')
+  const settings = readFileSync(`${ROOT}deploy/compose/many/redis.conf`, 'utf8').replace(
+    'dir /data',
+    `dir ${directory}`,
+  )
+  writeFileSync(file, settings)
+  const redis = spawn('redis-server', [file, '--port', '0', '--unixsocket', socket], { stdio: 'ignore' })
+  const ended = once(redis, 'exit')
+  const client = connectRedis({ url: socket })
+  try {
+    await connected(client, REDIS_MS)
+    const facts = await gatherDurability({
+      call: async (command, ...args) => (await client.callBuffer(command, ...args)) as RedisReply,
+    })
+    assert.deepEqual(durability(facts), { kind: 'durable', findings: [] })
+  } finally {
+    client.disconnect()
+    redis.kill('SIGKILL')
+    await ended
+  }
+})
