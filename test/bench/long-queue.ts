@@ -17,6 +17,7 @@ import { openSqliteSpool } from '../../packages/mta/src/spool/adapters/sqlite-sp
 import { newQueueId } from '../../packages/mta/src/spool/queue-id.ts'
 import type { Claim, NewMessage, QueueFilter } from '../../packages/mta/src/spool/spool.ts'
 import type { StoredSpool } from '../../packages/mta/src/spool/stored-spool.ts'
+import { median } from './statistics.ts'
 
 const SHORT = 1_000
 const STAGES = [1_000, 100_000, 200_000, 1_000_000]
@@ -29,8 +30,8 @@ const IN_FLIGHT = 500
 const MAX_BYTES = 64 * 1024 ** 3
 const WARM_UP = 1_000
 const CLAIMS = 3_000
-/** In turns with the short queue: what else the machine does then hits both. */
-const ROUNDS = 5
+/** In turns with the short queue, who is first in turns too: what else the machine does then hits both. */
+const ROUNDS = 8
 const CLAIM_BATCH = 10
 const LANES_AT_ONCE = 10
 const LEASE_MS = 300_000
@@ -40,10 +41,24 @@ const PAGES_TIMED = 5
 interface Measured {
   readonly startMs: number
   readonly rssMiB: number
-  /** Medians; the second of a queue of a thousand messages. */
-  readonly claimsPerSecond: readonly [long: number, short: number]
+  /** Always the same few messages come again, as in the short queue: what is left of a difference is the length. */
+  readonly same: Compared
+  /** Each message once: what was not touched since it came is read from the file. */
+  readonly fresh: Speed
   readonly pageMs: Readonly<Record<string, number>>
   readonly summaryMs: number
+}
+
+interface Speed {
+  /** Claimed and settled. */
+  readonly perSecond: number
+  readonly cpuUs: number
+}
+
+interface Compared extends Speed {
+  /** Medians of the ratios that each round made: this queue ÷ the short one. */
+  readonly rateRatio: number
+  readonly cpuRatio: number
 }
 
 if (process.send === undefined) await main(process.argv.slice(2).map(Number))
@@ -61,21 +76,29 @@ async function main(wanted: readonly number[]): Promise<void> {
       const { user, system } = process.cpuUsage(from)
       const acceptUs = (user + system) / Math.max(1, stage - filled)
       filled = stage
-      const { startMs, rssMiB, claimsPerSecond, pageMs, summaryMs } = await inChild(dataDir, shortDir)
-      const [long, short] = claimsPerSecond
+      const { startMs, rssMiB, same, fresh, pageMs, summaryMs } = await inChild(dataDir, shortDir)
       const pages = Object.entries(pageMs).map(([by, ms]) => `${by} ${ms.toFixed(1)}`)
       console.log(
         `${stage} messages: start ${startMs.toFixed(0)} ms, ${rssMiB.toFixed(0)} MiB resident, ${acceptUs.toFixed(0)} µs CPU an accept`,
       )
       console.log(
-        `  ${long.toFixed(0)} claims settled a second, ${((100 * long) / short).toFixed(0)} % of ${SHORT} messages; summary ${summaryMs.toFixed(0)} ms`,
+        `  claimed and settled: ${speedText(same)}; ÷ ${SHORT} messages: rate ${percent(same.rateRatio)}, CPU ${percent(same.cpuRatio)}`,
       )
+      console.log(`  each message once: ${speedText(fresh)}; summary ${summaryMs.toFixed(0)} ms`)
       console.log(`  slowest page of ${PAGE}, ms: ${pages.join(', ')}`)
     }
   } finally {
     rmSync(dataDir, { recursive: true })
     rmSync(shortDir, { recursive: true })
   }
+}
+
+function speedText({ perSecond, cpuUs }: Speed): string {
+  return `${perSecond.toFixed(0)} a second, ${cpuUs.toFixed(0)} µs CPU`
+}
+
+function percent(ratio: number): string {
+  return `${(100 * ratio).toFixed(0)} %`
 }
 
 async function fill(dataDir: string, from: number, to: number): Promise<void> {
@@ -105,56 +128,72 @@ async function measured(dataDir: string, shortDir: string): Promise<Measured> {
   const spool = await opened(dataDir)
   await spool.dueLanes({ before: Date.now(), limit: 1 })
   const startMs = performance.now() - from
-  await deliver(spool, WARM_UP)
+  await deliver(spool, WARM_UP, dueAsBefore)
   const rssMiB = process.memoryUsage.rss() / 2 ** 20
-  const claimsPerSecond = await inTurns(spool, shortDir)
+  const same = await inTurns(spool, shortDir)
+  const fresh = await deliver(spool, CLAIMS, dueBehindAll)
   const pageMs: Record<string, number> = {}
   for (const [by, filter] of Object.entries(filters())) pageMs[by] = await slowestPage(spool, filter)
   const before = performance.now()
   await spool.admin.summary()
   const summaryMs = performance.now() - before
   await spool.close()
-  return { startMs, rssMiB, claimsPerSecond, pageMs, summaryMs }
+  return { startMs, rssMiB, same, fresh, pageMs, summaryMs }
 }
 
-async function inTurns(spool: StoredSpool, shortDir: string): Promise<Measured['claimsPerSecond']> {
+async function inTurns(spool: StoredSpool, shortDir: string): Promise<Compared> {
   const beside = await opened(shortDir)
-  await deliver(beside, WARM_UP)
-  const long: number[] = []
-  const short: number[] = []
+  await deliver(beside, WARM_UP, dueAsBefore)
+  const rounds: (readonly [long: Speed, short: Speed])[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
-    long.push(await deliver(spool, CLAIMS))
-    short.push(await deliver(beside, CLAIMS))
+    const first = round % 2 === 0 ? spool : beside
+    const one = await deliver(first, CLAIMS, dueAsBefore)
+    const other = await deliver(first === spool ? beside : spool, CLAIMS, dueAsBefore)
+    rounds.push(first === spool ? [one, other] : [other, one])
   }
   await beside.close()
-  return [median(long), median(short)]
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+  return {
+    perSecond: median(rounds.map(([long]) => long.perSecond)),
+    cpuUs: median(rounds.map(([long]) => long.cpuUs)),
+    rateRatio: median(rounds.map(([long, short]) => long.perSecond / short.perSecond)),
+    cpuRatio: median(rounds.map(([long, short]) => long.cpuUs / short.cpuUs)),
+  }
 }
 
 /** Every claim ends deferred and is due again, so that the queue stays as long as it is. */
-async function deliver(spool: StoredSpool, count: number): Promise<number> {
+async function deliver(spool: StoredSpool, count: number, due: DueAgain): Promise<Speed> {
   const from = performance.now()
+  const cpuFrom = process.cpuUsage()
   let done = 0
   let next = 0
   const work = async (): Promise<void> => {
     for (let empty = 0; done < count && empty < LARGE_DOMAINS; ) {
       const claims = await spool.claim(lane(next++ % LARGE_DOMAINS), { limit: CLAIM_BATCH, leaseMs: LEASE_MS })
       empty = claims.length === 0 ? empty + 1 : 0
-      await Promise.all(claims.map((claim) => putOff(spool, claim)))
+      await Promise.all(claims.map((claim) => putOff(spool, claim, due(claim))))
       done += claims.length
     }
   }
   await Promise.all(Array.from({ length: LANES_AT_ONCE }, work))
-  return done / ((performance.now() - from) / 1_000)
+  const { user, system } = process.cpuUsage(cpuFrom)
+  return { perSecond: done / ((performance.now() - from) / 1_000), cpuUs: (user + system) / done }
 }
 
-async function putOff(spool: StoredSpool, { token, recipients }: Claim): Promise<void> {
+type DueAgain = (claim: Claim) => number
+
+/** Before all that was never claimed. */
+function dueAsBefore({ receivedAt }: Claim): number {
+  return receivedAt
+}
+
+function dueBehindAll(): number {
+  return Date.now()
+}
+
+async function putOff(spool: StoredSpool, { token, recipients }: Claim, dueAt: number): Promise<void> {
   const at = Date.now()
   const problem = problemOf({ kind: 'connect-failed', code: 'ECONNREFUSED' }, { at })
-  const outcomes = recipients.map(({ index }) => ({ kind: 'deferred', index, problem, dueAt: at }) as const)
+  const outcomes = recipients.map(({ index }) => ({ kind: 'deferred', index, problem, dueAt }) as const)
   await spool.settle(token, { id: `${token}/1`, outcomes, enqueue: [], marks: {} })
 }
 

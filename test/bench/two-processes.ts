@@ -1,8 +1,9 @@
 /**
  * `test/bench/two-processes.ts [--messages N]`: what a second delivery process is worth on one Redis. A peer that
  * answers every reply after 50 ms, 25 connections for each process: first one process empties the queue, then two,
- * three rounds. Neither core is busy: what is measured is that they do not stand in each other's way. Needs
- * redis-server. Prints, asserts nothing.
+ * three rounds. Prints too how many transactions each process had open on average, as the peer saw it: near 25, its
+ * connections are the limit, else something else is; and the CPU time of everything that took part. Needs redis-server.
+ * Asserts nothing.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,6 +21,7 @@ import { type RedisServer, startRedis } from '../lab/redis-server.ts'
 import { DOMAINS } from '../soak/message-plan.ts'
 import { SeededRandom } from '../soak/random.ts'
 import { ReceivingMx } from '../soak/receiving-mx.ts'
+import { type Measured, MiddleOfRun } from './middle-of-run.ts'
 import { median } from './statistics.ts'
 
 const CONNECTIONS = 25
@@ -48,10 +50,9 @@ try {
   const ratios: number[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
     const [one, two] = [await rateWith(ground, `${round}-1`, 1), await rateWith(ground, `${round}-2`, 2)]
-    ratios.push(two / one)
-    console.log(
-      `round ${round}: one process ${one.toFixed(0)} msg/s, two ${two.toFixed(0)}, ${(two / one).toFixed(2)} times`,
-    )
+    ratios.push(two.rate / one.rate)
+    const ratio = (two.rate / one.rate).toFixed(2)
+    console.log(`round ${round}: one process ${told(one)}\n         two ${told(two)}: ${ratio} times`)
   }
   console.log(`median: two processes move ${median(ratios).toFixed(2)} times what one does`)
 } finally {
@@ -60,14 +61,22 @@ try {
   await rm(dir, { recursive: true, force: true })
 }
 
+function told({ rate, open, cores }: Measured): string {
+  const shares = `peer ${cores.peer.toFixed(2)}, Redis ${cores.redis.toFixed(2)} cores`
+  return `${rate.toFixed(0)} msg/s, open ${open.map((one) => one.toFixed(1)).join(' and ')} of ${CONNECTIONS}, ${shares}`
+}
+
 /** Fills the queue, then lets the processes empty it. */
-async function rateWith(ground: Ground, name: string, count: number): Promise<number> {
-  const arrivals: number[] = []
-  const ledger = { arrive: (_: unknown, at: number) => void arrivals.push(at), bounce: () => undefined }
+async function rateWith(ground: Ground, name: string, count: number): Promise<Measured> {
+  const middle = new MiddleOfRun(ground)
+  const ledger = { arrive: () => middle.arrived(), bounce: () => undefined }
   await fill(ground)
   const random = new SeededRandom(1)
   const mx = await ReceivingMx.start(
-    { certificate: ground.certificate, ledger, random, replyDelayMs: REPLY_DELAY_MS },
+    {
+      ...{ certificate: ground.certificate, ledger, random, replyDelayMs: REPLY_DELAY_MS },
+      transacting: (_, clientName, isOpen) => middle.transacting(clientName, isOpen),
+    },
     ground.mx,
   )
   mx.calmDown()
@@ -79,10 +88,7 @@ async function rateWith(ground: Ground, name: string, count: number): Promise<nu
   if (mx.counts.transactions < ground.messages) throw new Error(`only ${mx.counts.transactions} arrived`)
   await Promise.all(relays.map((one) => one.stop()))
   mx.stop()
-  // Between the tenth and the ninetieth percentile: without the start of the processes and the last stragglers.
-  arrivals.sort((a, b) => a - b)
-  const [from = 0, to = 0] = [0.1, 0.9].map((share) => arrivals[Math.floor(arrivals.length * share)])
-  return (arrivals.length * 0.8) / ((to - from) / 1000)
+  return middle.measured()
 }
 
 /** Into the spool itself: a relay would begin to deliver. */
@@ -155,7 +161,7 @@ smtp_networks = ["127.0.0.0/8"]
 [metrics]
 listen = "127.0.0.1:0"
 `
-  return RelayInstance.start({ dir: join(parent, name), settings, readyPort })
+  return RelayInstance.start({ dir: join(parent, name), hostname: `relay-${name}.test`, settings, readyPort })
 }
 
 function benchZone() {

@@ -8,6 +8,8 @@ import type { TurnName } from './bullmq-due.ts'
 export class RunningTurns {
   readonly #monotonic: () => number
   readonly #turns = new Map<string, { readonly name: TurnName; readonly turn: RunningTurn }>()
+  /** `lane#slot` of each turn. */
+  readonly #slots = new Set<string>()
   /** `lane#slot` → when it was asked for. */
   readonly #asked = new Map<string, number>()
 
@@ -22,11 +24,13 @@ export class RunningTurns {
   begin(name: TurnName, what: Omit<RunningTurnOptions, 'now'>): RunningTurn {
     const turn = new RunningTurn({ ...what, now: this.#monotonic() })
     this.#turns.set(name.token, { name, turn })
+    this.#slots.add(`${name.lane}#${name.slot}`)
     return turn
   }
 
-  end({ token }: TurnName): void {
-    this.#turns.delete(token)
+  end({ lane, slot, token }: TurnName): void {
+    if (!this.#turns.delete(token)) return
+    this.#slots.delete(`${lane}#${slot}`)
     if (this.#turns.size === 0) this.#asked.clear()
   }
 
@@ -52,7 +56,9 @@ export class RunningTurns {
     return next === undefined ? undefined : Math.max(0, next - now)
   }
 
+  /** Not one that runs here: it goes on as long as there is work, and its job would find it at work. */
   mayWakeAnother(lane: string, slot: number, everyMs: number): boolean {
+    if (this.#slots.has(`${lane}#${slot}`)) return false
     const now = this.#monotonic()
     const asked = this.#asked.get(`${lane}#${slot}`)
     if (asked !== undefined && now - asked < everyMs) return false

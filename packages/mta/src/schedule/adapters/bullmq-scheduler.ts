@@ -313,10 +313,17 @@ class SharedScheduler implements BullmqScheduler {
     void this.#renewTurns([name]).then(() => this.#taker.roomForHeld())
   }
 
+  /**
+   * Every worker asks for two more, first the one and with a later answer the other: were it only the next, a lane
+   * would get its workers one after the other, each after the first answer to the one before.
+   */
   #wakeAnother({ lane, slot }: TurnName): void {
-    if (this.#abort.signal.aborted || slot + 1 >= SLOTS_PER_LANE) return
-    if (!this.#turns.mayWakeAnother(lane, slot + 1, ANOTHER_EVERY_MS)) return
-    this.#jobs.add([{ lane, slot: slot + 1 }]).catch((error: unknown) => this.#taker.unavailable(error))
+    if (this.#abort.signal.aborted) return
+    const next = [2 * slot + 1, 2 * slot + 2].find(
+      (other) => other < SLOTS_PER_LANE && this.#turns.mayWakeAnother(lane, other, ANOTHER_EVERY_MS),
+    )
+    if (next === undefined) return
+    this.#jobs.add([{ lane, slot: next }]).catch((error: unknown) => this.#taker.unavailable(error))
   }
 
   async #renew(): Promise<void> {
