@@ -8,6 +8,7 @@ import { LoadSession, type Submission } from './load-session.ts'
 import { type LoadOrder, type LoadReport, monotonicMs } from './messages.ts'
 import { SERIAL_FIELD } from './serial.ts'
 import { percentile } from './statistics.ts'
+import { SENDER_DOMAIN } from './system.ts'
 
 const LINE = 'The quick brown fox jumps over the lazy dog and the relay carries it all.\r\n'
 
@@ -88,7 +89,7 @@ class Trial {
 
   #submission(number: number): Submission {
     return {
-      reversePath: 'sender@origin.bench.test',
+      reversePath: `sender@${SENDER_DOMAIN}`,
       forwardPaths: [`r${number}@${this.#order.recipientDomain}`],
       head: headOf(this.#order, number),
       body: this.#body,
@@ -109,11 +110,11 @@ class Trial {
 function headOf(order: LoadOrder, number: number): string {
   const serial = `${order.trial}-${number}`
   return [
-    'From: Bench <sender@origin.bench.test>',
+    `From: Bench <sender@${SENDER_DOMAIN}>`,
     `To: r${number}@${order.recipientDomain}`,
     'Subject: bench',
     'Date: Mon, 02 Nov 2026 10:00:00 +0000',
-    `Message-ID: <${serial}@origin.bench.test>`,
+    `Message-ID: <${serial}@${SENDER_DOMAIN}>`,
     'MIME-Version: 1.0',
     'Content-Type: text/plain; charset=us-ascii',
     `${SERIAL_FIELD}: ${serial}`,

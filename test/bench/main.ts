@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--policies] [--redis]
+ * `pnpm bench [--scenario a,b,c,d] [--rounds 5] [--small] [--pipelining] [--policies] [--dkim] [--redis]
  *  [--only postfix|hermetic|hermetic-redis] [--write]`
  *
  * Compares the relay with a tuned Postfix on this machine. Needs root, Linux, iproute2, Postfix and
@@ -11,7 +11,7 @@
  * their default durability. Trials alternate, Postfix first in odd rounds, so that drift of the machine hits both.
  * A trial of a fifth of the messages warms each system up. With `--policies` each system also sends to a domain that
  * enforces MTA-STS, in the same rounds (`-sts`): the relay by its own means, Postfix by a table that already knows the
- * policy. `--redis` adds the relay on Redis (a log that is synced at every write), in the same rounds. Numbers are medians over the rounds:
+ * policy. With `--dkim` the relay signs all it takes (RSA, 2,048 bits), Postfix nothing. `--redis` adds the relay on Redis (a log that is synced at every write), in the same rounds. Numbers are medians over the rounds:
  *
  *   msg/s          messages ÷ (first submit → last arrival in the sink)
  *   accepted/s     messages ÷ (first submit → last 250 of the system)
@@ -35,6 +35,7 @@ import { startHermetic, startHermeticOnRedis } from './hermetic-system.ts'
 import { type BenchNetwork, createNetwork, PEER_ADDRESS } from './network.ts'
 import type { PoliciesServed, PolicyHostFile } from './policy-hosts.ts'
 import { startPostfix } from './postfix-system.ts'
+import { redisMemoryNote } from './redis-memory.ts'
 import { type BenchResult, markdownReport, plainTable, ratioRows, resultRows, type ScenarioResult } from './report.ts'
 import { type Scenario, scenariosNamed } from './scenarios.ts'
 import { DOMAIN, POLICY_DOMAIN, type SystemUnderTest, towardsPolicyDomain } from './system.ts'
@@ -64,6 +65,7 @@ interface Options {
   readonly small: boolean
   readonly pipelining: boolean
   readonly policies: boolean
+  readonly dkim: boolean
   readonly redis: boolean
   readonly only: string | undefined
   readonly write: boolean
@@ -92,7 +94,9 @@ async function main(): Promise<void> {
   const versions = new Set<string>()
   for (const scenario of options.scenarios) results.push(await runScenario(bench, { scenario, versions }))
   if (options.policies && options.only !== 'postfix') await assertFetched(bench)
-  await present(options, { ...(await circumstances(dir, options)), versions: [...versions], scenarios: results })
+  const { notes, ...rest } = await circumstances(dir, options)
+  const memory = options.redis ? [await redisMemoryNote(dir)] : []
+  await present(options, { ...rest, notes: [...notes, ...memory], versions: [...versions], scenarios: results })
   process.exit(0)
 }
 
@@ -104,6 +108,7 @@ function readOptions(): Options {
       small: { type: 'boolean', default: false },
       pipelining: { type: 'boolean', default: false },
       policies: { type: 'boolean', default: false },
+      dkim: { type: 'boolean', default: false },
       redis: { type: 'boolean', default: false },
       only: { type: 'string' },
       write: { type: 'boolean' },
@@ -115,6 +120,7 @@ function readOptions(): Options {
     small: values.small,
     pipelining: values.pipelining,
     policies: values.policies,
+    dkim: values.dkim,
     redis: values.redis,
     only: values.only,
     // A part of the bench must not stand in the place of the whole.
@@ -213,7 +219,7 @@ async function startSystems(bench: Bench, scenario: Scenario): Promise<readonly 
     if (bench.options.only !== undefined && bench.options.only !== name) continue
     const cpu = createCpuAccount(name)
     cleanups.push(() => cpu.remove())
-    const system = await start({ ...bench, cpu, scenario })
+    const system = await start({ ...bench, dkim: bench.options.dkim, cpu, scenario })
     systems.push(system)
     if (bench.options.policies) systems.push(towardsPolicyDomain(system))
   }
@@ -264,12 +270,14 @@ async function circumstances(dir: string, options: Options): Promise<Pick<BenchR
     notes: [
       `queues on ${disk}`,
       existsSync('/dev/log') ? "Postfix logs to this machine's syslog, Hermetic to /dev/null" : NO_SYSLOG,
+      ...(options.dkim ? ['the relay signs every message (DKIM, RSA with 2,048 bits), Postfix none'] : []),
       `client PIPELINING ${options.pipelining ? 'on' : 'off'} for both${options.small ? '; small sizes: a check of the bench, not a measurement' : ''}`,
     ],
   }
 }
 
 async function present(options: Options, result: BenchResult): Promise<void> {
+  console.log(`\n${result.notes.join('\n')}`)
   console.log(`\n${plainTable(resultRows(result.scenarios))}\n\n${plainTable(ratioRows(result.scenarios))}`)
   if (!options.write) return
   const path = new URL(`../../docs/measurements/bench-${result.date}.md`, import.meta.url).pathname

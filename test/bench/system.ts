@@ -35,11 +35,15 @@ export interface SystemOptions {
   readonly scenario: Scenario
   readonly certFile: string
   readonly keyFile: string
+  /** The relay signs what it takes; Postfix has nothing of its own for that. */
+  readonly dkim: boolean
   /** The authority of the sink and of the policy host. */
   readonly caFile: string
 }
 
 export const DOMAIN = 'bench.test'
+/** In From and in the envelope. */
+export const SENDER_DOMAIN = 'origin.bench.test'
 /** With an enforced MTA-STS policy; its mail exchanger is the same sink. */
 export const POLICY_DOMAIN = 'sts.test'
 
