@@ -22,7 +22,7 @@ export async function redisMemoryNote(dir: string): Promise<string> {
 
 async function bytesEach(redis: RedisServer, dir: string, content: () => Buffer): Promise<string> {
   const opened = await openRedisSpool({
-    ...{ url: redis.socket, queue: 'memory', durability: 'strict', maxBytes: 1024 ** 3 },
+    ...{ address: { url: redis.socket }, queue: 'memory', durability: 'strict', maxBytes: 1024 ** 3 },
     ...{ dataDir: `${dir}/redis-memory`, contentDir: `${dir}/redis-memory-content` },
     emit: () => undefined,
   })
