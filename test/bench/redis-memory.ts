@@ -2,8 +2,8 @@
  * What a queued message costs in the memory of Redis: the growth of `used_memory` over some thousand accepted messages
  * of 5 KB, once of text that compresses well, as the bench sends it, once of base64 of random bytes, as attachments are.
  */
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
 import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
 import { message } from '../../packages/mta/src/spool/spool.fixture.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
@@ -28,7 +28,7 @@ async function bytesEach(redis: RedisServer, dir: string, content: () => Buffer)
   })
   if (!opened.ok) throw new Error(JSON.stringify(opened.error))
   const spool = opened.value
-  const before = usedMemory(redis)
+  const before = await usedMemory(redis)
   for (let made = 0; made < MESSAGES; made += AT_ONCE) {
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
@@ -38,12 +38,19 @@ async function bytesEach(redis: RedisServer, dir: string, content: () => Buffer)
       }),
     )
   }
-  const each = (usedMemory(redis) - before) / MESSAGES
+  const each = ((await usedMemory(redis)) - before) / MESSAGES
   await spool.close()
   return each.toFixed(0)
 }
 
-function usedMemory({ socket }: RedisServer): number {
-  const told = execFileSync('redis-cli', ['-s', socket, 'INFO', 'memory'], { encoding: 'utf8' })
-  return Number(/used_memory:(\d+)/.exec(told)?.[1])
+async function usedMemory({ socket }: RedisServer): Promise<number> {
+  const connection = connect(socket)
+  connection.write('INFO memory\r\n')
+  let told = ''
+  for await (const chunk of connection) {
+    told += String(chunk)
+    const [, used] = /^used_memory:(\d+)\r$/m.exec(told) ?? []
+    if (used !== undefined) return Number(used)
+  }
+  throw new Error('Redis does not tell its memory')
 }
