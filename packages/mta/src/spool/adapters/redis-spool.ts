@@ -192,6 +192,8 @@ async function claimGround({ options, connection, keys, hooks }: RedisSpoolGroun
   await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION), 'NX')
   const found = Number(String(await connection.call('GET', `${keys.spool}version`)))
   if (found > SCHEMA_VERSION) throw new Refused({ kind: 'newer-schema', found, supported: SCHEMA_VERSION })
+  // What version 1 wrote is read as it is: mail without a class of its own is normal mail.
+  if (found < SCHEMA_VERSION) await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION))
   const { contentDir: path, queue } = options
   const owned = await ownContents(connection, { path, queue, key: `${keys.spool}owner`, hooks })
   if (!owned.ok) throw new Refused({ kind: 'foreign-content', path, detail: owned.error })
