@@ -1,9 +1,11 @@
 /** Architecture §3: a crash is charged to a message only when a process that delivered it alone died of it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultNoticeSettings } from '../../packages/mta/src/bounce/notice-plan.ts'
 import { siteOf } from '../../packages/mta/src/delivery/site.ts'
 import { retrySuspects, type SuspectTried } from '../../packages/mta/src/delivery/suspect-retry.ts'
 import type { SiteId } from '../../packages/mta/src/limits/permits.ts'
+import type { ClaimToken } from '../../packages/mta/src/spool/spool.ts'
 import { RelayWorld, type Submission } from '../lab/relay-world.ts'
 
 const ONE = { hosts: { 'mx.example.test': {} }, mx: { 'example.test': [[10, 'mx.example.test']] } } as const
@@ -94,6 +96,50 @@ test('a suspect has no place at its site beside those of the relay: it waits, an
   const again = await world.deliveryOptions.permits.acquire(site)
   assert.ok(again !== undefined, 'the permits of the children are back')
 })
+
+const OUT_OF_REACH = { kind: 'failure', reason: { kind: 'network', code: 'ECONNREFUSED' } } as const
+const HOUR_MS = 3_600_000
+
+for (const [what, submission, attempts, releases] of [
+  ['wait untried', harmless, [0, 0], 2],
+  ['wait and their senders hear of the delay', { ...harmless, receivedAt: Date.now() - 5 * HOUR_MS }, [0, 1], 1],
+] as const) {
+  test(`while DNS is out of reach suspects ${what}, and they stay suspects`, async () => {
+    const resolver = { mx: async () => OUT_OF_REACH, address: async () => OUT_OF_REACH }
+    await using world = await RelayWorld.start({
+      ...ONE,
+      crashedWith: [submission, submission],
+      delivery: { resolver },
+    })
+    const { spool, deliveryOptions } = world
+    let released = 0
+    const counted = {
+      renew: spool.renew.bind(spool),
+      settle: spool.settle.bind(spool),
+      open: spool.open.bind(spool),
+      admin: spool.admin,
+      release: async (tokens: readonly ClaimToken[]) => {
+        await spool.release(tokens)
+        released += tokens.length
+      },
+    }
+    const tried: SuspectTried[] = []
+    const stop = new AbortController()
+    const ended = retrySuspects({
+      ...{ suspects: spool.suspects, spool: counted, setAsideAfterDeaths: 1, signal: stop.signal },
+      delivery: { ...deliveryOptions, notices: { ...defaultNoticeSettings, delayAfterMs: HOUR_MS } },
+      onTried: (one) => void tried.push(one),
+    })
+    // The second goes back without a child: the lane of the first waits.
+    await world.until(() => released === releases)
+    stop.abort()
+    await ended
+    assert.deepEqual(tried, [])
+    assert.deepEqual(new Set(spool.suspects.list().map(({ id }) => id)), new Set(world.suspects))
+    const counts = await Promise.all(world.suspects.map(async (id) => (await world.show(id)).deliveries[0]?.attempts))
+    assert.deepEqual(counts.toSorted(), attempts)
+  })
+}
 
 test('the site of a suspect is the one that an operator made of its hosts', async () => {
   const asked: SiteId[] = []

@@ -3,9 +3,10 @@
  * a child that gives it back only says that nothing was tried.
  */
 import { type AddressJudgement, invariant } from '@hermetic/policy'
-import type { Claim, Content, Spool } from '../spool/spool.ts'
+import type { Claim, Content, Settlement, Spool } from '../spool/spool.ts'
 import type { DeliveryOptions } from './delivery.ts'
 import { type LaneId, laneOf } from './lane.ts'
+import { isOurTroubleWithDns } from './outcome.ts'
 import { SuspectPermits } from './suspect-permits.ts'
 import type { Question } from './suspect-protocol.ts'
 
@@ -18,6 +19,8 @@ export class SuspectAnswers {
   readonly permits: SuspectPermits
   readonly #options: SuspectAnswersOptions
   #gaveBack = false
+  #delayed = false
+  #tried = false
 
   constructor({ lane }: Pick<Claim, 'lane'>, options: SuspectAnswersOptions) {
     this.#options = options
@@ -26,6 +29,11 @@ export class SuspectAnswers {
 
   get gaveBack(): boolean {
     return this.#gaveBack
+  }
+
+  /** What was settled is only that we cannot ask DNS, as its sender was to be told of the delay: nobody was tried. */
+  get onlyDelayed(): boolean {
+    return this.#delayed && !this.#tried
   }
 
   async to(question: Question): Promise<unknown> {
@@ -51,6 +59,8 @@ export class SuspectAnswers {
       case 'renew':
         return spool.renew(ask.tokens, ask.leaseMs)
       case 'settle':
+        if (isDelayByDns(ask.settlement)) this.#delayed = true
+        else this.#tried = true
         return spool.settle(ask.token, ask.settlement)
       case 'release':
         this.#gaveBack = true
@@ -61,6 +71,10 @@ export class SuspectAnswers {
         return spool.admin.show(ask.id)
     }
   }
+}
+
+function isDelayByDns({ outcomes }: Settlement): boolean {
+  return outcomes.every((outcome) => outcome.kind === 'deferred' && isOurTroubleWithDns(outcome.problem.cause))
 }
 
 type SpoolQuestion = Extract<Question, { readonly name: 'renew' | 'settle' | 'release' | 'open' | 'show' }>

@@ -4,6 +4,7 @@
  */
 import { invariant } from '@hermetic/policy'
 import type { Permit, Permits, SiteId } from '../limits/permits.ts'
+import type { TurnEnd } from '../schedule/lane-scheduler.ts'
 import { type Claim, ContentUnreadable, StoreUnavailable } from '../spool/spool.ts'
 import { createDelivery, type DeliveryOptions } from './delivery.ts'
 import type { FromChild, JudgedAddress, QuestionName, Questions, SuspectTask, ToChild } from './suspect-protocol.ts'
@@ -50,7 +51,12 @@ async function deliver(task: SuspectTask): Promise<void> {
   })
   await delivery.close()
   if (untaken.length > 0) await ask('release', { tokens: untaken.map(({ token }) => token) })
-  say({ kind: 'end', retryAfterMs: end.kind === 'parked' ? end.retryAfterMs : 0 })
+  say({ kind: 'end', retryAfterMs: retryAfterMs(end) })
+}
+
+function retryAfterMs(end: TurnEnd): number {
+  if (end.kind === 'backoff') return Math.max(0, end.until - Date.now())
+  return end.kind === 'parked' ? end.retryAfterMs : 0
 }
 
 function options(

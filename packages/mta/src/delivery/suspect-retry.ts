@@ -2,8 +2,8 @@
  * Delivers messages that were in flight when the relay died, one by one, each in a child process (architecture §3).
  *
  * Only the death of such a child while we live quarantines its message: a killed relay, a full machine or a reboot
- * charge nobody. A child that ends by itself has settled its claims, and clears the suspicion; one that gave its claim
- * back, for the site takes nothing more now, leaves its message for later.
+ * charge nobody. A child that ends by itself has settled its claims, and clears the suspicion; one that tried nobody,
+ * for the site takes nothing more now or DNS cannot be asked, leaves its message for later.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { NOTICE_LANE } from '../bounce/notice-lane.ts'
@@ -41,16 +41,20 @@ export interface SuspectRetryOptions extends LoneDeliveryOptions {
 export interface SuspectTried {
   readonly id: QueueId
   readonly lane: LaneId
-  readonly end: Exclude<ChildEnd, { readonly kind: 'waits' }>
+  readonly end: TriedEnd
 }
 
 export type ChildEnd =
   | { readonly kind: 'ended' }
   | { readonly kind: 'died'; readonly detail: string }
-  /** The site was at its limit: nothing was tried, and the claim is still the caller's. */
+  /** The site was at its limit, or DNS is out of reach: nothing was tried, and the claim is still the caller's. */
   | { readonly kind: 'waits'; readonly retryAfterMs: number }
+  /** Nothing was tried, and the claim is settled: the mail is due later, and its sender hears of the delay. */
+  | { readonly kind: 'delayed' }
   /** We stopped it, or it could not even be started: that says nothing about the message. */
   | { readonly kind: 'inconclusive' }
+
+export type TriedEnd = Exclude<ChildEnd, { readonly kind: 'waits' | 'delayed' }>
 
 const CHILD_FILE = new URL('./suspect-child.ts', import.meta.url)
 const STILL_WAITS: ChildEnd = { kind: 'waits', retryAfterMs: 0 }
@@ -82,9 +86,9 @@ async function retrySuspect(id: QueueId, options: SuspectRetryOptions, waits: Se
   let left = false
   for (const [at, claim] of claims.entries()) {
     const end = waits.has(claim.lane) ? STILL_WAITS : await deliverInChild(claim, options)
-    if (end.kind === 'waits') {
+    if (end.kind === 'waits' || end.kind === 'delayed') {
       waits.add(claim.lane)
-      await spool.release([claim.token])
+      if (end.kind === 'waits') await spool.release([claim.token])
       left = true
       continue
     }
@@ -131,7 +135,7 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
       else if (message.kind === 'permit-answered') asked.permits.answered(message.permit)
       else if (message.kind === 'release-permit') asked.permits.release(message.permit, message.feedback)
       else {
-        ended = asked.gaveBack ? { kind: 'waits', retryAfterMs: message.retryAfterMs } : { kind: 'ended' }
+        ended = endOf(asked, message.retryAfterMs)
         child.disconnect()
       }
     })
@@ -142,6 +146,11 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
       else finish({ kind: 'died', detail: killedBy ?? `exit code ${code}` })
     })
   })
+}
+
+function endOf({ gaveBack, onlyDelayed }: SuspectAnswers, retryAfterMs: number): ChildEnd {
+  if (gaveBack) return { kind: 'waits', retryAfterMs }
+  return { kind: onlyDelayed ? 'delayed' : 'ended' }
 }
 
 async function taskFor(claim: Claim, { delivery }: Pick<LoneDeliveryOptions, 'delivery'>): Promise<SuspectTask> {

@@ -3,7 +3,7 @@
  * process. Only the death of such a child while we live quarantines its message (architecture §3, as for suspects of
  * a crash). Until its turn comes, a message stays claimed by us.
  */
-import { type ChildEnd, pause } from '../delivery/suspect-retry.ts'
+import { type ChildEnd, pause, type TriedEnd } from '../delivery/suspect-retry.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { Claim, Spool } from '../spool/spool.ts'
 
@@ -12,7 +12,7 @@ export interface LoneMailOptions {
   readonly leaseMs: number
   readonly monotonic: () => number
   readonly deliver: (claim: Claim, signal: AbortSignal) => Promise<ChildEnd>
-  readonly tried: (claim: Claim, end: Exclude<ChildEnd, { readonly kind: 'waits' }>) => void
+  readonly tried: (claim: Claim, end: TriedEnd) => void
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -73,6 +73,8 @@ export class LoneMail {
       this.#waiting.push({ ...claim, leaseUntilMono })
       return pause(end.retryAfterMs, this.#stopping.signal)
     }
+    // Settled, and due later; it comes back here when threads die of it again.
+    if (end.kind === 'delayed') return
     tried(claim, end)
     if (end.kind === 'inconclusive') await spool.release([claim.token])
     if (end.kind !== 'died') return
