@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { covers } from '../../../../test/conformance/covers.ts'
+import { StoreUnavailable } from '../spool/spool.ts'
 import type { SubmissionEvent } from './events.ts'
 import { authPlain, type Fixture, MESSAGE, SECRET, startFixture, submit, USERNAME } from './listener.fixture.ts'
 
@@ -334,6 +335,36 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
     })
   }
 
+  for (const [rule, code, reply, reason] of [
+    ['is not there', 'ENOENT', /^451 4\.3\.0 The message could not be stored/, 'queue-unavailable'],
+    ['has no room', 'ENOSPC', /^452 4\.3\.1 Queue storage is full/, 'queue-full'],
+  ] as const) {
+    for (const step of ['write', 'finish'] as const) {
+      test(`a disk that ${rule} at ${step} is told as trouble of the queue, and not as a defect`, async () => {
+        const cause = Object.assign(new Error(code), { code })
+        const fails = () => Promise.reject(new StoreUnavailable('the content could not be written', { cause }))
+        const stage = () => ({
+          reserve: () => undefined,
+          write: step === 'write' ? fails : () => Promise.resolve(),
+          finish: fails,
+          discard: () => Promise.resolve(),
+        })
+        const fixture = await startFixture({ stage })
+        const dialogue = await fixture.ready()
+        const large = MESSAGE + 'x'.repeat(70).concat('\r\n').repeat(5_000)
+        assert.match(await submit(dialogue, { content: large }), reply)
+        assert.equal((await dialogue.quit()).code, 221)
+        const refused = fixture.events.filter((event) => event.event === 'message-refused')
+        assert.deepEqual(
+          refused.map((event) => event.reason),
+          [reason],
+        )
+        assert.ok(!fixture.events.some(({ event }) => event === 'session-error'))
+        await fixture.close()
+      })
+    }
+  }
+
   const never = (): Promise<never> => new Promise(() => undefined)
   for (const [rule, stage] of [
     ['takes no octets', { reserve: () => undefined, write: never, finish: never, discard: never }],
@@ -344,7 +375,7 @@ describe('RFC 5321 §6.1: 250 only for what is stored', () => {
       const fixture = await startFixture({ limits: { stagingStepMs: 30 }, stage: () => stage })
       const dialogue = await fixture.ready()
       const large = MESSAGE + 'x'.repeat(70).concat('\r\n').repeat(5_000)
-      assert.match(await submit(dialogue, { content: large }), /^451 4\.3\.0 /)
+      assert.match(await submit(dialogue, { content: large }), /^451 4\.3\.0 The message could not be stored/)
       assert.equal((await dialogue.command('NOOP')).code, 250)
       await dialogue.quit()
       await fixture.close()

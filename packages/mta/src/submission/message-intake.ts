@@ -1,8 +1,12 @@
 /**
  * The content phase of a session: from the 354 to the reply to the final dot. Holds the one message that may be
- * under way; a sink or a store that fails costs that message a 451, never the session.
+ * under way; a sink or a store that fails costs that message a 4yz, never the session.
  */
+
 import { formatReversePath } from '../smtp/mail-address.ts'
+import { isErrno } from '../spool/durable-file.ts'
+import { NotInTime } from '../spool/in-time.ts'
+import { StoreUnavailable } from '../spool/spool.ts'
 import { quotedPeerText } from './events.ts'
 import { type IncomingEnd, IncomingMessage, type IncomingOptions } from './incoming-message.ts'
 import { type Reply, replies, replyText } from './replies.ts'
@@ -17,7 +21,7 @@ interface UnderWay {
   readonly message: IncomingMessage
   readonly about: MessageFacts
   readonly startedAt: number
-  failed: boolean
+  failed: Told | undefined
 }
 
 export interface MessageFacts {
@@ -29,6 +33,8 @@ export interface MessageFacts {
 type Told = Exclude<IncomingEnd, { readonly kind: 'not-signed' }>
 
 const FAILED: Told = { kind: 'refused', reply: replies.internal, reason: 'internal-error' }
+const NOT_STORED: Told = { kind: 'refused', reply: replies.notStored, reason: 'queue-unavailable' }
+const NO_ROOM: Told = { kind: 'refused', reply: replies.intakeFull, reason: 'queue-full' }
 
 export class MessageIntake {
   readonly #rules: Pick<SessionRules, 'accept' | 'stage' | 'now'>
@@ -46,15 +52,14 @@ export class MessageIntake {
 
   begin(options: IncomingOptions, about: MessageFacts): void {
     const message = new IncomingMessage(options, this.#rules.stage(options.id))
-    this.#underWay = { message, about, startedAt: this.#rules.now(), failed: false }
+    this.#underWay = { message, about, startedAt: this.#rules.now(), failed: undefined }
   }
 
   content(slice: Buffer): void | Promise<void> {
     const underWay = this.#underWay
-    if (underWay === undefined || underWay.failed) return
+    if (underWay === undefined || underWay.failed !== undefined) return
     const failed = (error: unknown): void => {
-      underWay.failed = true
-      this.tellError(error)
+      underWay.failed = this.#failure(error)
     }
     try {
       return underWay.message.write(slice)?.catch(failed)
@@ -68,7 +73,8 @@ export class MessageIntake {
     const underWay = this.#underWay
     this.#underWay = undefined
     if (underWay === undefined) return { accepted: false, reply: replies.internal }
-    const finished = underWay.failed ? await this.#giveUp(underWay) : await this.#finish(underWay)
+    const { failed } = underWay
+    const finished = failed === undefined ? await this.#finish(underWay) : await this.#giveUp(underWay, failed)
     const end = finished.kind === 'not-signed' ? this.#notSigned(finished.error, underWay) : finished
     this.#tell(end, underWay)
     return { accepted: end.kind === 'accepted', reply: end.reply }
@@ -89,14 +95,20 @@ export class MessageIntake {
     try {
       return await underWay.message.finish(this.#rules.accept, this.#rules.now)
     } catch (error) {
-      this.tellError(error)
-      return FAILED
+      return this.#failure(error)
     }
   }
 
-  async #giveUp(underWay: UnderWay): Promise<Told> {
-    await underWay.message.abort().catch((error) => this.tellError(error))
-    return FAILED
+  async #giveUp({ message }: UnderWay, failed: Told): Promise<Told> {
+    await message.abort().catch((error) => this.tellError(error))
+    return failed
+  }
+
+  /** The spool itself tells what is wrong with it; all else is a defect. */
+  #failure(error: unknown): Told {
+    if (error instanceof StoreUnavailable) return isErrno(error.cause, 'ENOSPC') ? NO_ROOM : NOT_STORED
+    this.tellError(error)
+    return error instanceof NotInTime ? NOT_STORED : FAILED
   }
 
   #notSigned(error: unknown, { message: { id } }: UnderWay): Told {

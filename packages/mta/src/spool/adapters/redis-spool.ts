@@ -14,7 +14,7 @@ import { reserveBytes } from '../capacity.ts'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { ContentStore } from '../content-store.ts'
 import { diskFree } from '../disk-free.ts'
-import { errorCode, makeDurableDirectory } from '../durable-file.ts'
+import { errorCode, isErrno, makeDurableDirectory } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
 import type { SpoolHooks } from '../faults.ts'
 import { sweepOrphans } from '../orphan-sweep.ts'
@@ -262,7 +262,9 @@ async function build(ground: RedisSpoolGround, mark: string): Promise<StoredSpoo
 export async function prepareContents(ground: RedisSpoolGround): Promise<ContentStore> {
   const isThere = (): Promise<boolean> => contentsAreThere(ground)
   const place = { root: ground.options.contentDir, inlineBytesMax: INLINE_BYTES_MAX, isThere }
-  const contents = new ContentStore(place, ground.hooks, (error) => failed(ground, { detail: errorCode(error) }))
+  // New contents are files of their own: one that cannot be made for want of a directory says that all of them are away.
+  const detail = (error: unknown): string => (isErrno(error, 'ENOENT') ? awayText(ground) : errorCode(error))
+  const contents = new ContentStore(place, ground.hooks, (error) => failed(ground, { detail: detail(error) }))
   await contents.prepare()
   return contents
 }
@@ -274,7 +276,11 @@ async function contentsAreThere({ mark, options }: RedisSpoolGround): Promise<bo
 
 async function requireContents(ground: RedisSpoolGround): Promise<void> {
   if (await contentsAreThere(ground)) return
-  throw new Error(`${ground.options.contentDir} is not the content_dir of this queue now: is it mounted?`)
+  throw new Error(awayText(ground))
+}
+
+function awayText({ options }: RedisSpoolGround): string {
+  return `${options.contentDir} is not the content_dir of this queue now: is it mounted?`
 }
 
 function withFaults(ground: RedisSpoolGround, store: RedisStore): SpoolStore {
