@@ -136,6 +136,8 @@ async function failOver(redis: RedisFailover, { plan, ledger, submitter }: Under
 
 async function comeBack(redis: RedisFailover, victim: RedisMember): Promise<void> {
   await victim.start()
+  // A Sentinel may have had it write the broken link into its configuration.
+  await redis.mendLink?.()
   await until(
     'it follows the new master',
     async () => (await saidLine(victim, 'role')) === 'slave' && (await saidLine(victim, 'master_link_status')) === 'up',
