@@ -1,4 +1,6 @@
 /** `hermetic check-config`: every problem of the configuration, or what it means. */
+
+import { bucketPlace } from '../config/content-bucket.ts'
 import { settingPlaces } from '../config/load.ts'
 import { placeText } from '../config/problem.ts'
 import { formatDuration, formatSize } from '../config/quantity.ts'
@@ -83,7 +85,10 @@ function queueRows({ data_dir, queue }: Config): readonly (readonly string[])[] 
   return [
     ['data', `${data_dir}, for this relay alone`],
     ['queue', `in Redis (${redisPlace(redisAddress(queue.redis, ''))}), ${queue.durability}, ${most}`],
-    ['contents', `${queue.content_dir}, for all relays of the queue`],
+    [
+      'contents',
+      `${queue.bucket === undefined ? queue.content_dir : bucketPlace(queue.bucket)}, for all relays of the queue`,
+    ],
   ]
 }
 

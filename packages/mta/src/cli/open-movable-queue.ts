@@ -5,6 +5,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { revealedBucket } from '../config/content-bucket.ts'
 import { redisAddress } from '../config/redis-servers.ts'
 import type { Config } from '../config/schema.ts'
 import type { MovableQueue } from '../queue-move/export-queue.ts'
@@ -55,6 +56,7 @@ async function openShared(dataDir: string, queue: RedisQueueConfig): Promise<Ope
   const beside = await openRedisSideDoor({
     ...{ dataDir, emit, queue: QUEUE_NAME, address: redisAddress(queue.redis, queueKeys(QUEUE_NAME).tag) },
     ...{ durability: queue.durability, contentDir: queue.content_dir, maxBytes: queue.max_bytes },
+    bucket: queue.bucket === undefined ? undefined : revealedBucket(queue.bucket),
   })
   if (!beside.ok) throw new UserError(describeRedisSpoolProblem(beside.error))
   return withSchedule(queue, beside.value)

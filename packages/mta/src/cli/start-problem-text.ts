@@ -96,7 +96,7 @@ export function describeRedisSpoolProblem(error: RedisSpoolOpenError | Directory
       )
     case 'foreign-content':
       return (
-        `${error.path} is not the content_dir of this queue: ${error.detail}; nothing was changed. ` +
+        `${error.path} does not have the contents of this queue: ${error.detail}; nothing was changed. ` +
         'All relays of a queue name one directory, which they share'
       )
     case 'newer-schema':

@@ -86,7 +86,7 @@ describe('problems, as they are told', () => {
       '__proto__ is only an unknown key',
       '[queue]\n__proto__ = 1\n',
       [
-        'hermetic.toml:2:1: queue.__proto__ is not a setting; remove it; known here: engine, redis_url, redis_sentinels, redis_master, redis_cluster, redis_username, redis_password, redis_sentinel_username, redis_sentinel_password, redis_database, redis_tls, durability, content_dir, max_bytes',
+        'hermetic.toml:2:1: queue.__proto__ is not a setting; remove it; known here: engine, redis_url, redis_sentinels, redis_master, redis_cluster, redis_username, redis_password, redis_sentinel_username, redis_sentinel_password, redis_database, redis_tls, durability, content_dir, content_url, s3_endpoint, s3_region, s3_access_key_id, s3_secret_access_key, max_bytes',
       ],
     ],
     [

@@ -5,11 +5,12 @@
  * Reads the named file, secret files and certificate files, and the names of this machine; changes nothing.
  */
 import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { keyFilePath } from '../signing/key-files.ts'
 import { certificateFileProblems } from './certificate-files.ts'
 import { type ConfigPath, formatPath, isWithin } from './config-path.ts'
+import { contentBucket } from './content-bucket.ts'
 import { dkimKeyFileProblems, tlsrptKeyFileProblems } from './dkim-key-files.ts'
 import { readEnvironment } from './environment.ts'
 import { type PathProblem, problemsOfIssues } from './issues.ts'
@@ -169,7 +170,7 @@ function completed(read: ReadConfig, { base, defaultName }: CheckContext): Confi
     ...read,
     hostname: read.hostname ?? defaultName,
     data_dir: absolute(read.data_dir),
-    queue: completedQueue(read.queue, absolute),
+    queue: completedQueue(read, absolute),
     listener: written.map((listener) => ({
       ...listener,
       require_auth: requiresAuth(listener),
@@ -199,13 +200,21 @@ function absoluteApi(read: ReadConfig['api'], absolute: (path: string) => string
 }
 
 /** Where something is missing, `queue-rules.ts` says so, and nothing is started. */
-function completedQueue(read: ReadConfig['queue'], absolute: (path: string) => string): QueueConfig {
-  const { engine, max_bytes, content_dir, durability = 'strict' } = read
+function completedQueue(
+  { queue: read, data_dir: dataDir }: Pick<ReadConfig, 'queue' | 'data_dir'>,
+  absolute: (path: string) => string,
+): QueueConfig {
+  const { engine, max_bytes, durability = 'strict' } = read
   const redis = redisServers(read)
-  if (engine === 'embedded' || redis === undefined || content_dir === undefined) {
+  const bucket = contentBucket(read)
+  const directory = read.content_dir ?? (bucket === undefined ? undefined : join(dataDir, 'content'))
+  if (engine === 'embedded' || redis === undefined || directory === undefined) {
     return { engine: 'embedded', max_bytes }
   }
-  return { engine, max_bytes, redis, durability, content_dir: absolute(content_dir) }
+  return {
+    ...{ engine, max_bytes, redis, durability, content_dir: absolute(directory) },
+    ...(bucket === undefined ? {} : { bucket }),
+  }
 }
 
 function socketPathProblems({ data_dir }: Config): readonly PathProblem[] {

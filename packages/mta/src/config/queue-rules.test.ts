@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { configOf, problemsOf } from './config-lab.ts'
+import { bucketPlace } from './content-bucket.ts'
 import { redisAddress } from './redis-servers.ts'
 
 const REDIS = '[queue]\nengine = "redis"\n'
@@ -43,6 +44,17 @@ describe('[queue]', () => {
     })
   })
 
+  test('a bucket takes the place of the shared directory, and its secret is not shown', () => {
+    const { queue } = configOf(
+      `${REDIS}redis_url = "redis://r"\ncontent_url = "s3://mail/of/relay"\ns3_endpoint = "https://s3.example:9000"\n` +
+        's3_access_key_id = "id"\ns3_secret_access_key = "hunter2"\n',
+    )
+    assert.ok(queue.engine === 'redis' && queue.bucket !== undefined)
+    assert.match(queue.content_dir, /\/data\/content$/)
+    assert.equal(bucketPlace(queue.bucket), 'https://s3.example:9000/mail/of/relay/')
+    assert.doesNotMatch(JSON.stringify(queue), /hunter2/)
+  })
+
   test('a Cluster is asked for the shard of a key', () => {
     const { queue } = configOf(`${REDIS}content_dir = "c"\nredis_cluster = ["r1:6379"]\nredis_password = "hunter2"\n`)
     assert.ok(queue.engine === 'redis')
@@ -65,6 +77,11 @@ describe('[queue]', () => {
       'redis_url = "redis://r"\nredis_password = "x"',
       'queue.redis_password means nothing while redis_url names the Redis; remove it',
     ],
+    [
+      'content_url = "s3://mail"',
+      'queue.content_url says where contents are, and so does content_dir; keep one of them',
+    ],
+    ['s3_region = "x"', 'queue.s3_region means nothing while there is no content_url; remove it'],
     ['redis_cluster = ["r"]', 'is not a host with port: "r"; write a host name or an address, and a port'],
     ['redis_cluster = ["1.2.3:6379"]', 'is not a host with port'],
     ['redis_cluster = ["r:70000"]', 'is not a host with port'],

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import type { MailDomain } from '../smtp/mail-address.ts'
+import type { ContentBucket } from './content-bucket.ts'
 import type { RedisServers } from './redis-servers.ts'
 import type { Secret } from './secret.ts'
 import { api } from './sections/api.ts'
@@ -77,7 +78,9 @@ export type QueueConfig = { readonly max_bytes: number } & (
       readonly engine: 'redis'
       readonly redis: RedisServers
       readonly durability: 'strict' | 'relaxed'
+      /** With a bucket: of this relay alone, for what arrives and for copies. */
       readonly content_dir: string
+      readonly bucket?: ContentBucket | undefined
     }
 )
 

@@ -11,7 +11,7 @@ import { StagedContent, type StagingPlace } from './content-sink.ts'
 import { errorCode, FILE_MODE, fsyncDirectory, isErrno, makeDurableDirectory, unlinkIfThere } from './durable-file.ts'
 import type { SpoolHooks } from './faults.ts'
 import { parseQueueId, type QueueId } from './queue-id.ts'
-import { type Content, ContentUnreadable, type NewContent, StoreUnavailable } from './spool.ts'
+import { type Content, type ContentSink, ContentUnreadable, type NewContent, StoreUnavailable } from './spool.ts'
 
 const READ_CHUNK_BYTES = 256 * 1024
 /** Says nothing about the file: the process or the machine is out of something. */
@@ -42,7 +42,27 @@ export interface ContentFile {
   readonly modifiedAt: number
 }
 
-export class ContentStore {
+/** What the spool needs of the place of contents, wherever it is. */
+export interface Contents {
+  readonly staging: Staging
+  prepare(): Promise<void>
+  stage(id: QueueId): ContentSink
+  /** Puts the content under its final, durable name, or leaves it in memory when it goes into the store itself. */
+  place(id: QueueId, content: NewContent): Promise<PlacedContent>
+  remove(id: QueueId): Promise<void>
+  /** For a message that is in the spool already. */
+  unstage(id: QueueId): Promise<void>
+  /** For a message that was never accepted. */
+  discard(id: QueueId): Promise<void>
+  /** After one read against its hash, so that nothing damaged is ever sent. */
+  open(id: QueueId, expected: { readonly size: number; readonly sha256: Uint8Array }): Promise<Content>
+  /** For a sweep: the parts that hold content, one at a time to keep it small. */
+  directories(): Promise<readonly string[]>
+  files(directory: string): Promise<readonly ContentFile[]>
+  drop(file: ContentFile): Promise<void>
+}
+
+export class ContentStore implements Contents {
   readonly #root: string
   readonly #inlineBytesMax: number
   readonly #hooks: SpoolHooks
@@ -145,6 +165,20 @@ export class ContentStore {
       }
     }
     return files
+  }
+
+  drop({ path }: ContentFile): Promise<void> {
+    return unlinkIfThere(path)
+  }
+
+  /** Where a content has its final name. */
+  pathOf(id: QueueId): string {
+    return this.#final(id)
+  }
+
+  /** Where one arrives. */
+  incomingPath(id: QueueId): string {
+    return this.#incoming(id)
   }
 
   /** A time-ordered id begins like all of its week, so its random end spreads the files. */

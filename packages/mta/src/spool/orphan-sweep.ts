@@ -3,8 +3,7 @@
  * settle and its unlink. Only files older than a day by the store's clock, because a younger one may belong to a
  * message that is being accepted right now.
  */
-import type { ContentFile, ContentStore } from './content-store.ts'
-import { unlinkIfThere } from './durable-file.ts'
+import type { ContentFile, Contents } from './content-store.ts'
 import type { QueueId } from './queue-id.ts'
 
 const ORPHAN_AGE_MS = 24 * 60 * 60 * 1000 // architecture §3
@@ -12,7 +11,7 @@ const ORPHAN_AGE_MS = 24 * 60 * 60 * 1000 // architecture §3
 const IDS_PER_QUERY = 256
 
 export interface Sweep {
-  readonly contents: ContentStore
+  readonly contents: Contents
   readonly now: () => number
   /** Which of these ids have an envelope. */
   known(ids: readonly QueueId[]): Promise<ReadonlySet<QueueId>>
@@ -32,7 +31,7 @@ async function sweepFiles(sweep: Sweep, files: readonly ContentFile[]): Promise<
   for (const file of files) {
     // An accepted message's file is never under `incoming/`, so a known id there is a leftover of a repetition; it waits.
     if (known.has(file.id)) continue
-    await unlinkIfThere(file.path)
+    await sweep.contents.drop(file)
     sweep.onRemoved(file.id)
   }
 }

@@ -1,12 +1,12 @@
 /** The content of one message, from the store or from its file, verified by whoever keeps it. */
-import type { ContentStore } from './content-store.ts'
+import type { Contents } from './content-store.ts'
 import type { QueueId } from './queue-id.ts'
 import { type Content, ContentUnreadable } from './spool.ts'
 import type { SpoolStore } from './store-protocol.ts'
 
 export interface ContentPlaces {
   readonly link: SpoolStore
-  readonly contents: ContentStore
+  readonly contents: Contents
 }
 
 /** Rejects with `ContentUnreadable`, or with `StoreUnavailable`. */

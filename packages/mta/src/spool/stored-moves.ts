@@ -2,7 +2,7 @@
  * Whole messages in and out, on top of a store and the content files of either engine. Contents reach their place
  * before the store names them; a file that no message names in the end is swept.
  */
-import type { ContentStore } from './content-store.ts'
+import type { Contents } from './content-store.ts'
 import type { QueueId } from './queue-id.ts'
 import type { Content, ContentSink } from './spool.ts'
 import type { EnteringBatch, EnteringMessage, EnterOutcome, SpoolMoves } from './spool-moves.ts'
@@ -19,7 +19,7 @@ const LEAVING = 'leaving with '
 
 export interface StoredMovesParts {
   readonly link: SpoolStore
-  readonly contents: ContentStore
+  readonly contents: Contents
   readonly condition: StoreCondition
   readonly onGone: (gone: readonly Gone[]) => void
 }

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks'
 import type { LaneId } from '../delivery/lane.ts'
 import type { HoldRuleStore } from '../holds/hold-rule-store.ts'
 import { ContentCache } from './content-cache.ts'
-import type { ContentStore, Staging } from './content-store.ts'
+import type { Contents, Staging } from './content-store.ts'
 import type { CrashSuspects, Suspect } from './crash-suspects.ts'
 import { errorCode, isErrno } from './durable-file.ts'
 import type { SpoolEvent } from './events.ts'
@@ -55,7 +55,7 @@ export interface StoredSpoolParts {
   readonly mono: () => number
   readonly emit: (event: SpoolEvent) => void
   readonly link: SpoolStore
-  readonly contents: ContentStore
+  readonly contents: Contents
   readonly condition: StoreCondition
   readonly reserve: ReserveFile
   /** Leases given out, so that they survive a restart of the store's thread. */

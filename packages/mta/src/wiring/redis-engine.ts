@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
+import { revealedBucket } from '../config/content-bucket.ts'
 import { redisAddress } from '../config/redis-servers.ts'
 import type { Config } from '../config/schema.ts'
 import { openRedisPermits, type RedisPermits } from '../limits/adapters/redis-permits.ts'
@@ -153,6 +154,7 @@ export async function openRedisQueue(
     queue: QUEUE_NAME,
     durability: queue.durability,
     contentDir: queue.content_dir,
+    bucket: queue.bucket === undefined ? undefined : revealedBucket(queue.bucket),
     maxBytes: queue.max_bytes,
     onDurability: (verdict) => durability.judged(verdict),
     ...(setAsideAfterDeaths === undefined ? {} : { setAsideAfterDeaths }),

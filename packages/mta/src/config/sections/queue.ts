@@ -9,6 +9,8 @@ const REDIS_NODES_MAX = 16
 const MASTER_NAME = /^[A-Za-z0-9._-]{1,100}$/
 const redisUser = matching('user name', 'a name without spaces', /^\S{1,256}$/)
 const redisPassword = secret('password', 'the password', (text) => text !== '')
+const S3_URL = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9._/-]{0,200})?$/
+const S3_ENDPOINT = /^https?:\/\/[A-Za-z0-9.[\]:-]{1,260}$/
 const REDIS_URL = /^(?:rediss?:\/\/\S{1,1000}|\/[^\0]{1,107})$/
 
 export const queue = table(
@@ -88,6 +90,38 @@ export const queue = table(
       whenAbsent: 'none; needed with engine = "redis"',
       example: '"./content"',
     }),
+    content_url: optional(matching('bucket URL', 's3://bucket or s3://bucket/prefix', S3_URL), {
+      sentence: 'In place of content_dir: a bucket of an S3-compatible store, for messages above 16 KiB.',
+      source: 'docs/operating/redis-contents.md',
+      whenAbsent: 'none; content_dir has them',
+      example: '"s3://hermetic-mail"',
+    }),
+    s3_endpoint: optional(matching('URL of an S3 endpoint', 'https://…, without the bucket', S3_ENDPOINT), {
+      sentence: 'Where the S3-compatible store answers, without the bucket.',
+      source: 'docs/operating/redis-contents.md',
+      whenAbsent: 'https://s3.<s3_region>.amazonaws.com',
+      example: '"https://minio.example.com:9000"',
+    }),
+    s3_region: optional(matching('region', 'e.g. "eu-central-1"', /^[a-z0-9-]{1,64}$/), {
+      sentence: 'The region that requests are signed for.',
+      source: 'docs/operating/redis-contents.md',
+      whenAbsent: 'us-east-1',
+      example: '"us-east-1"',
+    }),
+    s3_access_key_id: optional(matching('access key id', 'the id of the access key', /^\S{1,128}$/), {
+      sentence: 'The id of the access key.',
+      source: 'docs/operating/redis-contents.md',
+      whenAbsent: 'none; needed with content_url',
+      example: '"AKIAEXAMPLE"',
+    }),
+    s3_secret_access_key: optional(
+      secret('secret access key', 'the secret of the access key', (text) => text !== ''),
+      {
+        sentence: 'The secret of the access key.',
+        source: 'docs/operating/redis-contents.md',
+        whenAbsent: 'none; needed with content_url',
+      },
+    ),
     max_bytes: defaulted(size({ min: 16 * 1024 ** 2, max: 512 * 1024 ** 4 }), '10 GiB', {
       sentence:
         'Size of the queue; no new mail at 85 %, no deliveries at 95 %, nor when the disk or Redis is as full as that.',

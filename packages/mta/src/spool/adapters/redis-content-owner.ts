@@ -11,36 +11,41 @@ import { isErrno, makeDurableDirectory } from '../durable-file.ts'
 import type { SpoolHooks } from '../faults.ts'
 import type { RedisCalls } from './redis-connection.ts'
 
+/** A place of contents, and the marks in it. */
+export interface MarkedPlace {
+  /** All names that begin as marks do. */
+  marks(): Promise<readonly string[]>
+  isMarked(mark: string): Promise<boolean>
+  mark(mark: string): Promise<void>
+  unmark(mark: string): Promise<void>
+  holdsContents(): Promise<boolean>
+}
+
+export const MARK_BEGIN = 'of-'
+
 export interface ContentOwnership {
-  readonly path: string
+  readonly place: MarkedPlace
   readonly queue: string
   /** Where the server keeps the id. */
   readonly key: string
-  readonly hooks: SpoolHooks
 }
 
 /** Answers the mark, or what is wrong. The first relay of a queue makes it. */
-export async function ownContents(redis: RedisCalls, place: ContentOwnership): Promise<Result<string, string>> {
-  const prefix = markPrefix(place.queue)
-  const marks = (await readdir(place.path)).filter((name) => name.startsWith('of-'))
+export async function ownContents(redis: RedisCalls, ownership: ContentOwnership): Promise<Result<string, string>> {
+  const { place, key, queue } = ownership
+  const prefix = markPrefix(queue)
+  const marks = await place.marks()
   const foreign = marks.find((mark) => !mark.startsWith(prefix))
   if (foreign !== undefined) return err(`${foreign} is there: another queue's`)
 
-  const known = await redis.call('GET', place.key)
-  if (known === null && (await holdsContents(place.path))) {
+  const known = await redis.call('GET', key)
+  if (known === null && (await place.holdsContents())) {
     return err('it has contents, and the server does not know this queue')
   }
-  const id = known === null ? await makeMark(redis, { ...place, prefix, marks }) : String(known)
+  const id = known === null ? await makeMark(redis, { ...ownership, prefix, marks }) : String(known)
   const mark = `${prefix}${id}`
-  if (await isOwned(place.path, mark)) return ok(mark)
-  return err(`${mark} is not there: the queue's other relays use another directory`)
-}
-
-export function isOwned(path: string, mark: string): Promise<boolean> {
-  return access(join(path, mark)).then(
-    () => true,
-    () => false,
-  )
+  if (await place.isMarked(mark)) return ok(mark)
+  return err(`${mark} is not there: the queue's other relays use another place`)
 }
 
 /** What the server must answer for the key of the owner. */
@@ -49,28 +54,37 @@ export function ownerIn(mark: string, queue: string): string {
 }
 
 function markPrefix(queue: string): string {
-  return `of-${encodeURIComponent(queue)}-`
+  return `${MARK_BEGIN}${encodeURIComponent(queue)}-`
 }
 
 /** The mark comes first, so that a known id always has one; of two relays that start together one gives way. */
 async function makeMark(
   redis: RedisCalls,
-  {
-    path,
-    key,
-    hooks,
-    prefix,
-    marks,
-  }: ContentOwnership & { readonly prefix: string; readonly marks: readonly string[] },
+  { place, key, prefix, marks }: ContentOwnership & { readonly prefix: string; readonly marks: readonly string[] },
 ): Promise<string> {
   const mine = randomUUID()
-  await makeDurableDirectory(join(path, `${prefix}${mine}`), hooks)
+  await place.mark(`${prefix}${mine}`)
   await redis.call('SET', key, mine, 'NX')
   const owner = String(await redis.call('GET', key))
   // What an earlier start left that did not come this far, or our own when another was first.
   const left = [...marks, `${prefix}${mine}`].filter((mark) => mark !== `${prefix}${owner}`)
-  for (const mark of left) await rmdir(join(path, mark)).catch(ignoreMissing)
+  for (const mark of left) await place.unmark(mark)
   return owner
+}
+
+/** Marks are empty directories. */
+export function markedDirectory(path: string, hooks: SpoolHooks): MarkedPlace {
+  return {
+    marks: async () => (await readdir(path)).filter((name) => name.startsWith(MARK_BEGIN)),
+    isMarked: (mark) =>
+      access(join(path, mark)).then(
+        () => true,
+        () => false,
+      ),
+    mark: (mark) => makeDurableDirectory(join(path, mark), hooks),
+    unmark: (mark) => rmdir(join(path, mark)).catch(ignoreMissing),
+    holdsContents: () => holdsContents(path),
+  }
 }
 
 async function holdsContents(path: string): Promise<boolean> {

@@ -12,7 +12,7 @@ import { beginLife, type Life } from '../../redis/life.ts'
 import { atKey, type RedisAddress } from '../../redis/redis-address.ts'
 import { reserveBytes } from '../capacity.ts'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
-import { ContentStore } from '../content-store.ts'
+import { ContentStore, type Contents } from '../content-store.ts'
 import { diskFree } from '../disk-free.ts'
 import { errorCode, isErrno, makeDurableDirectory } from '../durable-file.ts'
 import type { SpoolEvent } from '../events.ts'
@@ -29,12 +29,14 @@ import { monotonicNow, StoredSpool } from '../stored-spool.ts'
 import { UnsettledJournal } from '../unsettled-journal.ts'
 import { Watch } from '../watch.ts'
 import { RedisConnection } from './redis-connection.ts'
-import { isOwned, ownContents } from './redis-content-owner.ts'
+import { type MarkedPlace, markedDirectory, ownContents } from './redis-content-owner.ts'
 import type { DurabilityVerdict } from './redis-durability.ts'
 import { FaultyStore } from './redis-faults.ts'
 import { checkServer, NotDurable, SCHEMA_VERSION } from './redis-server-check.ts'
 import { gatherMemory } from './redis-server-facts.ts'
 import { RedisStore } from './redis-store.ts'
+import { S3Bucket, type S3Place } from './s3-bucket.ts'
+import { markedBucket, S3Contents } from './s3-contents.ts'
 
 /** Larger contents are files: they would fill the memory and the append-only file of the server (architecture §3). */
 const INLINE_BYTES_MAX = 16 * 1024
@@ -54,8 +56,9 @@ export interface RedisSpoolOptions {
   readonly durability: 'strict' | 'relaxed'
   /** Of this process alone: what could not be settled, and what was in flight. */
   readonly dataDir: string
-  /** Of all processes of the queue: contents too large for the server. */
+  /** Of all processes of the queue: contents too large for the server. With a bucket: of this one alone, copies. */
   readonly contentDir: string
+  readonly bucket?: S3Place | undefined
   /** `queue.max_bytes` */
   readonly maxBytes: number
   readonly emit: (event: SpoolEvent) => void
@@ -98,6 +101,9 @@ export interface RedisSpoolGround {
   readonly connection: RedisConnection
   readonly reserve: ReserveFile
   readonly leases: Map<ClaimToken, number>
+  /** Where contents are. */
+  readonly place: MarkedPlace
+  readonly bucket: S3Bucket | undefined
   /** Of our directory of contents, once it is known. */
   mark?: string
   /** Whether what is written counts only when a replica has it, too: as the server was judged last. */
@@ -135,6 +141,7 @@ function layGround(options: RedisSpoolOptions): RedisSpoolGround {
   const { emit, maxBytes, hooks = {} } = options
   const mono = hooks.monotonicNow ?? monotonicNow
   const keys = queueKeys(options.queue)
+  const bucket = options.bucket === undefined ? undefined : new S3Bucket(options.bucket)
   const ground: RedisSpoolGround = {
     options,
     hooks,
@@ -154,6 +161,8 @@ function layGround(options: RedisSpoolOptions): RedisSpoolGround {
     }),
     reserve: new ReserveFile(join(options.dataDir, 'reserve'), reserveBytes(maxBytes)),
     leases: new Map(),
+    bucket,
+    place: bucket === undefined ? markedDirectory(options.contentDir, hooks) : markedBucket(bucket),
     confirms: false,
   }
   return ground
@@ -188,14 +197,14 @@ async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
 }
 
 /** Keys that a later version wrote are not touched; answers the mark of our directory of contents. */
-async function claimGround({ options, connection, keys, hooks }: RedisSpoolGround): Promise<string> {
+async function claimGround({ options, connection, keys, place }: RedisSpoolGround): Promise<string> {
   await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION), 'NX')
   const found = Number(String(await connection.call('GET', `${keys.spool}version`)))
   if (found > SCHEMA_VERSION) throw new Refused({ kind: 'newer-schema', found, supported: SCHEMA_VERSION })
   // What version 1 wrote is read as it is: mail without a class of its own is normal mail.
   if (found < SCHEMA_VERSION) await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION))
   const { contentDir: path, queue } = options
-  const owned = await ownContents(connection, { path, queue, key: `${keys.spool}owner`, hooks })
+  const owned = await ownContents(connection, { place, queue, key: `${keys.spool}owner` })
   if (!owned.ok) throw new Refused({ kind: 'foreign-content', path, detail: owned.error })
   return owned.value
 }
@@ -259,19 +268,21 @@ async function build(ground: RedisSpoolGround, mark: string): Promise<StoredSpoo
   return spool
 }
 
-export async function prepareContents(ground: RedisSpoolGround): Promise<ContentStore> {
-  const isThere = (): Promise<boolean> => contentsAreThere(ground)
+export async function prepareContents(ground: RedisSpoolGround): Promise<Contents> {
+  // What is in a bucket has copies there, which come and go.
+  const isThere = async (): Promise<boolean> => ground.bucket !== undefined || (await contentsAreThere(ground))
   const place = { root: ground.options.contentDir, inlineBytesMax: INLINE_BYTES_MAX, isThere }
   // New contents are files of their own: one that cannot be made for want of a directory says that all of them are away.
   const detail = (error: unknown): string => (isErrno(error, 'ENOENT') ? awayText(ground) : errorCode(error))
   const contents = new ContentStore(place, ground.hooks, (error) => failed(ground, { detail: detail(error) }))
   await contents.prepare()
-  return contents
+  const { bucket, now } = ground
+  return bucket === undefined ? contents : new S3Contents(contents, bucket, now)
 }
 
 /** Without it large mail would look damaged, one message after the other. */
-async function contentsAreThere({ mark, options }: RedisSpoolGround): Promise<boolean> {
-  return mark === undefined || (await isOwned(options.contentDir, mark))
+async function contentsAreThere({ mark, place }: RedisSpoolGround): Promise<boolean> {
+  return mark === undefined || (await place.isMarked(mark))
 }
 
 async function requireContents(ground: RedisSpoolGround): Promise<void> {
@@ -306,7 +317,7 @@ function recoveryParts(
     link,
     contents,
     journal,
-  }: { readonly link: SpoolStore; readonly contents: ContentStore; readonly journal: UnsettledJournal },
+  }: { readonly link: SpoolStore; readonly contents: Contents; readonly journal: UnsettledJournal },
 ): RecoveryParts {
   const { connection, condition, options, leases, hooks, reserve } = ground
   return {
@@ -369,7 +380,7 @@ function keepWatch(
   }: {
     readonly store: RedisStore
     readonly spool: StoredSpool
-    readonly contents: ContentStore
+    readonly contents: Contents
     readonly mark: string
   },
 ): void {
@@ -385,7 +396,7 @@ function keepWatch(
     new Set(await store.ask('known', { ids }))
   const onRemoved = (name: string): void => options.emit({ event: 'spool-orphan-removed', name })
   const sweep = async (): Promise<void> => {
-    if (await isOwned(options.contentDir, mark)) await sweepOrphans({ contents, now, known, onRemoved })
+    if (await ground.place.isMarked(mark)) await sweepOrphans({ contents, now, known, onRemoved })
   }
   watch.every(ground.options.hooks?.durabilityMs ?? DURABILITY_INTERVAL_MS, () => judgeAgain(ground))
   watch.every(SWEEP_INTERVAL_MS, sweep)
