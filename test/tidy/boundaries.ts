@@ -39,6 +39,7 @@ interface VendorRule {
 /** Vendor clients live in files named after them or in the one shell that owns them (architecture §2). */
 const VENDORS: readonly VendorRule[] = [
   { vendor: 'ioredis', owners: /\/adapters\/redis-[\w-]+\.ts$/ },
+  { vendor: 'aws4fetch', owners: /\/adapters\/s3-bucket\.ts$/ },
   { vendor: 'bullmq', owners: /\/adapters\/bullmq-[\w-]+\.ts$/ },
   { vendor: 'node:sqlite', owners: /\/adapters\/sqlite-[\w-]+\.ts$/ },
   { vendor: 'smtp-server', owners: /^packages\/mta\/src\/submission\/(?:server|smtp-server[\w-]*)\.ts$/ },

@@ -30,6 +30,7 @@ import { UnsettledJournal } from '../unsettled-journal.ts'
 import { Watch } from '../watch.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { type MarkedPlace, markedDirectory, ownContents } from './redis-content-owner.ts'
+import { awayText, contentsAreThere, requireContents } from './redis-contents-there.ts'
 import type { DurabilityVerdict } from './redis-durability.ts'
 import { FaultyStore } from './redis-faults.ts'
 import { checkServer, NotDurable, SCHEMA_VERSION } from './redis-server-check.ts'
@@ -278,20 +279,6 @@ export async function prepareContents(ground: RedisSpoolGround): Promise<Content
   await contents.prepare()
   const { bucket, now } = ground
   return bucket === undefined ? contents : new S3Contents(contents, bucket, now)
-}
-
-/** Without it large mail would look damaged, one message after the other. */
-async function contentsAreThere({ mark, place }: RedisSpoolGround): Promise<boolean> {
-  return mark === undefined || (await place.isMarked(mark))
-}
-
-async function requireContents(ground: RedisSpoolGround): Promise<void> {
-  if (await contentsAreThere(ground)) return
-  throw new Error(awayText(ground))
-}
-
-function awayText({ options }: RedisSpoolGround): string {
-  return `${options.contentDir} is not the content_dir of this queue now: is it mounted?`
 }
 
 function withFaults(ground: RedisSpoolGround, store: RedisStore): SpoolStore {
