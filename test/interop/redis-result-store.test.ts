@@ -3,7 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { connected, connectRedis, type RedisClient } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
 import { RedisResultStore } from '../../packages/reporter/src/adapters/redis-result-store.ts'
-import { resultStoreContract } from '../../packages/reporter/src/ports/result-store.contract.ts'
+import {
+  type DamagedPlace,
+  type ResultStoreBed,
+  resultStoreContract,
+} from '../../packages/reporter/src/ports/result-store.contract.ts'
 import { ResultStoreUnavailable } from '../../packages/reporter/src/ports/result-store.ts'
 import { DAY, day, domain, RECIPIENT } from '../../packages/reporter/src/report.fixture.ts'
 import { EMPTY_TALLY, sessionTally, tallyTotals } from '../../packages/reporter/src/tally.ts'
@@ -43,9 +47,49 @@ function nextName(): string {
 describe('the contract', () =>
   resultStoreContract((t) => {
     const name = nextName()
-    const bed = { now: START, reopen: () => open(t, name, () => bed.now) }
+    const bed: ResultStoreBed = {
+      now: START,
+      reopen: () => open(t, name, () => bed.now),
+      damage: async (part, place) => damage(await connect(t), `{hermetic-tlsrpt:${name}}`, { part, ...place }),
+    }
     return bed
   }))
+
+async function damage(
+  client: RedisClient,
+  base: string,
+  { part, policyDomain, day: of, text }: DamagedPlace & { readonly part: 'sum' | 'targets' | 'domain' },
+): Promise<void> {
+  if (part === 'sum') await client.hset(`${base}:sums:${of}`, policyDomain, `1:${text}`)
+  else if (part === 'targets') await client.hset(`${base}:report:${of}:${policyDomain}`, 'targets', text)
+  else {
+    const sum = await client.hget(`${base}:sums:${of}`, policyDomain)
+    await client.hdel(`${base}:sums:${of}`, policyDomain)
+    await client.hset(`${base}:sums:${of}`, text, sum ?? '')
+    await client.zrem(`${base}:names:${of}`, policyDomain)
+    await client.zadd(`${base}:names:${of}`, 0, text)
+  }
+}
+
+test("another program's value in the place of a report, and a name that became none, keep no other back", async (t) => {
+  const client = await connect(t)
+  const name = nextName()
+  const store = await open(t, name)
+  const base = `{hermetic-tlsrpt:${name}}`
+  const other = domain('other.test')
+  await store.addBatch('1', [
+    { day: DAY, policyDomain: RECIPIENT, tally: GOOD },
+    { day: DAY, policyDomain: other, tally: GOOD },
+  ])
+  await store.closeDay(DAY, (one) => (one === other ? 2 : 1))
+  await client.set(`${base}:report:${DAY}:${RECIPIENT}`, 'not ours')
+  await client.zadd(`${base}:due:${DAY}`, 0, 'no..name')
+  const names = { kind: 'damaged', day: DAY } as const
+  assert.deepEqual(await store.claimReport(5, 1_000), { ...names, policyDomain: 'unreadable', part: 'domain' })
+  assert.deepEqual(await store.claimReport(5, 1_000), { ...names, policyDomain: RECIPIENT, part: 'report' })
+  assert.equal((await store.claimReport(5, 1_000))?.policyDomain, other)
+  assert.equal(await store.claimReport(1_004, 1), undefined)
+})
 
 test('RPT-66: relays that add at the same time lose nothing and count nothing twice', async (t) => {
   covers('RPT-66', { observe: 'store' })
@@ -91,7 +135,7 @@ test('of relays that close a day, one has done so, and whoever died in between i
   assert.deepEqual(await second.openDays(day('2026-11-22')), [DAY])
   assert.equal((await second.addBatch('2', tallies.slice(0, 3))).lateSessions, 3, 'its sums stand')
   const claim = await second.claimReport(5, 1_000)
-  assert.ok(claim !== undefined)
+  assert.ok(claim?.kind === 'claim')
   await second.mark(claim, { targets: [], next: { kind: 'done' } })
   const closed = await Promise.all(stores.map((store) => store.closeDay(DAY, () => 5)))
   assert.deepEqual(

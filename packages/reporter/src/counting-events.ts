@@ -15,8 +15,15 @@ export type ReportCountingEvent =
     }
   /** They came when their day was already closed, and are in no report. */
   | { readonly event: 'tlsrpt-results-late'; readonly sessions: number }
-  /** They are in no report: there was no room for more domains, or the store did not answer before we stopped. */
-  | { readonly event: 'tlsrpt-results-lost'; readonly sessions: number; readonly because: 'no-room' | 'stopped' }
+  /**
+   * They are in no report: there was no room for more domains, the store did not answer before we stopped, or the sum to
+   * which they belong is damaged.
+   */
+  | {
+      readonly event: 'tlsrpt-results-lost'
+      readonly sessions: number
+      readonly because: 'no-room' | 'stopped' | 'damaged'
+    }
   /** The store of results did not answer; what was counted is kept in memory. */
   | { readonly event: 'tlsrpt-store-failed'; readonly detail: string }
   | { readonly event: 'tlsrpt-store-recovered'; readonly failures: number }

@@ -5,7 +5,7 @@ import { covers } from '../../../test/conformance/covers.ts'
 import { certificateFor } from '../../../test/lab/policy-certificates.ts'
 import { ReportEndpoint } from '../../../test/lab/report-endpoint.ts'
 import { ResultStoreUnavailable } from './ports/result-store.ts'
-import type { DAY } from './report.fixture.ts'
+import { DAY } from './report.fixture.ts'
 import { RunBed } from './run.fixture.ts'
 
 const A = 'a.example'
@@ -75,6 +75,21 @@ describe('trouble', () => {
     bed.now += HOUR_MS
     await bed.run()
     assert.deepEqual(recipients(), ['tls@a.example', 'tls@b.example'])
+  })
+
+  test('a report that cannot be read is told and set aside, and the others go', async () => {
+    for (const name of [A, 'b.example']) {
+      await bed.seen(name)
+      bed.publish(name, `v=TLSRPTv1; rua=mailto:tls@${name}`)
+    }
+    await bed.store.closeDay(DAY, (name) => (name === A ? 0 : 1))
+    const claim = await bed.store.claimReport(0, 1)
+    assert.ok(claim?.kind === 'claim')
+    await bed.store.mark(claim, { targets: [JSON.parse('{"uri":7}')], next: { kind: 'due', at: 0 } })
+    await bed.run()
+    assert.deepEqual(recipients(), ['tls@b.example'])
+    const damaged = bed.events.filter(({ event }) => event === 'tlsrpt-report-damaged')
+    assert.deepEqual(damaged, [{ event: 'tlsrpt-report-damaged', policyDomain: A, day: DAY, part: 'targets' }])
   })
 
   test('endpoints that hang, redirect or lie have reasons in the log and never stop the other reports', async () => {

@@ -54,6 +54,11 @@ export async function runReports(options: RunOptions, request: RunRequest): Prom
     while (!request.signal.aborted) {
       const claim = await options.store.claimReport(options.now(), LEASE_MS, request.day)
       if (claim === undefined) return
+      if (claim.kind === 'damaged') {
+        const { policyDomain, day, part } = claim
+        options.emit({ event: 'tlsrpt-report-damaged', policyDomain, day, part })
+        continue
+      }
       ends.push(await contained(claim, work, order))
     }
   }

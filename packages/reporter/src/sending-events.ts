@@ -3,6 +3,7 @@
  * strangers' text; reasons are words of ours.
  */
 import type { DomainName } from '@hermetic/policy'
+import type { DamagedReport } from './ports/result-store.ts'
 import type { SizedReport } from './report-size.ts'
 import type { UtcDay } from './utc-day.ts'
 
@@ -51,6 +52,13 @@ export type ReportSendingEvent =
       readonly outcome: 'delivered' | 'undelivered'
       readonly targets: number
     })
+  /** Its record in the store cannot be read: it stays there, and is not sent. The others go on. */
+  | {
+      readonly event: 'tlsrpt-report-damaged'
+      readonly policyDomain: string
+      readonly day: string
+      readonly part: DamagedReport['part']
+    }
   /** Another node works on it. */
   | (OfReport & { readonly event: 'tlsrpt-claim-lost' })
   /** Days too old to be reported are deleted (RPT-103). */

@@ -215,6 +215,18 @@ describe('the flush', () => {
     )
   })
 
+  test('sessions of a sum that cannot be read any more are told as lost', async (t) => {
+    const bed = bedFor(t, {
+      between: (store) => ({
+        addBatch: async (id, tallies) => ({ ...(await store.addBatch(id, tallies)), damagedSessions: 3 }),
+      }),
+    })
+    bed.counter.count({ policyDomain: domain('a.test'), results: [SUCCESS] })
+    await bed.counter.close()
+    const lost = bed.events.filter(({ event }) => event === 'tlsrpt-results-lost')
+    assert.deepEqual(lost, [{ event: 'tlsrpt-results-lost', sessions: 3, because: 'damaged' }])
+  })
+
   test('many domains go in several batches', async (t) => {
     const sizes: number[] = []
     const bed = bedFor(t, {

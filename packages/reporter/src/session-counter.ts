@@ -165,6 +165,7 @@ export class SessionCounter {
       stored.domains += batch.tallies.length
       stored.counts.add(batch.tallies)
       stored.merged += outcome.mergedFailures
+      this.#tellLost(outcome.damagedSessions, 'damaged')
       if (outcome.lateSessions > 0) {
         this.#options.emit({ event: 'tlsrpt-results-late', sessions: outcome.lateSessions })
       }
@@ -203,7 +204,7 @@ export class SessionCounter {
     this.#options.emit({ event: 'tlsrpt-counting-defect', detail: String(error) })
   }
 
-  #tellLost(sessions: number, because: 'no-room' | 'stopped'): void {
+  #tellLost(sessions: number, because: 'no-room' | 'stopped' | 'damaged'): void {
     if (sessions > 0) this.#options.emit({ event: 'tlsrpt-results-lost', sessions, because })
   }
 }

@@ -13,7 +13,7 @@ export const REPORT_COUNTING_METRICS = {
   },
   hermetic_tlsrpt_lost_results_total: {
     type: 'counter',
-    help: 'Results that are in no report: late, no-room, stopped.',
+    help: 'Results that are in no report: late, no-room, stopped, damaged.',
     labels: ['because'],
   },
   hermetic_tlsrpt_lost_seconds_total: {

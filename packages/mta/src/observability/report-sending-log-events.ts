@@ -73,6 +73,11 @@ export const REPORT_SENDING_LOG_EVENTS = {
     sentence: 'Every target of a report has it or has been given up.',
     fields: { ...report, outcome: 'word', targets: 'number' },
   },
+  'tlsrpt-report-damaged': {
+    level: 'error',
+    sentence: 'What the store of results has of a report cannot be read: it is set aside and not sent.',
+    fields: { policyDomain: 'peer', day: 'word', part: 'word' },
+  },
   'tlsrpt-claim-lost': {
     level: 'warn',
     sentence: 'Another relay has taken over the work on a report.',

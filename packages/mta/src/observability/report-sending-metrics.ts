@@ -27,6 +27,10 @@ export const REPORT_SENDING_METRICS = {
   },
   hermetic_tlsrpt_record_failures_total: { type: 'counter', help: 'TLSRPT records that could not be looked up.' },
   hermetic_tlsrpt_unfinished_total: { type: 'counter', help: 'Reports that were deleted before they were done.' },
+  hermetic_tlsrpt_damaged_reports_total: {
+    type: 'counter',
+    help: 'Reports that are set aside, because what the store has of them cannot be read.',
+  },
   hermetic_tlsrpt_sending_failures_total: { type: 'counter', help: 'Runs of reports that ended early.' },
   hermetic_tlsrpt_key_published: {
     type: 'gauge',
@@ -85,6 +89,7 @@ export const REPORT_SENDING_UPDATES = {
   'tlsrpt-report-done': ({ outcome }: Named<'tlsrpt-report-done'>) => [
     count('hermetic_tlsrpt_reports_total', { outcome }),
   ],
+  'tlsrpt-report-damaged': () => [count('hermetic_tlsrpt_damaged_reports_total')],
   'tlsrpt-claim-lost': nothing,
   'tlsrpt-days-forgotten': ({ unfinished }: Named<'tlsrpt-days-forgotten'>) => [
     count('hermetic_tlsrpt_unfinished_total', {}, unfinished),

@@ -1,14 +1,15 @@
-/** What the scripts of `redis-lua/` answer, read back into values. What cannot be read is no answer. Pure. */
+/** What the scripts of `redis-lua/` answer, read back into values. Pure. */
 import { type DomainName, parseDomainName } from '@hermetic/policy'
 import {
+  type DamagedReport,
   type RenderedReport,
   type ReportClaim,
   type ReportState,
   ResultStoreUnavailable,
-  type TargetState,
 } from '../ports/result-store.ts'
 import type { DomainTally } from '../tally.ts'
 import { parseUtcDay, type UtcDay } from '../utc-day.ts'
+import { claimOf, readTallyJson, readTargetsJson } from './kept-json.ts'
 
 /** A sum and which of its versions this is: one that is replaced has the next number. */
 export interface VersionedTally {
@@ -16,41 +17,51 @@ export interface VersionedTally {
   readonly tally: DomainTally
 }
 
+const UNREADABLE = 'unreadable'
+
 export function writeTally({ version, tally }: VersionedTally): string {
   return `${version}:${JSON.stringify(tally)}`
 }
 
-export function readTally(value: unknown): VersionedTally | undefined {
+export function readTally(value: unknown): VersionedTally | 'damaged' | undefined {
   if (value === null) return undefined
   const text = String(value)
   const colon = text.indexOf(':')
-  return { version: Number(text.slice(0, colon)), tally: readJson(text.slice(colon + 1)) as DomainTally }
+  const version = Number(text.slice(0, colon))
+  const tally = readTallyJson(text.slice(colon + 1))
+  return tally === undefined || !Number.isSafeInteger(version) ? 'damaged' : { version, tally }
 }
 
 /** `[day, domain, sum, [field, value, …]]`. */
-export function readClaim(value: unknown, token: string): ReportClaim {
-  const [day, domain, sum, fields] = list(value)
-  const found = readTally(sum)
-  if (found === undefined) throw damaged('a claimed report')
-  const report = fieldMap(list(fields))
+export function readClaim(value: unknown, token: string): ReportClaim | DamagedReport {
+  const [dayText, domainText, sum, fields] = list(value)
+  const [policyDomain, day] = [readDomain(domainText), parseUtcDay(String(dayText))]
+  const names = { kind: 'damaged', policyDomain: policyDomain ?? UNREADABLE, day: day ?? UNREADABLE } as const
+  if (policyDomain === undefined) return { ...names, part: 'domain' }
+  if (day === undefined) return { ...names, part: 'day' }
+  if (!Array.isArray(fields)) return { ...names, part: 'report' }
+  const report = fieldMap(fields)
   const first = report.get('first')
-  return {
-    ...{ policyDomain: readDomain(domain), day: readDay(day), token, tally: found.tally },
-    rendered: readRendered(report),
-    targets: readTargets(report.get('targets')),
-    firstAttemptAt: first === undefined ? undefined : Number(first),
-  }
+  const firstAttemptAt = first === undefined ? undefined : Number(first)
+  const kept = { policyDomain, day, token, rendered: readRendered(report), firstAttemptAt }
+  const [, sumJson] = typeof sum === 'string' ? (/^\d+:(.*)$/s.exec(sum) ?? []) : []
+  const claim = claimOf(kept, { sum: sumJson, targets: report.get('targets') ?? '[]' })
+  return typeof claim === 'string' ? { ...names, part: claim } : claim
 }
 
-/** `[domain, dueAt, token, id, targets, first, done]`. */
-export function readState(value: unknown, day: UtcDay): ReportState {
-  const [domain, dueAt, token, id, targets, first, done] = list(value)
+/** `[domain, dueAt, token, id, targets, first, done]`; undefined: nobody can say whose it is. */
+export function readState(value: unknown, day: UtcDay): ReportState | undefined {
+  const [domain, dueAt, token, id, targetsText, first, done] = list(value)
+  const policyDomain = readDomain(domain)
+  if (policyDomain === undefined) return undefined
+  const targets = readTargetsJson(typeof targetsText === 'string' ? targetsText : '[]')
   return {
-    ...{ policyDomain: readDomain(domain), day, claimed: typeof token === 'string', done: done === '1' },
+    ...{ policyDomain, day, claimed: typeof token === 'string', done: done === '1' },
     dueAt: typeof dueAt === 'string' ? Number(dueAt) : undefined,
     reportId: typeof id === 'string' ? id : undefined,
-    targets: readTargets(typeof targets === 'string' ? targets : undefined),
+    targets: targets ?? [],
     firstAttemptAt: typeof first === 'string' ? Number(first) : undefined,
+    ...(targets === undefined ? { damaged: true } : {}),
   }
 }
 
@@ -65,10 +76,9 @@ export function readDay(value: unknown): UtcDay {
   return day
 }
 
-export function readDomain(value: unknown): DomainName {
+export function readDomain(value: unknown): DomainName | undefined {
   const name = parseDomainName(String(value))
-  if (!name.ok) throw damaged('a domain')
-  return name.value
+  return name.ok ? name.value : undefined
 }
 
 function readRendered(report: ReadonlyMap<string, string>): RenderedReport | undefined {
@@ -77,25 +87,12 @@ function readRendered(report: ReadonlyMap<string, string>): RenderedReport | und
   return { reportId: id, compressed: Uint8Array.from(Buffer.from(bytes, 'base64')), madeAt: Number(made) }
 }
 
-function readTargets(text: string | undefined): readonly TargetState[] {
-  return text === undefined ? [] : (readJson(text) as readonly TargetState[])
-}
-
 function fieldMap(flat: readonly unknown[]): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
   for (let at = 0; at + 1 < flat.length; at += 2) fields.set(String(flat[at]), String(flat[at + 1]))
   return fields
 }
 
-/** The complaint quotes nothing that was stored. */
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw damaged('a sum')
-  }
-}
-
-function damaged(what: string): ResultStoreUnavailable {
+export function damaged(what: string): ResultStoreUnavailable {
   return new ResultStoreUnavailable(`the store of results is damaged: ${what} cannot be read`)
 }

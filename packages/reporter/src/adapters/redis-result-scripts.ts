@@ -26,6 +26,7 @@ const NAMES = [
   'open-days',
   'read-sums',
   'reports',
+  'set-aside',
   'tally',
   'write-sums',
 ] as const

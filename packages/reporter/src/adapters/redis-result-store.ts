@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { DomainName } from '@hermetic/policy'
 import {
   type BatchOutcome,
+  type DamagedReport,
   type ReportClaim,
   type ReportPage,
   type ReportProgress,
@@ -21,7 +22,7 @@ import {
 import { type DomainTally, EMPTY_TALLY, mergedFailures, mergeTallies, sessionsIn } from '../tally.ts'
 import type { DayTally } from '../tally-sum.ts'
 import type { UtcDay } from '../utc-day.ts'
-import { list, readClaim, readDay, readDomain, readState, readTally, writeTally } from './redis-result-rows.ts'
+import { damaged, list, readClaim, readDay, readDomain, readState, readTally, writeTally } from './redis-result-rows.ts'
 import { RedisResultScripts, type RedisResultScriptsOptions } from './redis-result-scripts.ts'
 
 export interface RedisResultStoreOptions extends RedisResultScriptsOptions {
@@ -37,7 +38,7 @@ const PAGE = 500
 const TRIES_MAX = 60
 const PAUSE_MS_MAX = 25
 
-const REPEATED: BatchOutcome = { repeated: true, lateSessions: 0, mergedFailures: 0 }
+const REPEATED: BatchOutcome = { repeated: true, lateSessions: 0, mergedFailures: 0, damagedSessions: 0 }
 
 export class RedisResultStore implements ResultStore {
   readonly #scripts: RedisResultScripts
@@ -66,7 +67,9 @@ export class RedisResultStore implements ResultStore {
   }
 
   async tally(policyDomain: DomainName, day: UtcDay): Promise<DomainTally | undefined> {
-    return readTally(await this.#scripts.run('tally', day, policyDomain))?.tally
+    const found = readTally(await this.#scripts.run('tally', day, policyDomain))
+    if (found === 'damaged') throw damaged('a sum')
+    return found?.tally
   }
 
   async openDays(before: UtcDay): Promise<readonly UtcDay[]> {
@@ -78,19 +81,28 @@ export class RedisResultStore implements ResultStore {
     const reports = Number(await this.#scripts.run('close-begin', day))
     if (reports === 0) return 0
     for (let after = ''; ; ) {
-      const names = list(await this.#scripts.run('close-names', day, after, PAGE)).map(readDomain)
-      const plan = names.flatMap((name) => [name, dueAt(name)])
-      if (names.length > 0) await this.#scripts.run('close-plan', day, ...plan)
+      const names = list(await this.#scripts.run('close-names', day, after, PAGE)).map(String)
+      const plan = names.flatMap((text) => {
+        const name = readDomain(text)
+        return name === undefined ? [] : [name, dueAt(name)]
+      })
+      if (plan.length > 0) await this.#scripts.run('close-plan', day, ...plan)
       after = names.at(-1) ?? ''
       if (names.length < PAGE) break
     }
     return (await this.#scripts.run('close-end', day)) === 1 ? reports : 0
   }
 
-  async claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | undefined> {
+  async claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | DamagedReport | undefined> {
     const token = randomUUID()
     const found = await this.#scripts.run('claim', now, now + leaseMs, token, day ?? '')
-    return found === null ? undefined : readClaim(found, token)
+    if (found === null) return undefined
+    const claim = readClaim(found, token)
+    if (claim.kind === 'claim' || claim.part === 'report') return claim
+    // As it stands there, which may be no name of ours.
+    const [dayText, domainText] = list(found).map(String)
+    await this.#scripts.run('set-aside', dayText ?? '', domainText ?? '', token)
+    return claim
   }
 
   async expedite(day: UtcDay, at: number): Promise<number> {
@@ -117,7 +129,7 @@ export class RedisResultStore implements ResultStore {
   }
 
   async reports(day: UtcDay, { limit, after = '' as DomainName }: ReportPage): Promise<readonly ReportState[]> {
-    return list(await this.#scripts.run('reports', day, after, limit)).map((row) => readState(row, day))
+    return list(await this.#scripts.run('reports', day, after, limit)).flatMap((row) => readState(row, day) ?? [])
   }
 
   async forget(before: UtcDay): Promise<number> {
@@ -135,14 +147,20 @@ export class RedisResultStore implements ResultStore {
     const found = await this.#scripts.run('read-sums', id, ...places)
     if (found === 'repeated') return REPEATED
     const write: (string | number)[] = []
-    let [lateSessions, merged] = [0, 0]
+    let [lateSessions, merged, damagedSessions] = [0, 0, 0]
     for (const [at, { day, policyDomain, tally }] of additions.entries()) {
       const value = list(found)[at]
       if (value === 'closed') {
         lateSessions += sessionsIn(tally)
         continue
       }
-      const { version, tally: before } = readTally(value) ?? { version: 0, tally: EMPTY_TALLY }
+      const kept = readTally(value)
+      // It is not begun anew: its total would be wrong.
+      if (kept === 'damaged') {
+        damagedSessions += sessionsIn(tally)
+        continue
+      }
+      const { version, tally: before } = kept ?? { version: 0, tally: EMPTY_TALLY }
       const sum = mergeTallies([before, tally])
       merged += mergedFailures(sum) - mergedFailures(before)
       write.push(day, policyDomain, version, writeTally({ version: version + 1, tally: sum }))
@@ -150,7 +168,7 @@ export class RedisResultStore implements ResultStore {
     const now = this.#now()
     const written = await this.#scripts.run('write-sums', id, now, now - BATCHES_KEPT_MS, ...write)
     if (written === 'repeated') return REPEATED
-    return written === 'stored' ? { repeated: false, lateSessions, mergedFailures: merged } : undefined
+    return written === 'stored' ? { repeated: false, lateSessions, mergedFailures: merged, damagedSessions } : undefined
   }
 
   /** Page by page over what is due before or after a time; answers the sum of what each page counted. */

@@ -29,6 +29,13 @@ function bedFor(t: TestContext): Bed {
   const bed: Bed = {
     dataDir: folder(t),
     now: START,
+    damage: async (part, { policyDomain, day, text }) => {
+      open?.close()
+      const db = new DatabaseSync(join(bed.dataDir, 'tlsrpt.db'))
+      const column = { sum: 'tally', targets: 'targets', domain: 'domain' }[part]
+      db.prepare(`UPDATE report SET ${column} = ? WHERE day = ? AND domain = ?`).run(text, day, policyDomain)
+      db.close()
+    },
     reopen: async () => {
       open?.close()
       const opened = openSqliteResultStore({ dataDir: bed.dataDir, now: () => bed.now })

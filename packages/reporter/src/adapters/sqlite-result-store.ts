@@ -11,6 +11,7 @@ import { type DomainName, ok, parseDomainName, type Result } from '@hermetic/pol
 import { storeFailureText } from '@hermetic/policy/sqlite-file'
 import {
   type BatchOutcome,
+  type DamagedReport,
   type RenderedReport,
   type ReportClaim,
   type ReportPage,
@@ -18,11 +19,11 @@ import {
   type ReportState,
   type ResultStore,
   ResultStoreUnavailable,
-  type TargetState,
 } from '../ports/result-store.ts'
 import { type DomainTally, EMPTY_TALLY, mergedFailures, mergeTallies, sessionsIn } from '../tally.ts'
 import type { DayTally } from '../tally-sum.ts'
 import { parseUtcDay, type UtcDay } from '../utc-day.ts'
+import { claimOf, readTallyJson, readTargetsJson } from './kept-json.ts'
 import { openResultFile, type ResultStoreOpenError } from './sqlite-result-schema.ts'
 
 export interface SqliteResultStoreOptions {
@@ -35,6 +36,7 @@ export interface SqliteResultStore extends ResultStore {
   close(): void
 }
 
+const UNREADABLE = 'unreadable'
 /** A batch is repeated within seconds or never. */
 const BATCHES_KEPT = 1_000
 
@@ -98,19 +100,26 @@ class ResultFile implements SqliteResultStore {
 
   async addBatch(id: string, tallies: readonly DayTally[]): Promise<BatchOutcome> {
     return this.#transaction('addBatch', () => {
-      if (this.#run('noteBatch', id) === 0) return { repeated: true, lateSessions: 0, mergedFailures: 0 }
+      const nothing = { lateSessions: 0, mergedFailures: 0, damagedSessions: 0 }
+      if (this.#run('noteBatch', id) === 0) return { repeated: true, ...nothing }
       this.#run('trimBatches', BATCHES_KEPT)
-      let [lateSessions, merged] = [0, 0]
+      let { lateSessions, mergedFailures: merged, damagedSessions } = nothing
       for (const one of tallies) {
-        if (this.#get('isClosed', one.day) === undefined) merged += this.#add(one)
-        else lateSessions += sessionsIn(one.tally)
+        const added = this.#get('isClosed', one.day) === undefined ? this.#add(one) : 'late'
+        if (added === 'late') lateSessions += sessionsIn(one.tally)
+        else if (added === 'damaged') damagedSessions += sessionsIn(one.tally)
+        else merged += added
       }
-      return { repeated: false, lateSessions, mergedFailures: merged }
+      return { repeated: false, lateSessions, mergedFailures: merged, damagedSessions }
     })
   }
 
   async tally(policyDomain: DomainName, day: UtcDay): Promise<DomainTally | undefined> {
-    return this.#transaction('tally', () => readTally(this.#get('tally', day, policyDomain)))
+    return this.#transaction('tally', () => {
+      const tally = readTally(this.#get('tally', day, policyDomain))
+      if (tally === 'damaged') throw new SyntaxError('a damaged sum')
+      return tally
+    })
   }
 
   async openDays(before: UtcDay): Promise<readonly UtcDay[]> {
@@ -120,20 +129,21 @@ class ResultFile implements SqliteResultStore {
   async closeDay(day: UtcDay, dueAt: (policyDomain: DomainName) => number): Promise<number> {
     return this.#transaction('closeDay', () => {
       if (this.#run('noteClosed', day) === 0) return 0
-      const domains = this.#all('domains', day).map((row) => readDomain(row['domain']))
+      const domains = this.#all('domains', day).flatMap((row) => readDomain(row['domain']) ?? [])
       for (const domain of domains) this.#run('setDue', dueAt(domain), day, domain)
       return domains.length
     })
   }
 
-  async claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | undefined> {
+  async claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | DamagedReport | undefined> {
     return this.#transaction('claimReport', () => {
       const row = day === undefined ? this.#get('nextDue', now) : this.#get('nextDueOfDay', now, day)
       if (row === undefined) return undefined
-      const token = randomUUID()
-      // A report that is being worked on is due again when the lease is over.
-      this.#run('claim', token, now + leaseMs, Number(row['row']))
-      return readClaim(row, token)
+      const found = readClaim(row, randomUUID())
+      // A report that is being worked on is due again when the lease is over, a damaged one never.
+      const [token, dueAt] = found.kind === 'claim' ? [found.token, now + leaseMs] : [null, null]
+      this.#run('claim', token, dueAt, Number(row['row']))
+      return found
     })
   }
 
@@ -153,7 +163,9 @@ class ResultFile implements SqliteResultStore {
   }
 
   async reports(day: UtcDay, { limit, after }: ReportPage): Promise<readonly ReportState[]> {
-    return this.#transaction('reports', () => this.#all('reports', day, after ?? '', limit).map(readState))
+    return this.#transaction('reports', () =>
+      this.#all('reports', day, after ?? '', limit).flatMap((row) => readState(row, day) ?? []),
+    )
   }
 
   async mark(
@@ -185,9 +197,10 @@ class ResultFile implements SqliteResultStore {
     if (this.#db.isOpen) this.#db.close()
   }
 
-  /** Answers how many failures are counted together from now on. */
-  #add({ day, policyDomain, tally }: DayTally): number {
+  /** Answers how many failures are counted together from now on. A sum that cannot be read is not begun anew. */
+  #add({ day, policyDomain, tally }: DayTally): number | 'damaged' {
     const before = readTally(this.#get('tally', day, policyDomain)) ?? EMPTY_TALLY
+    if (before === 'damaged') return 'damaged'
     const sum = mergeTallies([before, tally])
     this.#run('putTally', day, policyDomain, JSON.stringify(sum))
     return mergedFailures(sum) - mergedFailures(before)
@@ -221,32 +234,35 @@ class ResultFile implements SqliteResultStore {
 
 type Row = Readonly<Record<string, unknown>>
 
-function readTally(row: Row | undefined): DomainTally | undefined {
-  return row && (JSON.parse(String(row['tally'])) as DomainTally)
+function readTally(row: Row | undefined): DomainTally | 'damaged' | undefined {
+  return row && (readTallyJson(String(row['tally'])) ?? 'damaged')
 }
 
-function readClaim(row: Row, token: string): ReportClaim {
-  return {
-    policyDomain: readDomain(row['domain']),
-    day: readDay(row['day']),
-    token,
-    tally: JSON.parse(String(row['tally'])) as DomainTally,
-    rendered: readRendered(row),
-    targets: JSON.parse(String(row['targets'])) as readonly TargetState[],
-    firstAttemptAt: row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at']),
-  }
+function readClaim(row: Row, token: string): ReportClaim | DamagedReport {
+  const [policyDomain, day] = [readDomain(row['domain']), parseUtcDay(String(row['day']))]
+  const names = { kind: 'damaged', policyDomain: policyDomain ?? UNREADABLE, day: day ?? UNREADABLE } as const
+  if (policyDomain === undefined) return { ...names, part: 'domain' }
+  if (day === undefined) return { ...names, part: 'day' }
+  const firstAttemptAt = row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at'])
+  const fields = { policyDomain, day, token, rendered: readRendered(row), firstAttemptAt }
+  const claim = claimOf(fields, { sum: String(row['tally']), targets: String(row['targets']) })
+  return typeof claim === 'string' ? { ...names, part: claim } : claim
 }
 
-function readState(row: Row): ReportState {
+/** Undefined: nobody can say whose it is. */
+function readState(row: Row, day: UtcDay): ReportState | undefined {
+  const policyDomain = readDomain(row['domain'])
+  if (policyDomain === undefined) return undefined
+  const targets = readTargetsJson(String(row['targets']))
   return {
-    policyDomain: readDomain(row['domain']),
-    day: readDay(row['day']),
+    ...{ policyDomain, day },
     dueAt: row['due_at'] === null ? undefined : Number(row['due_at']),
     claimed: row['token'] !== null,
     done: row['done'] === 1,
     reportId: row['report_id'] === null ? undefined : String(row['report_id']),
-    targets: JSON.parse(String(row['targets'])) as readonly TargetState[],
+    targets: targets ?? [],
     firstAttemptAt: row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at']),
+    ...(targets === undefined ? { damaged: true } : {}),
   }
 }
 
@@ -261,8 +277,7 @@ function readDay(value: unknown): UtcDay {
   return day
 }
 
-function readDomain(value: unknown): DomainName {
+function readDomain(value: unknown): DomainName | undefined {
   const name = parseDomainName(String(value))
-  if (!name.ok) throw new ResultStoreUnavailable(`not a domain: ${String(value)}`)
-  return name.value
+  return name.ok ? name.value : undefined
 }

@@ -14,8 +14,16 @@ import type { RenderedReport, ReportClaim, ResultStore } from './result-store.ts
 export interface ResultStoreBed {
   /** The same store whenever it is called within one test; closes what was open before. */
   readonly reopen: () => Promise<ResultStore>
+  /** Puts other text in the place of what is kept, as a bad disk or a stray program would; needs a `reopen` after it. */
+  readonly damage: (part: 'sum' | 'targets' | 'domain', report: DamagedPlace) => Promise<void>
   /** UTC milliseconds, for the store too. */
   now: number
+}
+
+export interface DamagedPlace {
+  readonly policyDomain: DomainName
+  readonly day: UtcDay
+  readonly text: string
 }
 
 const A = domain('a.test')
@@ -37,7 +45,7 @@ const of = (tally: DomainTally, policyDomain: DomainName = A, utcDay: UtcDay = D
 
 async function claimed(store: ResultStore, now: number, leaseMs = 1_000): Promise<ReportClaim> {
   const claim = await store.claimReport(now, leaseMs)
-  assert.ok(claim !== undefined)
+  assert.ok(claim?.kind === 'claim')
   return claim
 }
 
@@ -65,12 +73,14 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
       repeated: false,
       lateSessions: 0,
       mergedFailures: 0,
+      damagedSessions: 0,
     })
     const store = await bed.reopen()
     assert.deepEqual(await store.addBatch('1', [of(GOOD), of(BAD, B)]), {
       repeated: true,
       lateSessions: 0,
       mergedFailures: 0,
+      damagedSessions: 0,
     })
     assert.deepEqual(await store.tally(A, DAY), GOOD)
     assert.equal(await store.tally(B, DAY), undefined)
@@ -102,7 +112,7 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
     assert.equal(await store.closeDay(DAY, () => 10), 1)
     assert.deepEqual(await store.openDays(NEXT_DAY), [])
     const late = await store.addBatch('2', [of(mergeTallies([GOOD, BAD])), of(BAD, B), of(BAD, A, NEXT_DAY)])
-    assert.deepEqual(late, { repeated: false, lateSessions: 3, mergedFailures: 0 })
+    assert.deepEqual(late, { repeated: false, lateSessions: 3, mergedFailures: 0, damagedSessions: 0 })
     assert.deepEqual(await store.tally(A, DAY), GOOD)
     assert.deepEqual(await store.tally(A, NEXT_DAY), mergeTallies([GOOD, BAD]))
     assert.equal(await store.closeDay(DAY, () => 99), 0)
@@ -250,6 +260,71 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
     await store.mark(await claimed(store, 60), { targets: [], next: { kind: 'done' } })
     assert.deepEqual(await store.reports(DAY, { limit: 9, after: A }), [{ ...nothing, policyDomain: B, done: true }])
     assert.deepEqual(await store.days(), [DAY, NEXT_DAY])
+  })
+
+  for (const text of ['{', '7', '{"policies":[]}', '{"policies":[{}],"otherPolicies":{}}']) {
+    test(`a sum that is ${text} keeps no other report back, and is not begun anew`, async (t) => {
+      const bed = bedFor(t)
+      await (await bed.reopen()).addBatch('1', [of(GOOD), of(GOOD, B)])
+      await bed.damage('sum', { policyDomain: A, day: DAY, text })
+      const store = await bed.reopen()
+      const added = await store.addBatch('2', [of(BAD), of(BAD, B)])
+      assert.deepEqual(added, { repeated: false, lateSessions: 0, mergedFailures: 0, damagedSessions: 1 })
+      await assert.rejects(store.tally(A, DAY), { name: 'ResultStoreUnavailable' })
+      assert.deepEqual(await store.tally(B, DAY), mergeTallies([GOOD, BAD]))
+      assert.equal(await store.closeDay(DAY, (name) => (name === A ? 1 : 2)), 2)
+      const damaged = { kind: 'damaged', policyDomain: A, day: DAY, part: 'sum' }
+      assert.deepEqual(await store.claimReport(9, 1_000), damaged)
+      assert.equal((await claimed(store, 9)).policyDomain, B)
+      assert.equal(await store.claimReport(1_008, 1), undefined)
+      const again = await bed.reopen()
+      assert.equal((await claimed(again, 1_009)).policyDomain, B, 'what is damaged was told once')
+      assert.equal(await again.claimReport(1_010, 1), undefined)
+      assert.equal(await again.forget(NEXT_DAY), 2, 'it was never done')
+    })
+  }
+
+  test('targets that cannot be read are told as such, and keep no other report back', async (t) => {
+    const bed = bedFor(t)
+    const store = await bed.reopen()
+    await store.addBatch('1', [of(GOOD), of(GOOD, B)])
+    await store.closeDay(DAY, (name) => (name === A ? 1 : 2))
+    const claim = await claimed(store, 1, 4)
+    const targets = [{ uri: 'mailto:x@a.test', state: 'waiting', attempts: 1 }] as const
+    await store.mark(claim, { rendered: RENDERED, targets, firstAttemptAt: 1, next: { kind: 'due', at: 1 } })
+    await bed.damage('targets', { policyDomain: A, day: DAY, text: '[{"uri":1}]' })
+    const again = await bed.reopen()
+    const states = async () =>
+      (await again.reports(DAY, { limit: 9 })).map(({ policyDomain, damaged, dueAt }) => [policyDomain, damaged, dueAt])
+    assert.deepEqual(await states(), [
+      [A, true, 1],
+      [B, undefined, 2],
+    ])
+    const damaged = { kind: 'damaged', policyDomain: A, day: DAY, part: 'targets' }
+    assert.deepEqual(await again.claimReport(9, 1_000), damaged)
+    assert.equal((await claimed(again, 9, 1_000)).policyDomain, B)
+    assert.equal(await again.expedite(DAY, 9), 0)
+    assert.deepEqual(await states(), [
+      [A, true, undefined],
+      [B, undefined, 1_009],
+    ])
+  })
+
+  test('a name that is none has no report, and the day is closed all the same', async (t) => {
+    const bed = bedFor(t)
+    await (await bed.reopen()).addBatch('1', [of(GOOD), of(GOOD, B)])
+    await bed.damage('domain', { policyDomain: A, day: DAY, text: 'a..test' })
+    const store = await bed.reopen()
+    await store.closeDay(DAY, () => 1)
+    assert.deepEqual(await store.openDays(NEXT_DAY), [])
+    assert.equal((await claimed(store, 1)).policyDomain, B)
+    assert.equal(await store.claimReport(1, 1), undefined)
+    assert.deepEqual(
+      (await store.reports(DAY, { limit: 9 })).map(({ policyDomain }) => policyDomain),
+      [B],
+    )
+    assert.equal(await store.forget(NEXT_DAY), 2)
+    assert.deepEqual(await store.days(), [])
   })
 
   test('the id of a store is its own, and stays', async (t) => {

@@ -18,6 +18,8 @@ export interface BatchOutcome {
   readonly lateSessions: number
   /** Failures that are no longer told apart, because a sum has too many kinds of them (RPT-69). */
   readonly mergedFailures: number
+  /** Sessions that belong to sums that cannot be read any more: not counted in any report. */
+  readonly damagedSessions: number
 }
 
 /** The bytes that every target gets, kept before the first of them does (RPT-102). */
@@ -43,6 +45,7 @@ export interface TargetState {
 
 /** The right to work on one report until the lease is over, or another has it. */
 export interface ReportClaim {
+  readonly kind: 'claim'
   readonly policyDomain: DomainName
   readonly day: UtcDay
   /** Of this claim alone. */
@@ -52,6 +55,18 @@ export interface ReportClaim {
   readonly targets: readonly TargetState[]
   /** UTC milliseconds; undefined: nothing was tried. */
   readonly firstAttemptAt: number | undefined
+}
+
+/**
+ * A report that was due and that cannot be read. It stays where it is and is never done, but is not due any more, so
+ * that nothing waits behind it.
+ */
+export interface DamagedReport {
+  readonly kind: 'damaged'
+  /** Text of ours, or `unreadable`. */
+  readonly policyDomain: string
+  readonly day: string
+  readonly part: 'domain' | 'day' | 'sum' | 'targets' | 'report'
 }
 
 export interface ReportPage {
@@ -84,6 +99,8 @@ export interface ReportState {
   readonly reportId: string | undefined
   readonly targets: readonly TargetState[]
   readonly firstAttemptAt: number | undefined
+  /** What became of its targets cannot be read. */
+  readonly damaged?: true
 }
 
 /** Every method rejects with `ResultStoreUnavailable` when the store cannot answer. */
@@ -101,12 +118,15 @@ export interface ResultStore {
 
   /**
    * From then on the sums of the day stand: each is a report, due at the time that `dueAt` says. Answers how many;
-   * closing again changes nothing.
+   * closing again changes nothing. Names that cannot be read have no report.
    */
   closeDay(day: UtcDay, dueAt: (policyDomain: DomainName) => number): Promise<number>
 
-  /** The report that has been due longest, of that day only if one is named; for one caller until the lease is over. */
-  claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | undefined>
+  /**
+   * The report that has been due longest, of that day only if one is named; for one caller until the lease is over. A
+   * damaged one is answered once.
+   */
+  claimReport(now: number, leaseMs: number, day?: UtcDay): Promise<ReportClaim | DamagedReport | undefined>
 
   /**
    * What is left to do of a closed day is due at `at` if it was due later; what is claimed stays as it is. Answers how
