@@ -29,7 +29,10 @@ export async function startS3(): Promise<S3Server> {
   const close = async (): Promise<void> => {
     const one = server
     server = undefined
-    await one?.close()
+    const closed = one?.close()
+    // Whoever keeps a connection alive would keep it from closing.
+    one?.httpServer.closeAllConnections()
+    await closed
   }
   await open()
   return {

@@ -9,6 +9,7 @@ declare module 's3rver' {
   }
   class S3rver {
     constructor(options: Options)
+    readonly httpServer: { closeAllConnections(): void }
     run(): Promise<{ readonly port: number }>
     close(): Promise<void>
   }
