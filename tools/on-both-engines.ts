@@ -31,6 +31,7 @@ const ON_BOTH_ENGINES: readonly string[] = [
   'priorities',
   'reload',
   'requiretls-whole-relay',
+  'reroute',
   'routes-{changed,choice,fallback,suspended}',
   'site-limits',
   'socketmap',

@@ -198,9 +198,9 @@ function adminParts(
   { spool, nodes, history, engine, suppression, holds, telling, version }: OpenedParts,
   delivery: DeliverySide,
 ) {
-  const { scheduler, resolver, dnssec, policies, explain, localPolicies, waitOf } = delivery
+  const { scheduler, resolver, dnssec, policies, explain, localPolicies, waitOf, routing } = delivery
   return {
-    ...{ spool, scheduler, explain, localPolicies, waitOf, version, emit: telling.emit },
+    ...{ spool, scheduler, explain, localPolicies, waitOf, routing, version, emit: telling.emit },
     ...{ policies: policies.admin, policyTrouble: () => policies.trouble?.() },
     suspendedRoutes: () => delivery.suspendedRoutes(),
     ...{ nodes: nodes.service, history: history.search, suppression: suppression?.list },

@@ -8,7 +8,6 @@ import type { Explain } from '../explain/explainer.ts'
 import type { HoldAdmin } from '../holds/hold-rules.ts'
 import type { LocalPolicyReport } from '../local-policy/report.ts'
 import type { ReportAdmin } from '../reporting/report-admin.ts'
-import type { SpoolAdmin } from '../spool/spool.ts'
 import type { RelayStatus } from './control-protocol.ts'
 import { explainClient } from './explain-order.ts'
 import { holdClient } from './hold-orders.ts'
@@ -19,12 +18,13 @@ import { policyClient } from './policy-orders.ts'
 import { queueClient } from './queue-orders.ts'
 import { type ReloadAnswer, reloadClient } from './reload-order.ts'
 import { reportClient } from './report-orders.ts'
+import type { QueueAdmin } from './routed-queue.ts'
 import { type SuppressionAdmin, suppressionClient } from './suppression-orders.ts'
 import { type HistorySearch, traceClient } from './trace-order.ts'
 import { type AskWaits, waitsClient } from './waits-order.ts'
 
 export interface ControlClient {
-  readonly queue: SpoolAdmin
+  readonly queue: QueueAdmin
   readonly policies: PolicyAdmin
   readonly explain: Explain
   readonly history: HistorySearch & ObservedSearch

@@ -9,9 +9,10 @@ import { type LaneId, parseLaneId } from '../delivery/lane.ts'
 import { RULE_ID } from '../holds/hold-rule.ts'
 import type { Role } from '../nodes/role.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueFilter, QueueSummary, ShapeBy, SpoolHealth } from '../spool/spool.ts'
+import type { QueueFilter, QueueSummary, ShapeBy, SpoolHealth } from '../spool/spool.ts'
 import type { EngineState } from './engine-state.ts'
 import type { Readiness } from './readiness.ts'
+import type { QueueOrder } from './routed-queue.ts'
 
 export const SOCKET_NAME = 'admin.sock'
 
@@ -65,7 +66,9 @@ export interface ListRequest {
 
 export interface ChangeRequest {
   readonly ids: readonly QueueId[]
-  readonly action: QueueAction
+  readonly action: QueueOrder
+  /** Nothing is to change: what would? */
+  readonly dry: boolean
 }
 
 /** The error says what is wrong, for whoever wrote the client. */
@@ -107,19 +110,23 @@ export function parseShowRequest(body: unknown): Parsed<QueueId> {
 }
 
 export function parseChangeRequest(body: unknown): Parsed<ChangeRequest> {
-  const fields = fieldsOf(body, ['ids', 'action'])
+  const fields = fieldsOf(body, ['ids', 'action', 'dry'])
   if (!fields.ok) return fields
-  const { ids, action } = fields.value
+  const { ids, action, dry } = fields.value
+  if (dry !== undefined && dry !== true) return err('dry')
   if (!Array.isArray(ids) || ids.length > IDS_MAX) return err(`ids: not a list of at most ${IDS_MAX}`)
   const parsed = ids.map(parseId)
   if (parsed.includes(undefined)) return err('ids: not all are queue ids')
   const order = parseAction(action)
-  return order.ok ? ok({ ids: parsed.filter((id) => id !== undefined), action: order.value }) : order
+  return order.ok ? ok({ ids: parsed.filter((id) => id !== undefined), action: order.value, dry: dry === true }) : order
 }
 
-function parseAction(action: unknown): Parsed<QueueAction> {
-  const fields = fieldsOf(action, ['kind', 'reason', 'notify', 'rule'])
+function parseAction(action: unknown): Parsed<QueueOrder> {
+  const fields = fieldsOf(action, ['kind', 'reason', 'notify', 'rule', 'to', 'usual', 'policyToo'])
   if (!fields.ok) return fields
+  if (fields.value['kind'] === 'reroute') return parseReroute(action)
+  const ofRoutes = ['to', 'usual', 'policyToo'].find((name) => fields.value[name] !== undefined)
+  if (ofRoutes !== undefined) return err(`action.${ofRoutes}`)
   const { kind, reason, notify, rule } = fields.value
   if (rule !== undefined) {
     return kind === 'release' && isRuleId(rule) && reason === undefined ? ok({ kind, rule }) : err('action.rule')
@@ -132,6 +139,21 @@ function parseAction(action: unknown): Parsed<QueueAction> {
   if (reason !== undefined) return err('action.reason')
   if (kind === 'cancel') return ok(notify === true ? { kind, notify } : { kind })
   return kind === 'retry' || kind === 'release' ? ok({ kind }) : err('action.kind')
+}
+
+function parseReroute(action: unknown): Parsed<QueueOrder> {
+  const fields = fieldsOf(action, ['kind', 'to', 'usual', 'policyToo'])
+  if (!fields.ok) return fields
+  const { to, usual, policyToo } = fields.value
+  if (to !== undefined && (typeof to !== 'string' || to.length > TEXT_MAX)) return err('action.to')
+  if (usual !== undefined && (usual !== true || to !== undefined)) return err('action.usual')
+  if (policyToo !== undefined && (policyToo !== true || to === undefined)) return err('action.policyToo')
+  return ok({
+    kind: 'reroute',
+    ...(to === undefined ? {} : { to }),
+    ...(usual === undefined ? {} : { usual }),
+    ...(policyToo === undefined ? {} : { policyToo }),
+  })
 }
 
 function isRuleId(value: unknown): value is string {

@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { RelayEvent } from '../observability/relay-events.ts'
-import { type QueueAction, StoreUnavailable } from '../spool/spool.ts'
+import { StoreUnavailable } from '../spool/spool.ts'
 import type { SuppressionEvent } from '../suppression/events.ts'
 import { ControlFailed, connectControl } from './control-client.ts'
 import { PAGE_MAX, REQUEST_BYTES_MAX, type RelayStatus, SOCKET_NAME } from './control-protocol.ts'
 import { SocketInUse, startControlSocket } from './control-socket.ts'
 import type { HttpService } from './http-service.ts'
 import { labEntry, labId, labQueue } from './queue-lab.ts'
+import type { QueueOrder } from './routed-queue.ts'
 
 const status: RelayStatus = {
   version: '0.1.0',
@@ -34,7 +35,7 @@ describe('the control socket', () => {
   let directory = ''
   let path = ''
   let service: HttpService | undefined
-  let changed: QueueAction[] = []
+  let changed: QueueOrder[] = []
   let events: (RelayEvent | SuppressionEvent)[] = []
 
   const start = async (queue = labQueue([1, 2, 3].map((number) => labEntry(number)))) => {

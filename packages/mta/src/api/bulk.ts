@@ -5,7 +5,8 @@
 import type { ControlOrder } from '../admin/control-order.ts'
 import { ORDER_MAX, PAGE_MAX } from '../admin/control-protocol.ts'
 import { expectedResult } from '../admin/expected-change.ts'
-import type { QueueAction, QueueChange, QueueEntry } from '../spool/spool.ts'
+import type { QueueOrder } from '../admin/routed-queue.ts'
+import type { QueueChange, QueueEntry } from '../spool/spool.ts'
 import type { BulkEndpoint, Given } from './endpoint.ts'
 import { ApiProblem } from './problem.ts'
 import { received } from './wire-names.ts'
@@ -23,7 +24,7 @@ const NAMED_MAX = 1_000
 export async function carryOutBulk({ action }: BulkEndpoint, given: Given, world: BulkWorld): Promise<unknown> {
   const { ids, filter, confirm, ...terms } = given
   if ((ids === undefined) === (filter === undefined)) throw new ApiProblem('bad-request', 'either ids or filter')
-  const order = { kind: action, ...terms } as QueueAction
+  const order = { kind: action, ...Object(received(terms)) } as QueueOrder
   if (ids !== undefined) {
     if (confirm !== undefined) throw new ApiProblem('bad-request', 'confirm: ids need no number')
     return change(Array.isArray(ids) ? ids : [], order, world)
@@ -47,7 +48,7 @@ interface Counted {
 
 async function matching(
   filter: unknown,
-  action: QueueAction,
+  action: QueueOrder,
   world: BulkWorld,
 ): Promise<{ readonly ids: readonly string[]; readonly counted: Counted }> {
   const ids: string[] = []
@@ -59,9 +60,9 @@ async function matching(
     if (world.signal.aborted) throw new ApiProblem('unavailable', 'the messages were not counted in time')
     const page = await give('/queue/list', { filter: received(filter), limit: PAGE_MAX, after: ids.at(-1) }, world)
     const entries = page as readonly QueueEntry[]
+    for (const result of await expectedOf(entries, action, world)) add(would, result)
     for (const entry of entries) {
       ids.push(entry.id)
-      add(would, expectedResult(entry, action))
       bytes += entry.envelope.size
       recipients += entry.deliveries.flatMap((one) => one.recipients.filter(({ state }) => state === 'open')).length
       oldest = Math.min(oldest, entry.receivedAt)
@@ -72,7 +73,18 @@ async function matching(
   return { ids, counted: { messages: ids.length, bytes, recipients, ...since, would } }
 }
 
-async function change(ids: readonly unknown[], action: QueueAction, world: BulkWorld): Promise<unknown> {
+/** Only whoever has the routes knows where mail would go. */
+async function expectedOf(
+  entries: readonly QueueEntry[],
+  action: QueueOrder,
+  world: BulkWorld,
+): Promise<readonly QueueChange['result'][]> {
+  if (action.kind !== 'reroute') return entries.map((entry) => expectedResult(entry, action))
+  const changes = await give('/queue/change', { ids: entries.map(({ id }) => id), action, dry: true }, world)
+  return (changes as readonly QueueChange[]).map(({ result }) => result)
+}
+
+async function change(ids: readonly unknown[], action: QueueOrder, world: BulkWorld): Promise<unknown> {
   const results: Record<string, number> = {}
   const leftAlone: QueueChange[] = []
   let complete = true

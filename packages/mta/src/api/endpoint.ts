@@ -74,7 +74,7 @@ export interface Page {
 /** Messages named by ids or by a filter: counted first, changed when the number is confirmed. */
 export interface BulkEndpoint extends Described {
   readonly kind: 'bulk'
-  readonly action: 'retry' | 'hold' | 'release' | 'cancel'
+  readonly action: 'retry' | 'hold' | 'release' | 'cancel' | 'reroute'
 }
 
 export type Endpoint = OrderEndpoint | PageEndpoint | BulkEndpoint

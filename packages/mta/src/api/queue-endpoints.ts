@@ -115,6 +115,15 @@ export const QUEUE_ENDPOINTS: readonly Endpoint[] = [
   bulk('cancel', 'Removes messages.', {
     notify: { type: 'boolean', sentence: 'true tells their senders that they failed.' },
   }),
+  bulk('reroute', 'Moves messages to where the routes of today lead, or through one smarthost.', {
+    to: {
+      type: 'string',
+      sentence: 'Through this smarthost of the configuration, also at later attempts.',
+      example: 'backup.example.net:587',
+    },
+    usual: { type: 'boolean', sentence: 'true ends an earlier choice. Not with to.' },
+    policy_too: { type: 'boolean', sentence: 'With to: true moves also what a TLS policy keeps back.' },
+  }),
   order({
     ...{ method: 'get', path: '/queue/shape', id: 'showShape', role: 'read', order: '/queue/shape', long: true },
     sentence: 'Which lanes, domains, senders or tags the queue is made of, and how old it is.',

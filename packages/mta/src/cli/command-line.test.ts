@@ -50,7 +50,7 @@ describe('the command line', () => {
     [['check-config', 'x'], 'hermetic check-config: too many words: x'],
     [
       ['queue'],
-      'hermetic queue: write one of: list, show, retry, hold, release, cancel, summary, export, import, rebuild',
+      'hermetic queue: write one of: list, show, retry, hold, release, cancel, reroute, summary, export, import, rebuild',
     ],
     [['queue', 'retyr'], 'hermetic queue: queue retyr does not exist; did you mean retry?'],
     [['queue', 'show'], 'hermetic queue: queue ids missing'],
@@ -62,6 +62,12 @@ describe('the command line', () => {
     [['queue', 'list', '--sender', 'x'], 'hermetic queue: --sender x is not a mail address'],
     [['queue', 'list', '--limit', '0'], 'hermetic queue: --limit is a number from 1 to 1000000'],
     [['queue', 'cancel', '--all', '--domain', 'example.com'], 'hermetic queue: --all and a filter exclude each other'],
+    [['queue', 'retry', '--all', '--to', 'x.test'], 'hermetic queue: --to belongs to queue reroute'],
+    [
+      ['queue', 'reroute', '--all', '--to', 'x.test', '--default'],
+      'hermetic queue: --to and --default exclude each other',
+    ],
+    [['queue', 'reroute', '--all', '--policy-too'], 'hermetic queue: --policy-too belongs to --to'],
     [['queue', 'retry', '--all', '--notify'], 'hermetic queue: --notify belongs to queue cancel'],
     [['queue', 'list', '--yes'], 'hermetic queue: --yes belongs to an order, with filters or --all'],
     [['queue', 'retry', '--all', '--reason', 'x'], 'hermetic queue: --reason belongs to queue hold'],

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectControl } from '../admin/control-client.ts'
 import { SOCKET_NAME } from '../admin/control-protocol.ts'
+import { type QueueAdmin, routedQueue } from '../admin/routed-queue.ts'
 import type { HistorySearch } from '../admin/trace-order.ts'
 import type { AskWaits } from '../admin/waits-order.ts'
 import type { Config } from '../config/schema.ts'
@@ -20,6 +21,7 @@ import { wakeByOperator } from '../schedule/adapters/bullmq-operator-wake.ts'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import type { SpoolAdmin } from '../spool/spool.ts'
 import type { StoredSpool } from '../spool/stored-spool.ts'
+import { configuredRouting } from '../wiring/configured-sources.ts'
 import { DurabilityNews } from '../wiring/durability-news.ts'
 import { Opening } from '../wiring/opening.ts'
 import { openRedisQueue } from '../wiring/redis-engine.ts'
@@ -30,7 +32,7 @@ import { describeRedisSpoolProblem, describeSpoolProblem } from './start-problem
 import { UserError } from './verb.ts'
 
 export interface OpenedQueue {
-  readonly queue: SpoolAdmin
+  readonly queue: QueueAdmin
   readonly holds: HoldAdmin
   /** `files`, `redis`: no relay runs here. */
   readonly by: 'relay' | 'files' | 'redis'
@@ -43,7 +45,7 @@ export interface OpenedQueue {
 
 /** Undefined when there is no queue at all: the relay never ran here. */
 export async function openQueue(
-  config: Pick<Config, 'data_dir' | 'queue' | 'history'>,
+  config: Pick<Config, 'data_dir' | 'queue' | 'history' | 'delivery' | 'route' | 'source' | 'hostname'>,
 ): Promise<OpenedQueue | undefined> {
   const relay = await connectControl(join(config.data_dir, SOCKET_NAME))
   if (relay !== undefined) {
@@ -56,13 +58,14 @@ export async function openQueue(
   const { admin, holdRules: store } = opened
   const holds = new HoldRules({ store, now: Date.now, emit: () => undefined })
   const history = historyFile(config)
-  if (history === undefined) return { queue: admin, holds, by, close: () => opened.close() }
+  const routing = configuredRouting(config)
+  if (history === undefined) return { queue: routedQueue(admin, routing), holds, by, close: () => opened.close() }
   const entries: OrderedEntry[] = []
   const ordered: SpoolListener['ordered'] = (changes, action) => {
     for (const entry of orderedEntries(changes, action, Date.now())) entries.push(entry)
   }
   return {
-    ...{ queue: recordedAdmin(admin, { ordered }), holds, history, by },
+    ...{ queue: routedQueue(recordedAdmin(admin, { ordered }), routing), holds, history, by },
     close: async () => {
       await opened.close()
       await recordAll(history, entries)

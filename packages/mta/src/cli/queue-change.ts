@@ -4,15 +4,16 @@
  */
 import { ORDER_MAX, PAGE_MAX } from '../admin/control-protocol.ts'
 import { expectedResult } from '../admin/expected-change.ts'
+import type { QueueAdmin, QueueOrder } from '../admin/routed-queue.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueChange, QueueFilter, SpoolAdmin } from '../spool/spool.ts'
+import type { QueueChange, QueueEntry, QueueFilter } from '../spool/spool.ts'
 import { Progress } from './progress.ts'
 import { queuePages } from './queue-pages.ts'
 import { counted, formatAge, formatBytes } from './table.ts'
 import { EXIT, type Terminal } from './verb.ts'
 
 export interface ChangeOrder {
-  readonly action: QueueAction
+  readonly action: QueueOrder
   readonly ids: readonly QueueId[]
   readonly filter: QueueFilter
   readonly json: boolean
@@ -23,7 +24,7 @@ export interface ChangeOrder {
 type Result = QueueChange['result']
 type Counts = ReadonlyMap<Result, number>
 
-export async function changeQueue(order: ChangeOrder, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+export async function changeQueue(order: ChangeOrder, spool: QueueAdmin, terminal: Terminal): Promise<number> {
   if (order.ids.length > 0) return changeNamed(order, spool, terminal)
   const found = await matching(order, spool, terminal)
   if (!order.yes) {
@@ -34,7 +35,7 @@ export async function changeQueue(order: ChangeOrder, spool: SpoolAdmin, termina
   return EXIT.done
 }
 
-async function changeNamed(order: ChangeOrder, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+async function changeNamed(order: ChangeOrder, spool: QueueAdmin, terminal: Terminal): Promise<number> {
   const counts = await carryOut(order, { ids: order.ids, spool, terminal })
   return (counts.get('done') ?? 0) < order.ids.length ? EXIT.failed : EXIT.done
 }
@@ -49,15 +50,15 @@ interface Found {
   readonly oldest: number | undefined
 }
 
-async function matching({ action, filter }: ChangeOrder, spool: SpoolAdmin, terminal: Terminal): Promise<Found> {
+async function matching({ action, filter }: ChangeOrder, spool: QueueAdmin, terminal: Terminal): Promise<Found> {
   const progress = new Progress(terminal)
   const ids: QueueId[] = []
   const expected = new Map<Result, number>()
   let [bytes, recipients, oldest] = [0, 0, Number.POSITIVE_INFINITY]
   for await (const page of queuePages(spool, filter, ORDER_MAX)) {
+    for (const result of await expectedOf(page, action, spool)) increase(expected, result)
     for (const entry of page) {
       ids.push(entry.id)
-      increase(expected, expectedResult(entry, action))
       bytes += entry.envelope.size
       recipients += entry.deliveries.flatMap((delivery) => delivery.recipients.filter(isOpen)).length
       oldest = Math.min(oldest, entry.receivedAt)
@@ -68,13 +69,24 @@ async function matching({ action, filter }: ChangeOrder, spool: SpoolAdmin, term
   return { ids, expected, bytes, recipients, oldest: ids.length === 0 ? undefined : oldest }
 }
 
+/** Only whoever has the routes knows where mail would go. */
+async function expectedOf(
+  page: readonly QueueEntry[],
+  order: QueueOrder,
+  spool: QueueAdmin,
+): Promise<readonly Result[]> {
+  if (order.kind !== 'reroute') return page.map((entry) => expectedResult(entry, order))
+  const ids = page.map(({ id }) => id)
+  return (await spool.expect(ids, order)).map(({ result }) => result)
+}
+
 function isOpen({ state }: { readonly state: string }): boolean {
   return state === 'open'
 }
 
 interface Work {
   readonly ids: readonly QueueId[]
-  readonly spool: SpoolAdmin
+  readonly spool: QueueAdmin
   readonly terminal: Terminal
 }
 
@@ -105,29 +117,31 @@ const WHY_NOT: Readonly<Record<Exclude<Result, 'done'>, string>> = {
   'not-found': 'not in the queue',
   'in-delivery': 'is being delivered right now; try again in a moment',
   'nothing-to-do': 'nothing to change',
+  'kept-by-policy': 'a TLS policy keeps it back; --policy-too moves it all the same',
 }
 
-const DONE: Readonly<Record<QueueAction['kind'], string>> = {
+const DONE: Readonly<Record<QueueOrder['kind'], string>> = {
   retry: 'due now',
   hold: 'held',
   quarantine: 'set aside',
   release: 'released',
   cancel: 'cancelled',
+  reroute: 're-routed',
 }
 
-function changeText(action: QueueAction, counts: Counts): string {
+function changeText(action: QueueOrder, counts: Counts): string {
   const done = counts.get('done') ?? 0
   const others = [...counts].filter(([result]) => result !== 'done').map(([result, count]) => `${count} ${result}`)
   return `${counted(done, 'message')} ${DONE[action.kind]}${others.length > 0 ? ` (${others.join(', ')})` : ''}\n`
 }
 
-function dryText(action: QueueAction, { ids, expected, bytes, recipients, oldest }: Found, now: number): string {
+function dryText(action: QueueOrder, { ids, expected, bytes, recipients, oldest }: Found, now: number): string {
   if (oldest === undefined) return 'No waiting message matches.\n'
   const size = `${formatBytes(bytes)}, ${counted(recipients, 'open recipient')}, the oldest ${formatAge(now - oldest)} old`
   const lines = [
     `${counted(ids.length, 'message')} (${size})`,
     `  ${expected.get('done') ?? 0} would be ${DONE[action.kind]}`,
-    ...(['in-delivery', 'nothing-to-do'] as const).flatMap((result) => {
+    ...(['in-delivery', 'nothing-to-do', 'kept-by-policy'] as const).flatMap((result) => {
       const count = expected.get(result)
       return count === undefined ? [] : [`  ${count} would be left alone: ${WHY_LEFT[result]}`]
     }),
@@ -136,9 +150,13 @@ function dryText(action: QueueAction, { ids, expected, bytes, recipients, oldest
   return `${lines.join('\n')}\n`
 }
 
-const WHY_LEFT = { 'in-delivery': 'in delivery right now', 'nothing-to-do': 'nothing to change' } as const
+const WHY_LEFT = {
+  'in-delivery': 'in delivery right now',
+  'nothing-to-do': 'nothing to change',
+  'kept-by-policy': WHY_NOT['kept-by-policy'],
+} as const
 
-function dryJson(action: QueueAction, { ids, expected, bytes, recipients }: Found): string {
+function dryJson(action: QueueOrder, { ids, expected, bytes, recipients }: Found): string {
   const would = Object.fromEntries(expected)
   return `${JSON.stringify({ action: action.kind, changed: false, messages: ids.length, bytes, recipients, would })}\n`
 }

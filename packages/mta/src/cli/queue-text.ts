@@ -161,7 +161,8 @@ function waitReasons(
 }
 
 function recipientText(recipient: QueueRecipient): string {
-  const head = `  ${foreignText(formatAddress(recipient.address))}: ${recipient.state}\n`
+  const way = recipient.via === undefined ? '' : `, by an order through ${recipient.via}`
+  const head = `  ${foreignText(formatAddress(recipient.address))}: ${recipient.state}${way}\n`
   const { lastOutcome } = recipient
   if (lastOutcome === undefined) return head
   if (lastOutcome.kind === 'delivered') {

@@ -127,6 +127,16 @@ for (const by of ['relay', 'files'] as const) {
       })
     })
 
+    test('re-routing through what is no route is refused, also when it is only counted', async () => {
+      await world(async (lab, [jane]) => {
+        const { code, out, err } = await lab.run('queue', 'reroute', '--all', '--to', 'relay.test')
+        assert.deepEqual([code, out], [1, ''])
+        assert.match(err, /relay\.test: no route names a host/)
+        assert.match((await lab.run('queue', 'reroute', jane)).err, /nothing to change/)
+        assert.match((await lab.run('queue', 'reroute', '--all')).out, /2 would be left alone: nothing to change/)
+      })
+    })
+
     test('an order with a filter is only counted, until it says --yes', async () => {
       await world(async (lab, [jane]) => {
         assert.equal((await lab.run('queue', 'hold', jane)).code, 0)

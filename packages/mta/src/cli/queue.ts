@@ -1,9 +1,10 @@
 /** `hermetic queue …`: looks at waiting mail and changes what is to become of it. */
 
 import { ORDER_MAX, SHAPE_ROWS_MAX, SHAPES } from '../admin/control-protocol.ts'
+import type { QueueAdmin, QueueOrder } from '../admin/routed-queue.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueEntry, QueueFilter, ShapeBy, SpoolAdmin } from '../spool/spool.ts'
+import type { QueueEntry, QueueFilter, ShapeBy } from '../spool/spool.ts'
 import { readArguments } from './arguments.ts'
 import { type OpenedQueue, openQueue } from './open-queue.ts'
 import { attemptsText, pastAttempts } from './past-attempts.ts'
@@ -27,10 +28,13 @@ const OPTIONS = {
   ...FILTER_OPTIONS,
   reason: { type: 'string' },
   notify: { type: 'boolean', default: false },
+  to: { type: 'string' },
+  default: { type: 'boolean', default: false },
+  'policy-too': { type: 'boolean', default: false },
   yes: { type: 'boolean', default: false },
 } as const
 
-const SUBVERBS = ['list', 'show', 'retry', 'hold', 'release', 'cancel', 'summary'] as const
+const SUBVERBS = ['list', 'show', 'retry', 'hold', 'release', 'cancel', 'reroute', 'summary'] as const
 type Subverb = (typeof SUBVERBS)[number]
 
 /** All of the queue, and each with arguments of its own. */
@@ -45,7 +49,7 @@ const ALL_SUBVERBS = [...SUBVERBS, ...Object.keys(MOVING)]
 const LIST_DEFAULT = 100
 
 export const queue: Verb = {
-  summary: 'look at waiting mail, and hold, retry or cancel it',
+  summary: 'look at waiting mail, and hold, retry, re-route or cancel it',
   help: `Usage: hermetic queue list    [FILTERS] [--limit N] [--json]
        hermetic queue summary [--by lane|domain|sender|tag] [--limit N] [--json]
        hermetic queue show    ID… [--json]
@@ -53,6 +57,7 @@ export const queue: Verb = {
        hermetic queue hold    ID… | FILTERS [--yes] | --all [--yes]  [--reason TEXT]
        hermetic queue release ID… | FILTERS [--yes] | --all [--yes]
        hermetic queue cancel  ID… | FILTERS [--yes] | --all [--yes]  [--notify]
+       hermetic queue reroute ID… | FILTERS [--yes] | --all [--yes]  [--to ROUTE [--policy-too] | --default]
        hermetic queue export  FILE | - [--move]
        hermetic queue import  FILE | - [--deliver] [--incomplete]
        hermetic queue rebuild [--check] [--json]
@@ -66,6 +71,8 @@ Talks to the running relay over its socket in data_dir; when none runs, opens th
   retry    try now, without waiting for the next time
   hold     do not try until released; release: end a hold or a quarantine
   cancel   remove, without telling the sender; --notify tells it
+  reroute  move to where the routes of today lead; --to: through this smarthost of the configuration (HOST, HOST:PORT or
+           USER@HOST), also at later attempts; --default ends that. What a TLS policy keeps back goes with --policy-too
   export   write every message into a file (-: to standard output); --move removes them from the queue once the file is
            safe. What was stopped goes on when it is ordered again
   import   take the messages of a file into this queue, each once; those of a copy are held, unless --deliver says that
@@ -84,6 +91,7 @@ Examples:
   hermetic queue list --domain example.com
   hermetic queue retry --domain example.com --yes
   hermetic queue cancel --sender news@example.com --older-than 2d --notify
+  hermetic queue reroute --domain example.com --to backup.example.net --yes
   hermetic queue hold 0198a1b2-… --reason "asked by Jane"
   hermetic queue list --json | jq -r .id
   hermetic queue export --move /var/backups/queue && hermetic queue import /var/backups/queue --config redis.toml
@@ -95,6 +103,7 @@ Examples:
     const { values, positionals } = readArguments(args, OPTIONS, { min: 0, max: 10_000, name: 'queue ids' })
     const order: Order = { subverb, ids: positionals.map(idOf), filter: filterOf(values, terminal.now()), ...values }
     checkOrder(order)
+    checkRoute(order)
     const settings = readSettings(values.config, terminal)
     if (settings === undefined) return EXIT.configuration
     const opened = await openQueue(settings.config)
@@ -128,6 +137,9 @@ interface Order {
   readonly reason?: string | undefined
   readonly notify: boolean
   readonly yes: boolean
+  readonly to?: string | undefined
+  readonly default: boolean
+  readonly 'policy-too': boolean
 }
 
 function subverbOf(name: string | undefined): Subverb {
@@ -145,6 +157,13 @@ function idOf(text: string): QueueId {
   if (id === undefined)
     throw new UsageError(`${JSON.stringify(text)} is not a queue id; hermetic queue list shows them`)
   return id
+}
+
+function checkRoute({ subverb, to, default: usual, 'policy-too': policyToo }: Order): void {
+  const word = to !== undefined ? '--to' : usual ? '--default' : policyToo ? '--policy-too' : undefined
+  if (word !== undefined && subverb !== 'reroute') throw new UsageError(`${word} belongs to queue reroute`)
+  if (to !== undefined && usual) throw new UsageError('--to and --default exclude each other')
+  if (policyToo && to === undefined) throw new UsageError('--policy-too belongs to --to')
 }
 
 function checkOrder({ subverb, ids, filter, all, limit, by, reason, notify, yes }: Order): void {
@@ -169,10 +188,17 @@ function checkOrder({ subverb, ids, filter, all, limit, by, reason, notify, yes 
   if (all && filtered) throw new UsageError('--all and a filter exclude each other')
 }
 
-type Ordered = Pick<Order, 'subverb'> & Partial<Pick<Order, 'reason' | 'notify'>>
+type Ordered = Pick<Order, 'subverb'> & Partial<Omit<Order, 'subverb'>>
 
-function actionOf({ subverb, reason = '', notify = false }: Ordered): QueueAction | undefined {
+function actionOf({ subverb, reason = '', notify = false, ...way }: Ordered): QueueOrder | undefined {
   switch (subverb) {
+    case 'reroute':
+      return {
+        kind: subverb,
+        ...(way.to === undefined ? {} : { to: way.to }),
+        ...(way.default === true ? { usual: true } : {}),
+        ...(way['policy-too'] === true ? { policyToo: true } : {}),
+      }
     case 'retry':
     case 'release':
       return { kind: subverb }
@@ -208,7 +234,7 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
   }
 }
 
-async function list(order: Order, spool: SpoolAdmin, terminal: Terminal): Promise<number> {
+async function list(order: Order, spool: QueueAdmin, terminal: Terminal): Promise<number> {
   const limit = limitOf(order.limit)
   const entries: QueueEntry[] = []
   for await (const page of queuePages(spool, order.filter, limit + 1)) {

@@ -130,6 +130,15 @@ export type DeliveryEvent =
       readonly recipients: number
       readonly problem: DeliveryProblem
     }
+  /** An operator chose a route for this mail that the configuration does not have any more: it goes the usual way. */
+  | {
+      readonly event: 'chosen-route-gone'
+      readonly id: QueueId
+      /** Where it goes. */
+      readonly lane: LaneId
+      readonly route: LaneId
+      readonly recipients: number
+    }
   /** TLS broke and nothing demanded it: the same address is tried again (TLS-11). */
   | {
       readonly event: 'tls-fallback'

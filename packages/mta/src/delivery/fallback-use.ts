@@ -35,7 +35,7 @@ export function turnsBack({ cause }: DeliveryProblem): boolean {
 }
 
 /** Whoever wrote it: the destination, the operator or the sender. */
-function isKeptByPolicy(cause: DeliveryCause): boolean {
+export function isKeptByPolicy(cause: DeliveryCause): boolean {
   return cause.kind === 'tls-policy' || cause.kind === 'policy-unavailable'
 }
 

@@ -5,7 +5,7 @@
 import type { DomainName, HostDemand } from '@hermetic/policy'
 import type { Credentials } from '../smtp/auth.ts'
 import type { MailAddress, ReversePath } from '../smtp/mail-address.ts'
-import type { RouteLane } from './lane.ts'
+import type { LaneId, RouteLane } from './lane.ts'
 
 /** Mail to which domains; `below` means every domain under the name and not the name itself. */
 export type RouteDomain =
@@ -62,6 +62,8 @@ export interface RoutedMail {
   readonly tag?: string | undefined
   /** The one that is to come: 1, when there was none. */
   readonly attempt: number
+  /** The lane of a route that an operator chose for this mail (`reroute.ts`). */
+  readonly via?: LaneId | undefined
 }
 
 /**

@@ -40,7 +40,7 @@ export interface RoutingOptions {
 /** Where mail goes, and which route says so. */
 export interface Routing {
   readonly lane: LaneId
-  /** Absent: no route means this mail. */
+  /** Absent: no route means this mail, or an operator's order is before all routes. */
   readonly choice?: Choice
 }
 
@@ -51,6 +51,8 @@ export function laneFor(mail: RoutedMail, options: RoutingOptions): LaneId {
 /** RFC 5321 §5.1: the domain part of the forward-path decides, or the address in it. */
 export function routingOf(mail: RoutedMail, options: RoutingOptions): Routing {
   const { routes = NO_ROUTES } = options
+  // A choice lasts as long as its route: what that demands is known from nowhere else.
+  if (mail.via !== undefined && routes.access.has(mail.via)) return { lane: mail.via }
   const choice = chooseRoute(mail, routes.usual)
   if (choice === undefined) return { lane: exchangers(mail, options, options.pool) }
   return { lane: laneOfTarget(choice.route.to, mail, options), choice }

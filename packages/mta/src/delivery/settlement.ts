@@ -136,10 +136,10 @@ function waiting(
 
 function routedMail(
   { envelope }: Pick<Claim, 'envelope'>,
-  { address: recipient }: OpenRecipient,
+  { address: recipient, via }: OpenRecipient,
   attempt: number,
 ): RoutedMail {
-  return { recipient, sender: envelope.reversePath, tag: envelope.tag, attempt }
+  return { recipient, sender: envelope.reversePath, tag: envelope.tag, attempt, via }
 }
 
 function isAtFallback(recipient: OpenRecipient, { progress, routing }: Moment): boolean {

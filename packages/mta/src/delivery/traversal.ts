@@ -13,6 +13,7 @@ import { destinationFor, requireTlsLeft } from './message-wish.ts'
 import { nextHopFailed } from './next-hop-failed.ts'
 import type { DeliveryProblem } from './outcome.ts'
 import { isRefusedLogin, problemOf } from './problem.ts'
+import { chosenRouteGone } from './reroute.ts'
 import { expireAtClaim, moveWhereRouted } from './settlement.ts'
 import { refuseSuppressed } from './suppressed-recipients.ts'
 import type { TurnState, TurnWorld } from './turn-state.ts'
@@ -24,6 +25,8 @@ export async function traverse(
 ): Promise<TurnEnd | undefined> {
   const { world, lane, right } = state
   for (const progress of [...pending]) {
+    const gone = chosenRouteGone(progress.claim, world.settler.routing)
+    if (gone !== undefined) world.emit(gone)
     moveWhereRouted(progress, { now: world.now(), routing: world.settler.routing })
     expireAtClaim(progress, { now: world.now(), retry: world.settler.retry })
     if (progress.isDone) done(progress)

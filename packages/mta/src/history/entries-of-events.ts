@@ -28,7 +28,14 @@ type HostFailed = Named<'session-failed' | 'host-passed-by' | 'candidate-skipped
 
 /** Of all events these say something about one message, or about a host that a message will have met. */
 export type TellingEvent =
-  | Named<'attempt-finished' | 'message-settled' | 'fallback-used' | 'settle-unusual' | 'channel-judged'>
+  | Named<
+      | 'attempt-finished'
+      | 'message-settled'
+      | 'fallback-used'
+      | 'chosen-route-gone'
+      | 'settle-unusual'
+      | 'channel-judged'
+    >
   | HostFailed
   | Extract<BounceEvent, { readonly event: 'dsn-queued' | 'dsn-downgraded' }>
   | Extract<SpoolEvent, { readonly event: 'spool-message-quarantined' | 'spool-content-unreadable' }>
@@ -55,6 +62,15 @@ export class EntriesOfEvents {
         const { id, fallback, problem } = event
         const note = `handed to the fallback ${fallback}: ${causeWords(problem.cause)}`
         return { kind: 'noted', id, at, note: cutText(note) }
+      }
+      case 'chosen-route-gone': {
+        const { id, route, lane } = event
+        return {
+          kind: 'noted',
+          id,
+          at,
+          note: cutText(`${route} was chosen, and is no route any more: goes to ${lane}`),
+        }
       }
       case 'dsn-queued':
         return { kind: 'noted', id: event.id, at, note: `the sender is told by ${event.dsnId} (${event.action})` }

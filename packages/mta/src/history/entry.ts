@@ -90,7 +90,7 @@ export interface OrderedEntry {
   readonly kind: 'ordered'
   readonly id: QueueId
   readonly at: number
-  readonly action: 'retry' | 'hold' | 'release' | 'quarantine' | 'cancel'
+  readonly action: 'retry' | 'hold' | 'release' | 'quarantine' | 'cancel' | 'reroute'
   readonly reason?: string
 }
 

@@ -95,6 +95,7 @@ export class HistoryRecorder {
       case 'message-settled':
       case 'settle-unusual':
       case 'fallback-used':
+      case 'chosen-route-gone':
       case 'dsn-downgraded':
       case 'spool-message-quarantined':
       case 'spool-content-unreadable':

@@ -229,6 +229,12 @@ const delivery = {
     sentence: 'The destination could not be reached: the mail goes to its fallback relay.',
     fields: { id: 'word', lane: 'word', fallback: 'word', recipients: 'number', problem: 'facts' },
   },
+  'chosen-route-gone': {
+    level: 'warn',
+    sentence:
+      'An operator chose a route for this mail that the configuration does not have any more: it goes the usual way.',
+    fields: { id: 'word', lane: 'word', route: 'word', recipients: 'number' },
+  },
   'tls-fallback': {
     level: 'info',
     sentence: 'TLS broke and nothing demanded it: the same address is tried again.',

@@ -34,6 +34,7 @@ export const ROUTE_UPDATES = {
   ],
   'route-suspended': suspensions,
   'route-reopened': suspensions,
+  'chosen-route-gone': () => [],
   'fallback-used': ({ fallback, recipients }: Named<'fallback-used'>) => [
     // A fallback from another pool has a lane for each domain, and labels do not grow.
     count('hermetic_fallbacks_total', { fallback: laneOf(fallback).kind === 'mx' ? 'mx' : fallback }, recipients),

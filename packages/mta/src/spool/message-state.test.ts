@@ -102,6 +102,7 @@ describe('a delivery after an order', () => {
     release: { kind: 'release' },
     cancel: { kind: 'cancel' },
     quarantine: { kind: 'quarantine', reason: 'why' },
+    reroute: { kind: 'reroute', lanes: { [LANE]: OTHER } },
   }
   const rows: readonly (readonly [DeliveryState, QueueAction['kind'], DeliveryState | 'nothing'])[] = [
     ['queued', 'retry', 'queued'],
@@ -124,6 +125,10 @@ describe('a delivery after an order', () => {
     ['settled', 'release', 'nothing'],
     ['settled', 'cancel', 'nothing'],
     ['settled', 'quarantine', 'nothing'],
+    ['queued', 'reroute', 'queued'],
+    ['held', 'reroute', 'held'],
+    ['quarantined', 'reroute', 'quarantined'],
+    ['settled', 'reroute', 'nothing'],
   ]
   test('the table is complete', () => {
     assert.equal(rows.length, Object.values(DELIVERY_TRANSITIONS).flatMap((row) => Object.keys(row)).length)
@@ -138,11 +143,44 @@ describe('a delivery after an order', () => {
           ['cancelled', 'delivered'],
         )
       if (after === 'queued') assert.equal(next?.dueAt, 7)
-      if (after === 'held' || after === 'quarantined') assert.equal(next?.reason, 'why')
+      if ('reason' in actions[action] && next !== undefined) assert.equal(next.reason, 'why')
+      if (next !== undefined) assert.equal(next.lane, action === 'reroute' ? OTHER : LANE)
     })
   }
   test('a retry never puts off what is due already', () => {
     assert.equal(orderDelivery(delivery([recipient(0)]), { kind: 'retry' }, 50)?.dueAt, 10)
+  })
+})
+
+describe('a delivery that is re-routed', () => {
+  const via = 'route:relay.example:587' as LaneId
+  const toRelay = { kind: 'reroute', lanes: { [LANE]: via }, via } as const
+
+  test('takes the choice with each open recipient, also through a later deferral to another lane', () => {
+    const moved = orderDelivery(delivery([recipient(0), recipient(1, 'delivered')]), toRelay, 7)
+    assert.deepEqual(
+      moved?.recipients.map((one) => one.via),
+      [via, undefined],
+    )
+    assert.ok(moved !== undefined)
+    const { deliveries } = settleDelivery(moved, settlement([deferred(0, 100, OTHER)]))
+    assert.deepEqual([deliveries[0].lane, deliveries[0].recipients[0]?.via], [OTHER, via])
+  })
+  test('keeps why it is held and by which rule, and is not due before it is released', () => {
+    const held = { ...delivery([recipient(0)], 'held'), reason: 'why', rule: 'deadbeef' }
+    assert.deepEqual(orderDelivery(held, { kind: 'reroute', lanes: { [LANE]: OTHER } }, 7), { ...held, lane: OTHER })
+  })
+  test('loses the choice when it goes the usual way again, and keeps it when the order says nothing of it', () => {
+    const chosen = delivery([{ ...recipient(0), via }])
+    const lanes = { [LANE]: OTHER }
+    assert.equal(orderDelivery(chosen, { kind: 'reroute', lanes }, 7)?.recipients[0]?.via, via)
+    const back = orderDelivery(chosen, { kind: 'reroute', lanes, via: 'usual' }, 7)?.recipients[0]
+    assert.deepEqual(back, recipient(0))
+  })
+  test('stays where it is when the order names other lanes, or nothing is open', () => {
+    assert.equal(orderDelivery(delivery([recipient(0)]), { kind: 'reroute', lanes: { [OTHER]: LANE } }, 7), undefined)
+    assert.equal(orderDelivery(delivery([recipient(0, 'to-report')]), toRelay, 7), undefined)
+    assert.equal(orderDelivery(delivery([recipient(0, 'failed')]), toRelay, 7), undefined)
   })
 })
 

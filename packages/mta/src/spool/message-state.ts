@@ -12,6 +12,7 @@ import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
 import { problemOf } from '../delivery/problem.ts'
 import type { Recipient } from '../smtp/envelope.ts'
 import type {
+  ChosenWay,
   NoticeToCome,
   OpenRecipient,
   QueueAction,
@@ -23,7 +24,7 @@ import type {
 export type DeliveryState = 'queued' | 'held' | 'quarantined' | 'settled'
 
 /** One recipient as the spool keeps it. */
-export interface SpooledRecipient extends Recipient {
+export interface SpooledRecipient extends Recipient, ChosenWay {
   readonly state: RecipientState
   readonly ambiguousCount: number
   readonly lastOutcome?: RecipientOutcome
@@ -71,10 +72,31 @@ export const RECIPIENT_TRANSITIONS = {
 
 /** The state of a delivery after an operator's order; `same` is "nothing to do". */
 export const DELIVERY_TRANSITIONS = {
-  queued: { retry: 'queued', hold: 'held', release: 'same', cancel: 'settled', quarantine: 'quarantined' },
-  held: { retry: 'same', hold: 'same', release: 'queued', cancel: 'settled', quarantine: 'quarantined' },
-  quarantined: { retry: 'same', hold: 'same', release: 'queued', cancel: 'settled', quarantine: 'same' },
-  settled: { retry: 'same', hold: 'same', release: 'same', cancel: 'same', quarantine: 'same' },
+  queued: {
+    retry: 'queued',
+    hold: 'held',
+    release: 'same',
+    cancel: 'settled',
+    quarantine: 'quarantined',
+    reroute: 'queued',
+  },
+  held: {
+    retry: 'same',
+    hold: 'same',
+    release: 'queued',
+    cancel: 'settled',
+    quarantine: 'quarantined',
+    reroute: 'held',
+  },
+  quarantined: {
+    retry: 'same',
+    hold: 'same',
+    release: 'queued',
+    cancel: 'settled',
+    quarantine: 'same',
+    reroute: 'quarantined',
+  },
+  settled: { retry: 'same', hold: 'same', release: 'same', cancel: 'same', quarantine: 'same', reroute: 'same' },
 } as const satisfies Record<DeliveryState, Record<QueueAction['kind'], DeliveryState | 'same'>>
 
 export interface SettledDelivery {
@@ -174,6 +196,7 @@ export function orderDelivery(
 ): SpooledDelivery | undefined {
   const state: DeliveryState | 'same' = DELIVERY_TRANSITIONS[delivery.state][action.kind]
   if (isTakenOver(delivery, action)) return held(delivery, action)
+  if (action.kind === 'reroute') return state === 'same' ? undefined : rerouted(delivery, action, now)
   if (state === 'same' || isUnmoved(delivery, action) || !isReleasedBy(delivery, action)) return undefined
   const { reason: _, rule: __, ...rest } = delivery
   switch (state) {
@@ -200,6 +223,29 @@ function held({ rule: _, ...delivery }: SpooledDelivery, { reason }: { readonly 
   return { ...delivery, reason }
 }
 
+/** Undefined: it is in none of these lanes, or tells a sender something, or is there already. */
+function rerouted(
+  delivery: SpooledDelivery,
+  { lanes, via }: QueueAction & { readonly kind: 'reroute' },
+  now: number,
+): SpooledDelivery | undefined {
+  const lane = Object.hasOwn(lanes, delivery.lane) ? lanes[delivery.lane] : undefined
+  if (lane === undefined || isNotice(delivery) || !hasOpen(delivery)) return undefined
+  const recipients = via === undefined ? delivery.recipients : delivery.recipients.map((one) => sentVia(one, via))
+  return {
+    ...delivery,
+    lane,
+    recipients,
+    dueAt: delivery.state === 'queued' ? Math.min(now, delivery.dueAt) : delivery.dueAt,
+  }
+}
+
+function sentVia(recipient: SpooledRecipient, way: LaneId | 'usual'): SpooledRecipient {
+  if (recipient.state !== 'open') return recipient
+  const { via: _, ...rest } = recipient
+  return way === 'usual' ? rest : { ...rest, via: way }
+}
+
 /** What a rule holds is released with it, and what an operator holds never is. */
 function isReleasedBy({ rule }: SpooledDelivery, action: QueueAction): boolean {
   return action.kind !== 'release' || action.rule === rule
@@ -224,7 +270,7 @@ function isWaiting({ lastOutcome }: SpooledRecipient): boolean {
 
 /** What a sender is to be told of. */
 export function toReport(recipients: readonly SpooledRecipient[]): readonly RecipientToReport[] {
-  return recipients.flatMap(({ state, lastOutcome, ambiguousCount: _, ...recipient }) =>
+  return recipients.flatMap(({ state, lastOutcome, ambiguousCount: _, via: __, ...recipient }) =>
     state === 'to-report' && lastOutcome !== undefined ? [{ ...recipient, lastOutcome }] : [],
   )
 }

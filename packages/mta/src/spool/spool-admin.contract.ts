@@ -43,6 +43,32 @@ export function adminContract(open: OpenSpool): void {
     assert.equal((await claimOne(spool)).id, id)
   })
 
+  test('re-routed mail leaves its lane at once, and its choice is there at every later claim and after a restart', async (t) => {
+    const world = new SpoolWorld(t, open)
+    const spool = await world.open()
+    const { id } = await accepted(spool)
+    await spool.settle((await claimOne(spool)).token, settlement('a', [deferred()]))
+    const held = await accepted(spool)
+    await order(spool, held.id, { kind: 'hold', reason: 'mine' })
+    const action = { kind: 'reroute', lanes: { [lane(1)]: lane(2) }, via: lane(2) } as const
+    assert.equal(await order(spool, id, action), 'done')
+    assert.equal(await order(spool, held.id, action), 'done')
+    assert.equal(await order(spool, id, action), 'nothing-to-do')
+    assert.deepEqual(await claimAll(spool), [])
+    assert.deepEqual(await spool.dueLanes({ before: NOON, limit: 9 }), [{ lane: lane(2), dueAt: NOON }])
+    const claim = await claimOne(spool, 2)
+    assert.deepEqual([claim.id, claim.attempts, claim.recipients[0]?.via], [id, 1, lane(2)])
+    assert.equal(await order(spool, id, { kind: 'reroute', lanes: { [lane(2)]: lane(3) } }), 'in-delivery')
+    await spool.settle(claim.token, settlement('b', [deferred()]))
+    const again = await world.open()
+    const [delivery] = (await again.admin.show(id))?.deliveries ?? []
+    assert.deepEqual([delivery?.lane, delivery?.recipients[0]?.via], [lane(2), lane(2)])
+    const [kept] = (await again.admin.show(held.id))?.deliveries ?? []
+    assert.deepEqual([kept?.state, kept?.stateReason, kept?.lane], ['held', 'mine', lane(2)])
+    assert.equal(await order(again, id, { kind: 'reroute', lanes: { [lane(2)]: lane(1) }, via: 'usual' }), 'done')
+    assert.equal((await claimOne(again)).recipients[0]?.via, undefined)
+  })
+
   test('a cancelled message is gone without a notice', async (t) => {
     const spool = await new SpoolWorld(t, open).open()
     const { id } = await accepted(spool)

@@ -123,9 +123,15 @@ export interface RecipientToReport extends Recipient {
   readonly lastOutcome: RecipientOutcome
 }
 
-export interface OpenRecipient extends Recipient {
+export interface OpenRecipient extends Recipient, ChosenWay {
   readonly ambiguousCount: number
   readonly lastProblem?: DeliveryProblem
+}
+
+/** What an operator's order says of a recipient's way. */
+export interface ChosenWay {
+  /** The lane of a route; absent: as the configuration routes it. */
+  readonly via?: LaneId
 }
 
 export interface DeliveryMarks {
@@ -236,10 +242,16 @@ export type QueueAction =
   | { readonly kind: 'quarantine'; readonly reason: string }
   /** Removes the open recipients; `notify`: their sender is told that they failed, as far as it wants to hear of that. */
   | { readonly kind: 'cancel'; readonly notify?: true }
+  /**
+   * Moves deliveries from the lanes that are keys to the lanes that they name, and makes due what is queued; what is held
+   * stays so. `via` is the way of their open recipients from now on; `usual` ends a choice; absent: choices stay.
+   */
+  | { readonly kind: 'reroute'; readonly lanes: Readonly<Record<string, LaneId>>; readonly via?: LaneId | 'usual' }
 
 export interface QueueChange {
   readonly id: QueueId
-  readonly result: 'done' | 'not-found' | 'in-delivery' | 'nothing-to-do'
+  /** `kept-by-policy`: it is not handed to a relay of the operator's choice, because a policy keeps it back. */
+  readonly result: 'done' | 'not-found' | 'in-delivery' | 'nothing-to-do' | 'kept-by-policy'
 }
 
 export interface QueueEntry {
@@ -262,7 +274,7 @@ export interface QueueDelivery {
   readonly recipients: readonly QueueRecipient[]
 }
 
-export interface QueueRecipient extends Recipient {
+export interface QueueRecipient extends Recipient, ChosenWay {
   readonly state: RecipientState
   readonly lastOutcome?: RecipientOutcome
 }

@@ -71,6 +71,7 @@ export interface AdminParts {
   engine(): EngineState
   threads(): ReadinessFacts['threads']
   waitOf: DeliverySide['waitOf']
+  readonly routing: DeliverySide['routing']
   suspendedRoutes(): NonNullable<ReadinessFacts['suspendedRoutes']>
   policyTrouble(): ReadinessFacts['policyCache']
 }

@@ -5,7 +5,7 @@ import { defaultPool, type SourcePool } from '../delivery/source-address.ts'
 import { formatDomain } from '../smtp/mail-address.ts'
 import { configuredRoutes } from './configured-routes.ts'
 
-export function configuredSources({ source, hostname }: Config): readonly SourcePool[] {
+export function configuredSources({ source, hostname }: Pick<Config, 'source' | 'hostname'>): readonly SourcePool[] {
   const pools = Map.groupBy(source, ({ pool }) => pool)
   return [...pools].map(([name, addresses]) => ({
     name,
@@ -14,7 +14,7 @@ export function configuredSources({ source, hostname }: Config): readonly Source
 }
 
 /** Which lane a recipient's mail goes to. */
-export function configuredRouting(config: Config): RoutingOptions {
+export function configuredRouting(config: Pick<Config, 'delivery' | 'route' | 'source' | 'hostname'>): RoutingOptions {
   return {
     port: config.delivery.port,
     routes: configuredRoutes(config),

@@ -9,6 +9,7 @@ import type { Config } from '../config/schema.ts'
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import type { LaneId } from '../delivery/lane.ts'
 import type { SuspendedLogin } from '../delivery/login-breaker.ts'
+import type { RoutingOptions } from '../delivery/routing.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
 import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
 import { watchAges } from '../delivery/watch-ages.ts'
@@ -28,7 +29,7 @@ import { type Destinations, destinationOptions, network, readRoots } from './des
 import { type DnssecParts, type DnssecSide, startDnssecSide } from './dnssec-side.ts'
 import { EgressGuard } from './egress-guard.ts'
 import type { Engine } from './engine.ts'
-import { explainWorld } from './explain-world.ts'
+import { explainWorld, routingIn } from './explain-world.ts'
 import { limitsTold, waitsTold } from './limits-told.ts'
 import { openLocalPolicies } from './local-policies.ts'
 import type { NameServers } from './name-servers.ts'
@@ -64,6 +65,8 @@ export interface DeliverySide {
   /** For operators and gauges. */
   readonly policies: Pick<PolicySide, 'admin' | 'count' | 'trouble'>
   readonly explain: Explain
+  /** For orders about mail that waits. */
+  readonly routing: RoutingOptions
   /** For the socketmap: what delivery itself goes by. */
   readonly sources: SocketmapSources
   /** What the operator says of policies, as it stands now. */
@@ -175,12 +178,13 @@ interface Told {
 function telling(
   config: Config,
   { delivery, destinations, policies }: Told,
-): Pick<DeliverySide, 'explain' | 'waitOf' | 'waiting' | 'suspendedRoutes'> {
+): Pick<DeliverySide, 'explain' | 'routing' | 'waitOf' | 'waiting' | 'suspendedRoutes'> {
   const { waiting } = delivery
   const limits = configuredLimits(config)
   const told = { policies: policies.lookups, limitsOf: limitsTold(limits, waiting) }
   return {
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', ...told })),
+    routing: routingIn(destinations.options),
     waitOf: waitsTold(limits, delivery),
     waiting: () => waiting.counts(),
     suspendedRoutes: () => delivery.suspendedLogins(),
