@@ -38,6 +38,7 @@ function historyWords({ reason, message }: HistoryUnavailable): string {
   const words: Readonly<Record<HistoryTrouble, string>> = {
     locked: 'another process has history.db, a relay without a socket perhaps',
     'foreign-file': 'history.db is not a delivery history',
+    gone: 'history.db was deleted or replaced while the relay ran',
     'newer-schema': 'history.db was written by a newer Hermetic',
     damaged: 'history.db is damaged; a running relay moves it aside and begins a new one',
     full: 'history.db is full',

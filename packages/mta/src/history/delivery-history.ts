@@ -105,4 +105,6 @@ export type HistoryTrouble =
   | 'full'
   /** It was damaged; it was moved aside and begun anew. */
   | 'damaged'
+  /** It was deleted or replaced under the relay: what it held is gone, and what is there now, or a new one, is used. */
+  | 'gone'
   | 'failed'

@@ -106,7 +106,16 @@ describe('the recorder of the history', () => {
       assert.equal(history.batches.flat().length, 1)
     }))
 
-  for (const trouble of ['locked', 'full', 'damaged', 'foreign-file', 'newer-schema', 'failed', 'defect'] as const) {
+  for (const trouble of [
+    'locked',
+    'full',
+    'damaged',
+    'gone',
+    'foreign-file',
+    'newer-schema',
+    'failed',
+    'defect',
+  ] as const) {
     test(`${trouble}: told once, tried again, and nothing that found room is lost`, () =>
       lab({}, async ({ history, events, recorder, tell }) => {
         history.trouble = trouble

@@ -81,6 +81,12 @@ export function isSqliteFileOf(path: string, applicationId: number): boolean {
   return readHeader(path)?.readUInt32BE(APPLICATION_ID_AT) === applicationId
 }
 
+/** Which file has this name now: an open one that was deleted or replaced is another. Undefined when there is none. */
+export function fileIdentity(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`
+}
+
 // Not `err`: see the head of this file.
 function failed(error: SqliteOpenError): Result<never, SqliteOpenError> {
   return { ok: false, error }

@@ -5,6 +5,7 @@
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
+import { fileIdentity } from '@hermetic/policy/sqlite-file'
 import { historyLimit } from '../limit.ts'
 import type {
   HistoryOperation,
@@ -20,6 +21,7 @@ if (parentPort === null) throw new Error('the history runs in a thread of its ow
 const port = parentPort
 const start = workerData as HistoryStart
 let store: HistoryStore | undefined
+let identity: string | undefined
 
 port.on('message', (request: HistoryRequest) => port.postMessage(replyTo(request)))
 
@@ -43,10 +45,14 @@ class OpenFailed extends Error {
 }
 
 function opened(): HistoryStore {
-  if (store !== undefined) return store
+  if (store !== undefined) {
+    if (fileIdentity(start.path) === identity) return store
+    throw new OpenFailed({ reason: 'gone', detail: 'it was deleted or replaced while it was in use' })
+  }
   const db = openHistoryStore(start.path)
   if (!db.ok) throw new OpenFailed(db.error)
   if (start.pagesMax !== undefined) db.value.exec(`PRAGMA max_page_count = ${start.pagesMax}`)
+  identity = fileIdentity(start.path)
   store = new HistoryStore(db.value)
   return store
 }

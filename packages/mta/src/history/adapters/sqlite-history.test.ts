@@ -119,6 +119,21 @@ describe('history.db', () => {
       }))
   }
 
+  test('that is deleted in use is told once, and begun anew', () =>
+    world(async (dataDir, open) => {
+      const path = join(dataDir, 'history.db')
+      const history = open()
+      const [before, after] = [acceptedEntry(), acceptedEntry()]
+      await history.record([before])
+      rmSync(path)
+      await assert.rejects(history.record([after]), reason('gone'))
+      await history.record([after])
+      assert.equal(existsSync(path), true)
+      assert.deepEqual([await found(history, before.id), await found(history, after.id)], [false, true])
+      await history.close()
+      assert.equal(await found(open(), after.id), true, 'it is in the file')
+    }))
+
   test('that is full refuses, keeps what it has, and takes again what fits', () =>
     world(async (_, open) => {
       const history = open({ pagesMax: 16 })
