@@ -143,7 +143,7 @@ describe('readiness', () => {
 
   test('policies that cannot be read are told, and keep no other mail away', () => {
     const notes = ['mail that needs a cached policy waits: policy.db: the file is damaged']
-    assert.deepEqual(readiness({ ...running, policyCache: 'the file is damaged' }), { ready: true, reasons: [], notes })
+    assert.deepEqual(readiness({ ...running, policyCache: notes[0] }), { ready: true, reasons: [], notes })
   })
 
   test('what the operator has switched off needs no note', () => {

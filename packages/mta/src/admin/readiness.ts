@@ -25,7 +25,7 @@ export interface ReadinessFacts {
   readonly dnssec?: DnssecState | undefined
   /** Absent: there is no queue here. */
   readonly engine?: EngineState
-  /** Why policies cannot be read or kept. */
+  /** What is wrong with the store of policies. */
   readonly policyCache?: string | undefined
   /** What this process does; absent: everything. */
   readonly roles?: readonly Role[]
@@ -73,7 +73,7 @@ export function readiness(facts: ReadinessFacts): Readiness {
     ...threadsNote(facts),
     ...clockNote(clockSkewMs),
     ...(engine?.weakness === undefined ? [] : [weaknessText(engine.weakness)]),
-    ...(policyCache === undefined ? [] : [`mail that needs a cached policy waits: policy.db: ${policyCache}`]),
+    ...(policyCache === undefined ? [] : [policyCache]),
     ...certificateNotes(facts),
     ...routeNotes(facts),
     ...holdNote(facts),

@@ -297,6 +297,7 @@ const UPDATES: Rooms = {
   'sts-refresh-defect': () => [count('hermetic_defects_total', { room: 'mta-sts' })],
   'sts-cache-failed': ({ operation }) => [count('hermetic_sts_cache_failures_total', { operation })],
   'sts-cache-damaged': () => [count('hermetic_sts_alarms_total', { alarm: 'cache-damaged' })],
+  'policy-file-gone': () => [count('hermetic_sts_alarms_total', { alarm: 'file-gone' })],
   'sts-cache-lost': () => [count('hermetic_sts_alarms_total', { alarm: 'cache-lost' })],
   'sts-cache-rebuilt': () => [count('hermetic_sts_alarms_total', { alarm: 'cache-rebuilt' })],
 

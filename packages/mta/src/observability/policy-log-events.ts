@@ -113,6 +113,11 @@ export const POLICY_LOG_EVENTS = {
     sentence: 'The cache of MTA-STS policies could not be read or written; mail that depends on it is deferred.',
     fields: { operation: 'word', detail: 'word' },
   },
+  'policy-file-gone': {
+    level: 'error',
+    sentence: 'policy.db was deleted or replaced while the relay runs: restart the relay, which writes it at its stop.',
+    fields: { state: 'word' },
+  },
   'sts-cache-damaged': {
     level: 'error',
     sentence: 'A cached MTA-STS policy cannot be read, or is gone before its time; mail waits until it is purged.',

@@ -51,7 +51,7 @@ export const POLICY_METRICS = {
   },
   hermetic_sts_alarms_total: {
     type: 'counter',
-    help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened, cache-damaged, cache-lost, cache-rebuilt.',
+    help: 'Warnings that MTA-STS protection gets weaker: refresh, expiring, expired, record, weakened, cache-damaged, cache-lost, cache-rebuilt, file-gone.',
     labels: ['alarm'],
   },
   hermetic_sts_policies: {

@@ -36,7 +36,7 @@ async function openEmbeddedEngine(
     staging: spool.staging,
     scheduler: createLocalScheduler({ dueLanes: (query) => spool.dueLanes(query), now: Date.now, emit }),
     permits: createLocalPermits({ limitsOf: (site) => limits.limitsOf(site) }),
-    openPolicies: () => openFilePolicies(dataDir),
+    openPolicies: (tell) => openFilePolicies(dataDir, tell),
     openDnssecMemory: () => openDnssecMemory(dataDir, emit),
     state: () => ({ engine: 'embedded' }),
     close: () => spool.close(),

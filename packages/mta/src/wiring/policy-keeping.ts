@@ -21,7 +21,7 @@ export async function openPolicyKeeping(
 ): Promise<PolicyKeeping> {
   if (queue.engine === 'embedded') {
     return {
-      openPolicies: () => openFilePolicies(dataDir),
+      openPolicies: (tell) => openFilePolicies(dataDir, tell),
       openDnssecMemory: () => openDnssecMemory(dataDir, emit),
       close: () => undefined,
     }

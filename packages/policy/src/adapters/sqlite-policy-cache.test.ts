@@ -232,6 +232,58 @@ test('what was done while no relay ran is kept in its order, and handed over onc
   assert.deepEqual((await bed.reopen()).takeOrders(), [])
 })
 
+describe('a file that is deleted in use', () => {
+  const entry = cached('enforce', START)
+  const ofFile = (path: string) => {
+    const db = new DatabaseSync(path, { readOnly: true })
+    const domains = db.prepare('SELECT domain FROM policy ORDER BY domain').all()
+    db.close()
+    return domains.map((row) => row['domain'])
+  }
+
+  test('is written again at once, and once more with all that came when it is closed', async (t) => {
+    const bed = bedFor(t)
+    const path = join(bed.dataDir, 'policy.db')
+    const cache = await bed.reopen()
+    await cache.put(domain('a.test'), entry)
+    assert.equal(cache.checkFile(), 'there')
+    rmSync(path)
+    assert.equal(cache.checkFile(), 'written-again')
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    assert.deepEqual(ofFile(path), ['a.test'])
+    await cache.put(domain('b.test'), entry)
+    assert.equal(cache.checkFile(), 'written-again')
+    cache.close()
+    assert.deepEqual(ofFile(path), ['a.test', 'b.test'])
+    const again = await bed.reopen()
+    assert.equal((await again.get(domain('b.test')))?.id, entry.id)
+    assert.equal(again.checkFile(), 'there')
+  })
+
+  test('also when nobody looked before the stop', async (t) => {
+    const bed = bedFor(t)
+    const cache = await bed.reopen()
+    await cache.put(domain('a.test'), entry)
+    rmSync(join(bed.dataDir, 'policy.db'))
+    assert.equal((await (await bed.reopen()).get(domain('a.test')))?.id, entry.id)
+  })
+
+  test('and replaced leaves the other file alone; without its folder nothing can be written', async (t) => {
+    const bed = bedFor(t)
+    const path = join(bed.dataDir, 'policy.db')
+    const cache = await bed.reopen()
+    rmSync(path)
+    writeFileSync(path, 'another')
+    assert.equal(cache.checkFile(), 'another')
+    rmSync(bed.dataDir, { recursive: true })
+    assert.equal(cache.checkFile(), 'lost')
+    mkdirSync(bed.dataDir)
+    writeFileSync(path, 'another')
+    cache.close()
+    assert.equal(readFileSync(path, 'utf8'), 'another')
+  })
+})
+
 test('counting many policies is quick enough for the thread that delivers', async (t) => {
   const bed = bedFor(t)
   const cache = await bed.reopen()

@@ -20,10 +20,19 @@ import {
   type RefreshPostponement,
   type StoredPolicy,
 } from '../ports/policy-cache.ts'
+import type { FileState } from '../ports/policy-events.ts'
 import { ok, type Result } from '../result.ts'
 import { SqliteDaneMemory } from './sqlite-dane-memory.ts'
 import { storeFailureText } from './sqlite-file.ts'
-import { DAMAGED, isDamage, looksDamaged, openPolicyStore, type PolicyCacheOpenError } from './sqlite-policy-schema.ts'
+import { SqliteKeptFile } from './sqlite-kept-file.ts'
+import {
+  DAMAGED,
+  isDamage,
+  looksDamaged,
+  openPolicyStore,
+  type PolicyCacheOpenError,
+  policyPath,
+} from './sqlite-policy-schema.ts'
 
 export interface SqlitePolicyCacheOptions {
   readonly dataDir: string
@@ -50,6 +59,8 @@ export interface SqlitePolicyCache extends PolicyCache {
   takeOrders(): readonly PolicyPurge[]
   /** Why policies cannot be read or kept: of damage until the file is opened anew, of the rest until it works again. */
   trouble(): string | undefined
+  /** Whether the file has its name still; one that was deleted is written again. */
+  checkFile(): FileState
   close(): void
 }
 
@@ -93,6 +104,7 @@ type StatementName = keyof typeof STATEMENTS
 class PolicyStore implements SqlitePolicyCache {
   readonly daneMemory: DaneMemory
   readonly #db: DatabaseSync
+  readonly #file: SqliteKeptFile
   readonly #statements: Readonly<Record<StatementName, StatementSync>>
   readonly #now: () => number
   readonly #monotonic: () => number
@@ -102,9 +114,10 @@ class PolicyStore implements SqlitePolicyCache {
   #damaged: boolean
   readonly #failing = new Map<StatementName, string>()
 
-  constructor(db: DatabaseSync, { now, monotonic, bounds, daneSubjectsMax }: SqlitePolicyCacheOptions) {
+  constructor(db: DatabaseSync, { dataDir, now, monotonic, bounds, daneSubjectsMax }: SqlitePolicyCacheOptions) {
     this.daneMemory = new SqliteDaneMemory(db, { max: daneSubjectsMax })
     this.#db = db
+    this.#file = new SqliteKeptFile(db, policyPath(dataDir))
     this.#now = now
     this.#monotonic = monotonic ?? (() => performance.now())
     this.#bounds = { ...EVICTABLE_BOUNDS, ...bounds }
@@ -191,8 +204,14 @@ class PolicyStore implements SqlitePolicyCache {
     return failing && `it could not ${failing[0]}: ${failing[1]}`
   }
 
+  checkFile(): FileState {
+    return this.#file.check()
+  }
+
   close(): void {
-    if (this.#db.isOpen) this.#db.close()
+    if (!this.#db.isOpen) return
+    this.#file.leave()
+    this.#db.close()
   }
 
   #trim(): void {

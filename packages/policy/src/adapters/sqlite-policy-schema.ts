@@ -68,9 +68,13 @@ const SCHEMA_3 = `
 
 const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3]
 
+export function policyPath(dataDir: string): string {
+  return join(dataDir, 'policy.db')
+}
+
 export function openPolicyStore(dataDir: string): Result<DatabaseSync, PolicyCacheOpenError> {
   return openSqliteFile({
-    path: join(dataDir, 'policy.db'),
+    path: policyPath(dataDir),
     applicationId: APPLICATION_ID,
     migrations: MIGRATIONS,
     beforeFirstPage: `PRAGMA page_size = ${PAGE_BYTES}`,
