@@ -90,3 +90,14 @@ test('a rate lets mail wait, and explain, queue show and metrics tell that it do
   const scraped = await fetch(`http://127.0.0.1:${relay.relay.metricsPort}/metrics`)
   assert.match(await scraped.text(), /hermetic_lanes_waiting\{limit="rate"\} 1/)
 })
+
+test('mail behind a host that was not there waits with the others, and queue show tells why and until when', async () => {
+  await using mx = await ScriptedMx.start({ script: { CONNECT: { silent: true, after: 'reset' } } })
+  await using relay = await relayTo(mx, '')
+  await send(relay, ['a@one.test'])
+  await relay.until(() => relay.eventsOf('message-settled').length === 1)
+  const [waiting = ''] = await send(relay, ['b@one.test'])
+  const { out } = await runHermetic(relay.file, 'queue', 'show', waiting)
+  assert.match(out, /: queued, 0 tries, next try now /)
+  assert.match(out, /waits because nobody could be talked to there \(4\.4\.[12] .*\), tried again at \d{4}-/)
+})

@@ -8,6 +8,7 @@
 import { ok, type Result } from '@hermetic/policy'
 import type { ResultStore } from '@hermetic/reporter'
 import type { Config } from './config/schema.ts'
+import { isRestNews, RestingLanes } from './delivery/resting-lanes.ts'
 import type { LogEvent } from './observability/log-events.ts'
 import { judgeNodeVersion, NODE_FIXES } from './observability/node-version.ts'
 import type { BeginSignature } from './signing/dkim.ts'
@@ -147,7 +148,8 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   const counted: DeliveryParts['counted'] = (turn) => nodes.work.counted(turn)
   const quotas = quotasOn(engine)
   const threads = openThreads(config, { ...parts, quotas })
-  const delivery = await startDeliverySide(config, { ...parts, counted, emit, openDelivery: threads?.openDelivery })
+  const side = { counted, emit, openDelivery: threads?.openDelivery, resting: restsHeard(telling) }
+  const delivery = await startDeliverySide(config, { ...parts, ...side })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   seen = delivery.value
@@ -191,6 +193,14 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     reload: reloader.reload,
     stop,
   })
+}
+
+function restsHeard({ follow }: Pick<Telling, 'follow'>): RestingLanes {
+  const resting = new RestingLanes(Date.now)
+  follow((event) => {
+    if (isRestNews(event)) resting.heard(event)
+  })
+  return resting
 }
 
 /** What operators may ask and order of what is open already. */

@@ -4,6 +4,7 @@
  */
 import { err, ok } from '@hermetic/policy'
 import { type LaneId, parseLaneId } from '../delivery/lane.ts'
+import type { LaneRest } from '../delivery/resting-lanes.ts'
 import type { LimitReport } from '../limits/limit-report.ts'
 import type { Ask, ControlOrder } from './control-order.ts'
 import { fieldsOf } from './control-protocol.ts'
@@ -17,6 +18,8 @@ export interface LaneWaits {
   readonly limit?: LimitReport
   /** The smarthost refuses our login; `until`: UTC milliseconds of the next attempt. */
   readonly suspended?: { readonly said: string; readonly until: number }
+  /** Nobody of its next hop could be talked to. */
+  readonly resting?: LaneRest
   /** This relay drains, by order, or stops. */
   readonly phase?: 'draining' | 'stopping'
 }

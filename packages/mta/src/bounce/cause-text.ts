@@ -16,7 +16,7 @@ import { tlsRefusal } from './tls-refusal-text.ts'
 export const PEER_TEXT_LIMIT = 500
 
 const ASK_THEM = 'If the problem lasts, tell the recipient by other means: only their side can mend it.'
-const ASK_US = 'Please pass this message on to the postmaster named above: only this side can mend it.'
+const ASK_US = 'Please pass this message on to the postmaster named below: only this side can mend it.'
 
 function explainCause(cause: DeliveryCause, remote: RemoteHost | undefined): Explanation {
   const server = serverName(remote)
@@ -43,7 +43,7 @@ function explainCause(cause: DeliveryCause, remote: RemoteHost | undefined): Exp
     case 'address-refused':
       return {
         what: `The destination names only addresses that this relay must not contact: ${shownList(cause.addresses)}.`,
-        advice: 'Check the address. If it is meant to be reachable, ask the postmaster named above.',
+        advice: 'Check the address. If it is meant to be reachable, ask the postmaster named below.',
       }
     case 'mail-loop':
       return { what: `The mail for ${shown(cause.name)} leads back to this relay, in a loop.`, advice: ASK_US }
@@ -107,7 +107,7 @@ function explainOwnDecision(
     case 'cancelled':
       return {
         what: 'The operator of this relay took the message out of its queue before it was delivered.',
-        advice: 'Ask the postmaster named above for the reason.',
+        advice: 'Ask the postmaster named below for the reason.',
       }
     case 'hosts-left':
       return {
@@ -148,7 +148,7 @@ function explainSuppressed({ by, until, refusal }: Extract<DeliveryCause, { kind
   return {
     what: `This relay sends nothing to this address until ${end}, because ${why}.`,
     advice:
-      'Check the address. If it is right and takes mail again, ask the postmaster named above to take it off the list.',
+      'Check the address. If it is right and takes mail again, ask the postmaster named below to take it off the list.',
   }
 }
 

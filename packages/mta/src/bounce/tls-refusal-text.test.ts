@@ -72,7 +72,7 @@ describe('DSN-20: whose policy refused, why, and what its owner can do', () => {
     } as const
     const { what, advice } = tlsRefusal(ours, SERVER)
     assert.match(what, /This relay demands/)
-    assert.match(advice ?? '', /ask the postmaster named above/)
+    assert.match(advice ?? '', /ask the postmaster named below/)
   })
 
   test('what the sender demanded can be taken back by the sender', () => {

@@ -19,7 +19,7 @@ export function tlsRefusal(cause: TlsPolicyCause, server: string): Explanation {
   return { what, advice: `Tell the administrator of ${shown(policyDomain)}: ${remedy(cause, host)}` }
 }
 
-const OURS_TO_ASK = 'It is this relay that demands so: ask the postmaster named above.'
+const OURS_TO_ASK = 'It is this relay that demands so: ask the postmaster named below.'
 
 const OR_WITHOUT = 'Tell the administrator of that domain, or send the message again without that demand (REQUIRETLS).'
 

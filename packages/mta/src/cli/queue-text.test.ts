@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labEntry } from '../admin/queue-lab.ts'
+import type { DeliveryProblem } from '../delivery/outcome.ts'
 import { messageText } from './queue-text.ts'
 
 for (const [tls, shown] of [
@@ -15,11 +16,21 @@ for (const [tls, shown] of [
   })
 }
 
+const PROBLEM: DeliveryProblem = {
+  ...{ cause: { kind: 'connect-failed', code: 'ECONNREFUSED' }, status: '4.4.1', permanence: 'transient' },
+  ...{ fault: 'network', scope: 'host', at: 1_000_000 },
+}
+
 for (const [what, wait, said] of [
   [
     'a suspended route',
     { suspended: { said: '535 5.7.8 no', until: 1_600_000 } },
     'its route is suspended: the login is refused (535 5.7.8 no), tried again at 1970-01-01T00:26:40Z',
+  ],
+  [
+    'a lane that rests',
+    { resting: { problem: PROBLEM, until: 1_600_000 } },
+    'nobody could be talked to there (4.4.1 connect-failed: ECONNREFUSED), tried again at 1970-01-01T00:26:40Z',
   ],
   ['a relay that drains', { phase: 'draining' }, 'this relay is draining: hermetic drain'],
   [

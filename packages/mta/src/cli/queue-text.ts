@@ -142,7 +142,7 @@ function waitReasons(
     ]
   if (state === 'quarantined') return ['it was set aside: hermetic queue release']
   if (state !== 'queued') return []
-  const { limit, suspended, phase } = wait
+  const { limit, suspended, resting, phase } = wait
   const limited = limit === undefined ? undefined : waitWords(limit)
   const silent = recipients.some(({ lastOutcome: last }) => {
     return last !== undefined && last.kind !== 'delivered' && last.problem.remembered === true
@@ -153,6 +153,11 @@ function waitReasons(
       ? []
       : [
           `its route is suspended: the login is refused (${suspended.said}), tried again at ${isoTime(suspended.until)}`,
+        ]),
+    ...(resting === undefined
+      ? []
+      : [
+          `nobody could be talked to there (${explainProblem(resting.problem)}), tried again at ${isoTime(resting.until)}`,
         ]),
     ...(limited === undefined ? [] : [limited]),
     ...(silent ? ['its hosts were silent to other mail a moment ago, and were not dialled again'] : []),

@@ -64,6 +64,11 @@ describe('[[route]]', () => {
     ['an address that is to prove itself', '[[route]]\ndomain = "*"\nhost = "[192.0.2.1]"\n', /host is an address/],
     ['one domain twice', `${ROUTE}${ROUTE}`, /route\[1\]\.domain is for the same mail as route 0/],
     [
+      'one sender twice, in other letters',
+      '[[route]]\nsender = "App@a.example"\nhost = "b.example"\n[[route]]\nsender = "app@A.example"\nhost = "c.example"\n',
+      /route\[1\]\.domain is for the same mail as route 0/,
+    ],
+    [
       'two passwords of one login',
       `${ROUTE}${LOGIN}[[route]]\ndomain = "a.example"\nhost = "smtp.example.net"\nusername = "shop"\npassword = "other"\n`,
       /route\[1\]\.password is not that of route 0/,

@@ -104,7 +104,7 @@ function withoutHostFindings(route: ReadableRoute, at: At): readonly Finding[] {
 /** Of two routes with the same criteria one would never count. */
 function twiceFindings(route: ReadableRoute, { earlier, at }: Among): readonly Finding[] {
   const other = earlier.findIndex(
-    (one) => CRITERIA.every((field) => same(one[field], route[field])) && isSameUse(one, route),
+    (one) => CRITERIA.every((field) => isSameCriterion(one[field], route[field])) && isSameUse(one, route),
   )
   if (other === -1) return []
   const path = at('domain')
@@ -114,6 +114,16 @@ function twiceFindings(route: ReadableRoute, { earlier, at }: Among): readonly F
 }
 
 const CRITERIA = ['domain', 'sender', 'tag', 'from_attempt'] as const
+
+/** The local part of a sender counts in any case of letters. */
+function isSameCriterion(left: unknown, right: unknown): boolean {
+  return same(withoutCase(left), withoutCase(right))
+}
+
+function withoutCase(criterion: unknown): unknown {
+  if (typeof criterion !== 'object' || criterion === null || !('address' in criterion)) return criterion
+  return JSON.stringify(criterion).toLowerCase()
+}
 
 function isSameUse(one: ReadableRoute, other: ReadableRoute): boolean {
   return (one.fallback === undefined) === (other.fallback === undefined)

@@ -9,6 +9,7 @@ import type { Config } from '../config/schema.ts'
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery/delivery.ts'
 import type { LaneId } from '../delivery/lane.ts'
 import type { SuspendedLogin } from '../delivery/login-breaker.ts'
+import type { RestingLanes } from '../delivery/resting-lanes.ts'
 import type { RoutingOptions } from '../delivery/routing.ts'
 import { retrySuspects } from '../delivery/suspect-retry.ts'
 import type { WaitingLanes } from '../delivery/waiting-lanes.ts'
@@ -93,6 +94,8 @@ export interface DeliveryParts extends Omit<DnssecParts, 'openDnssecMemory'> {
   readonly results?: ResultStore | undefined
   /** Where turns run; absent: here. */
   readonly openDelivery?: ((options: DeliveryOptions) => Delivery | Promise<Delivery>) | undefined
+  /** Which lanes rest, of all threads. */
+  readonly resting: Pick<RestingLanes, 'restOf'>
   /** Counts the turns that run. */
   readonly counted: (turn: Turn) => Turn
   readonly emit: (event: LogEvent) => void
@@ -154,7 +157,7 @@ async function startParts(
     ...{ resolver, nameServers: dnssec.nameServers, dnssec, policies: policies.value },
     ...{ localPolicies: local.value.report, inFlight: () => delivery.inFlight() },
     sources: { resolver, sts: policies.value.source, dane, local: local.value.settings },
-    ...telling(config, { delivery, destinations, policies: policies.value }),
+    ...telling(config, { delivery, destinations, policies: policies.value, resting: parts.resting }),
     reload: reloadable({ local: local.value, destinations, delivery, retry }),
     setListeners: (listeners) => {
       for (const one of [destinations, policyGuard]) one.setListeners(listeners)
@@ -168,7 +171,7 @@ async function startParts(
   })
 }
 
-interface Told {
+interface Told extends Pick<DeliveryParts, 'resting'> {
   readonly delivery: Delivery
   readonly destinations: Destinations
   readonly policies: PolicySide
@@ -177,7 +180,7 @@ interface Told {
 /** What operators are told when they ask. */
 function telling(
   config: Config,
-  { delivery, destinations, policies }: Told,
+  { delivery, destinations, policies, resting }: Told,
 ): Pick<DeliverySide, 'explain' | 'routing' | 'waitOf' | 'waiting' | 'suspendedRoutes'> {
   const { waiting } = delivery
   const limits = configuredLimits(config)
@@ -185,7 +188,7 @@ function telling(
   return {
     explain: createExplainer(explainWorld(destinations.options, { by: 'relay', ...told })),
     routing: routingIn(destinations.options),
-    waitOf: waitsTold(limits, delivery),
+    waitOf: waitsTold(limits, delivery, resting),
     waiting: () => waiting.counts(),
     suspendedRoutes: () => delivery.suspendedLogins(),
   }
