@@ -145,11 +145,9 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
   let admin: Result<AdminServices, StartProblem> | undefined
   // Probes answer until the end; orders stop first, because nobody may change a queue that is being closed.
   opening.closesWith(async () => (admin?.ok ? admin.value.metrics.close() : undefined))
-  const counted: DeliveryParts['counted'] = (turn) => nodes.work.counted(turn)
   const quotas = quotasOn(engine)
   const threads = openThreads(config, { ...parts, quotas })
-  const side = { counted, emit, openDelivery: threads?.openDelivery, resting: restsHeard(telling) }
-  const delivery = await startDeliverySide(config, { ...parts, ...side })
+  const delivery = await openDelivery(config, { ...parts, threads })
   if (!delivery.ok) return delivery
   const { scheduler, resolver, nameServers, dnssec } = delivery.value
   seen = delivery.value
@@ -193,6 +191,17 @@ async function opened(config: Config, parts: OpenedParts): Promise<Result<Relay,
     reload: reloader.reload,
     stop,
   })
+}
+
+/** Here, or turns in all threads. */
+function openDelivery(
+  config: Config,
+  { threads, ...parts }: OpenedParts & { readonly threads: ThreadSide | undefined },
+): Promise<Result<DeliverySide, StartProblem>> {
+  const { nodes, telling } = parts
+  const counted: DeliveryParts['counted'] = (turn) => nodes.work.counted(turn)
+  const told = { emit: telling.emit, resting: restsHeard(telling) }
+  return startDeliverySide(config, { ...parts, ...told, counted, openDelivery: threads?.openDelivery })
 }
 
 function restsHeard({ follow }: Pick<Telling, 'follow'>): RestingLanes {
