@@ -67,21 +67,25 @@ export function labEntry(number: number, domain = 'example.com'): QueueEntry {
 }
 
 export function labQueue(entries: readonly QueueEntry[]): LabQueue {
+  const list: SpoolAdmin['list'] = async (filter, { limit, after }) =>
+    entries
+      .filter(({ id }) => after === undefined || id > after)
+      .filter(({ deliveries }) => filter.lane === undefined || deliveries.some(({ lane }) => lane === filter.lane))
+      .filter(({ deliveries }) => filter.state === undefined || deliveries.some(({ state }) => state === filter.state))
+      .filter(
+        ({ deliveries }) =>
+          filter.domain === undefined || deliveries.some(({ lane }) => lane.includes(`:${filter.domain}:`)),
+      )
+      .slice(0, limit)
   const ordered: { ids: readonly QueueId[]; action: QueueAction }[] = []
   return {
     ordered,
-    list: async (filter, { limit, after }) =>
-      entries
-        .filter(({ id }) => after === undefined || id > after)
-        .filter(({ deliveries }) => filter.lane === undefined || deliveries.some(({ lane }) => lane === filter.lane))
-        .filter(
-          ({ deliveries }) => filter.state === undefined || deliveries.some(({ state }) => state === filter.state),
-        )
-        .filter(
-          ({ deliveries }) =>
-            filter.domain === undefined || deliveries.some(({ lane }) => lane.includes(`:${filter.domain}:`)),
-        )
-        .slice(0, limit),
+    list,
+    page: async (filter, page) => {
+      const found = await list(filter, page)
+      const more = found.length === page.limit ? found.at(-1)?.id : undefined
+      return { entries: found, ...(more === undefined ? {} : { more }) }
+    },
     show: async (id) => entries.find((entry) => entry.id === id),
     change: async (ids, action): Promise<readonly QueueChange[]> => {
       ordered.push({ ids, action })

@@ -4,7 +4,7 @@ import { wayOf } from '../delivery/reroute.ts'
 import type { RoutingOptions } from '../delivery/routing.ts'
 import type { RelayEvent } from '../observability/relay-events.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { QueueChange, SpoolAdmin } from '../spool/spool.ts'
+import type { QueueChange, QueueEntry, SpoolAdmin } from '../spool/spool.ts'
 import type { Ask, ControlOrder, OrderRole } from './control-order.ts'
 import {
   fieldsOf,
@@ -53,7 +53,7 @@ export function queueOrders({ queue, routing, queueChanged, emit }: QueueOrdersO
     order(['summary', 'read'], parseNothing, () => queue.summary()),
     order(['shape', 'read'], parseShapeRequest, (wanted) => queue.shape({ ...wanted, now: Date.now() })),
     order(['list', 'read'], parseListRequest, ({ filter, limit, after }) =>
-      queue.list(filter, after === undefined ? { limit } : { limit, after }),
+      queue.page(filter, after === undefined ? { limit } : { limit, after }),
     ),
     order(['show', 'read'], parseShowRequest, (id) => queue.show(id)),
     order(['change', 'operate'], parseOrder, async ({ ids, action, dry }) => {
@@ -81,10 +81,22 @@ export function queueClient(ask: Ask): QueueAdmin {
     }
     return changes
   }
+  const page: SpoolAdmin['page'] = (filter, { limit, after }) =>
+    ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after })
   return {
     summary: () => ask('/queue/summary', {}),
     shape: ({ by, limit }) => ask('/queue/shape', { by, limit }),
-    list: (filter, { limit, after }) => ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after }),
+    list: async (filter, { limit, after }) => {
+      const entries: QueueEntry[] = []
+      for (let from = after, left = Math.min(limit, PAGE_MAX); left > 0; left = limit - entries.length) {
+        const found = await page(filter, { limit: left, ...(from === undefined ? {} : { after: from }) })
+        entries.push(...found.entries)
+        from = found.more
+        if (from === undefined || entries.length >= PAGE_MAX) break
+      }
+      return entries
+    },
+    page,
     show: async (id) => (await ask<Awaited<ReturnType<SpoolAdmin['show']>> | null>('/queue/show', { id })) ?? undefined,
     change: (ids, action) => inPages(ids, { action }),
     expect: (ids, action) => inPages(ids, { action, dry: true }),

@@ -25,6 +25,7 @@ export class UnknownRoute extends Error {
 export function routedQueue(queue: SpoolAdmin, routing: RoutingOptions): QueueAdmin {
   return {
     list: (filter, page) => queue.list(filter, page),
+    page: (filter, page) => queue.page(filter, page),
     show: (id) => queue.show(id),
     summary: () => queue.summary(),
     shape: (ask) => queue.shape(ask),

@@ -6,7 +6,7 @@ import type { ControlOrder } from '../admin/control-order.ts'
 import { ORDER_MAX, PAGE_MAX } from '../admin/control-protocol.ts'
 import { expectedResult } from '../admin/expected-change.ts'
 import type { QueueOrder } from '../admin/routed-queue.ts'
-import type { QueueChange, QueueEntry } from '../spool/spool.ts'
+import type { QueueChange, QueueEntry, QueuePage } from '../spool/spool.ts'
 import type { BulkEndpoint, Given } from './endpoint.ts'
 import { ApiProblem } from './problem.ts'
 import { received } from './wire-names.ts'
@@ -53,13 +53,15 @@ async function matching(
 ): Promise<{ readonly ids: readonly string[]; readonly counted: Counted }> {
   const ids: string[] = []
   const would: Record<string, number> = {}
+  let after: string | undefined
   let [bytes, recipients, oldest] = [0, 0, Number.POSITIVE_INFINITY]
   // What is wrong with the order itself is told before anything is counted.
   await give('/queue/change', { ids: [], action }, world)
   for (;;) {
     if (world.signal.aborted) throw new ApiProblem('unavailable', 'the messages were not counted in time')
-    const page = await give('/queue/list', { filter: received(filter), limit: PAGE_MAX, after: ids.at(-1) }, world)
-    const entries = page as readonly QueueEntry[]
+    const page = (await give('/queue/list', { filter: received(filter), limit: PAGE_MAX, after }, world)) as QueuePage
+    const { entries } = page
+    after = page.more
     for (const result of await expectedOf(entries, action, world)) add(would, result)
     for (const entry of entries) {
       ids.push(entry.id)
@@ -67,7 +69,7 @@ async function matching(
       recipients += entry.deliveries.flatMap((one) => one.recipients.filter(({ state }) => state === 'open')).length
       oldest = Math.min(oldest, entry.receivedAt)
     }
-    if (entries.length < PAGE_MAX || ids.length >= ORDER_MAX) break
+    if (after === undefined || ids.length >= ORDER_MAX) break
   }
   const since = ids.length === 0 ? {} : { oldestReceivedAt: oldest }
   return { ids, counted: { messages: ids.length, bytes, recipients, ...since, would } }

@@ -1,6 +1,6 @@
 /** The endpoints about waiting mail. A part of `endpoints.ts`. Pure. */
 import { type BulkEndpoint, type Endpoint, type Fields, order, page } from './endpoint.ts'
-import { fullPage, itemsOf } from './paging.ts'
+import { fieldOf, placeIn } from './paging.ts'
 import { ANY, COUNT, FLAG, list, MESSAGE, object, oneOf, TEXT, TIME } from './schemas.ts'
 import { received } from './wire-names.ts'
 
@@ -92,12 +92,13 @@ export const QUEUE_ENDPOINTS: readonly Endpoint[] = [
   }),
   page({
     ...{ method: 'get', path: '/queue/messages', id: 'listMessages', role: 'read', order: '/queue/list' },
-    sentence: 'Waiting messages that match, the oldest first.',
+    sentence:
+      'Waiting messages that match, the oldest first. A page looks at some 50,000 messages: it may have few items, or none, and a next_cursor all the same.',
     fields: QUEUE_FILTER,
     ask: (filter, page) => ({ filter: received(filter), ...page }),
     item: MESSAGE,
-    items: itemsOf,
-    next: fullPage('id'),
+    items: (answer) => fieldOf(answer, 'entries'),
+    next: (answer) => placeIn(answer, 'more'),
   }),
   order({
     ...{ method: 'get', path: '/queue/messages/{id}', id: 'showMessage', role: 'read' },

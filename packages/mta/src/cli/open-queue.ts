@@ -117,6 +117,7 @@ function wakingSpool(
     holdRules,
     admin: {
       list: (filter, page) => admin.list(filter, page),
+      page: (filter, page) => admin.page(filter, page),
       show: (id) => admin.show(id),
       summary: () => admin.summary(),
       shape: (ask) => admin.shape(ask),

@@ -55,7 +55,7 @@ async function matching({ action, filter }: ChangeOrder, spool: QueueAdmin, term
   const ids: QueueId[] = []
   const expected = new Map<Result, number>()
   let [bytes, recipients, oldest] = [0, 0, Number.POSITIVE_INFINITY]
-  for await (const page of queuePages(spool, filter, ORDER_MAX)) {
+  for await (const { entries: page } of queuePages(spool, filter, { limit: ORDER_MAX })) {
     for (const result of await expectedOf(page, action, spool)) increase(expected, result)
     for (const entry of page) {
       ids.push(entry.id)

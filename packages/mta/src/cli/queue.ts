@@ -1,6 +1,6 @@
 /** `hermetic queue …`: looks at waiting mail and changes what is to become of it. */
 
-import { ORDER_MAX, SHAPE_ROWS_MAX, SHAPES } from '../admin/control-protocol.ts'
+import { ORDER_MAX, PAGE_MAX, SHAPE_ROWS_MAX, SHAPES } from '../admin/control-protocol.ts'
 import type { QueueAdmin, QueueOrder } from '../admin/routed-queue.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
@@ -24,6 +24,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   all: { type: 'boolean', default: false },
   limit: { type: 'string' },
+  after: { type: 'string' },
   by: { type: 'string' },
   ...FILTER_OPTIONS,
   reason: { type: 'string' },
@@ -50,7 +51,7 @@ const LIST_DEFAULT = 100
 
 export const queue: Verb = {
   summary: 'look at waiting mail, and hold, retry, re-route or cancel it',
-  help: `Usage: hermetic queue list    [FILTERS] [--limit N] [--json]
+  help: `Usage: hermetic queue list    [FILTERS] [--limit N] [--after ID] [--json]
        hermetic queue summary [--by lane|domain|sender|tag] [--limit N] [--json]
        hermetic queue show    ID… [--json]
        hermetic queue retry   ID… | FILTERS [--yes] | --all [--yes]
@@ -64,7 +65,7 @@ export const queue: Verb = {
 
 Talks to the running relay over its socket in data_dir; when none runs, opens the files itself.
 
-  list     waiting messages, oldest first
+  list     waiting messages, oldest first; of a long queue a part, if little matches: --after goes on behind an id
   summary  totals, and how many wait for each lane and how long already; --by: for each domain of recipients, or of
            senders, or each tag
   show     everything about a message, with what each server last said
@@ -133,6 +134,7 @@ interface Order {
   readonly json: boolean
   readonly all: boolean
   readonly limit?: string | undefined
+  readonly after?: string | undefined
   readonly by?: string | undefined
   readonly reason?: string | undefined
   readonly notify: boolean
@@ -166,7 +168,7 @@ function checkRoute({ subverb, to, default: usual, 'policy-too': policyToo }: Or
   if (policyToo && to === undefined) throw new UsageError('--policy-too belongs to --to')
 }
 
-function checkOrder({ subverb, ids, filter, all, limit, by, reason, notify, yes }: Order): void {
+function checkOrder({ subverb, ids, filter, all, limit, after, by, reason, notify, yes }: Order): void {
   const filtered = Object.keys(filter).length > 0
   if (subverb === 'show' && ids.length === 0) throw new UsageError('queue ids missing')
   if (subverb === 'summary' && (ids.length > 0 || filtered || all))
@@ -179,6 +181,8 @@ function checkOrder({ subverb, ids, filter, all, limit, by, reason, notify, yes 
     throw new UsageError('--yes belongs to an order, with filters or --all')
   if (limit !== undefined && subverb !== 'list' && subverb !== 'summary')
     throw new UsageError('--limit belongs to queue list and queue summary')
+  if (after !== undefined && subverb !== 'list') throw new UsageError('--after belongs to queue list')
+  placeOf(after)
   if (by !== undefined && subverb !== 'summary') throw new UsageError('--by belongs to queue summary')
   shapeOf(by)
   limitOf(limit)
@@ -237,17 +241,40 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
 async function list(order: Order, spool: QueueAdmin, terminal: Terminal): Promise<number> {
   const limit = limitOf(order.limit)
   const entries: QueueEntry[] = []
-  for await (const page of queuePages(spool, order.filter, limit + 1)) {
-    if (order.json) terminal.out(page.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-    else entries.push(...page)
+  let upTo: QueueId | undefined
+  for await (const page of queuePages(spool, order.filter, { limit: limit + 1, after: placeOf(order.after) })) {
+    const shown = page.entries.slice(0, limit - entries.length)
+    if (order.json) terminal.out(shown.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+    const short = page.entries.length < Math.min(PAGE_MAX, limit + 1 - entries.length)
+    entries.push(...page.entries)
+    // It was looked for long enough: whoever asked says whether to go on.
+    upTo = page.more
+    if (short) break
   }
-  if (order.json) return EXIT.done
   const shown = entries.slice(0, limit)
-  if (shown.length === 0)
+  const isAll = upTo === undefined
+  if (order.json) {
+    if (!isAll || entries.length > limit) terminal.err(moreText(shown, { upTo, isFull: entries.length > limit }))
+    return EXIT.done
+  }
+  if (shown.length > 0) terminal.out(listText(shown, { now: terminal.now(), width: terminal.columns }))
+  else if (isAll)
     terminal.out(Object.keys(order.filter).length > 0 ? 'No waiting message matches.\n' : 'The queue is empty.\n')
-  else terminal.out(listText(shown, { now: terminal.now(), width: terminal.columns }))
-  if (entries.length > limit) terminal.err(`There are more; --limit shows them, hermetic queue summary counts them.\n`)
+  if (!isAll || entries.length > limit) terminal.err(moreText(shown, { upTo, isFull: entries.length > limit }))
   return EXIT.done
+}
+
+function moreText(
+  shown: readonly QueueEntry[],
+  { upTo, isFull }: { readonly upTo: QueueId | undefined; readonly isFull: boolean },
+): string {
+  if (isFull)
+    return `There are more; --limit shows them, or --after ${shown.at(-1)?.id}; hermetic queue summary counts them.\n`
+  return `Only a part of the queue was looked at, for this would take long; go on with --after ${upTo}.\n`
+}
+
+function placeOf(text: string | undefined): QueueId | undefined {
+  return text === undefined ? undefined : idOf(text)
 }
 
 /** Rows that fit a screen. */

@@ -43,6 +43,7 @@ export function recordedSpool(spool: RecordedSpool, listener: SpoolListener): Re
 export function recordedAdmin(admin: SpoolAdmin, listener: Pick<SpoolListener, 'ordered'>): SpoolAdmin {
   return {
     list: (filter, page) => admin.list(filter, page),
+    page: (filter, page) => admin.page(filter, page),
     show: (id) => admin.show(id),
     summary: () => admin.summary(),
     shape: (ask) => admin.shape(ask),

@@ -239,6 +239,33 @@ export function adminContract(open: OpenSpool): void {
     )
   })
 
+  test('a page has an end also when little matches, and says where to go on; none is looked for after what is too young', async (t) => {
+    const spool = await new SpoolWorld(t, open).open()
+    const accept = async (receivedAt: number): Promise<QueueId> => {
+      const sent = message([1], { receivedAt })
+      await spool.accept(sent)
+      return sent.id
+    }
+    const first = await accept(NOON - 7_200_000)
+    await Promise.all(Array.from({ length: 1100 }, () => accept(NOON)))
+    const last = await accept(NOON - 1000)
+    const found: QueueId[] = []
+    let turns = 0
+    for (let after: QueueId | undefined; turns === 0 || after !== undefined; turns += 1) {
+      const place = { limit: 10, look: 500, ...(after === undefined ? {} : { after }) }
+      const page = await spool.admin.page({ arrivedBefore: NOON }, place)
+      found.push(...page.entries.map(({ id }) => id))
+      after = page.more
+    }
+    assert.deepEqual(found, [first, last])
+    assert.ok(turns >= 2, `${turns}`)
+    const full = await spool.admin.page({}, { limit: 2 })
+    assert.equal(full.more, full.entries[1]?.id)
+    assert.deepEqual(await spool.admin.page({ tag: 'none' }, { limit: 2, after: last }), { entries: [] })
+    const old = await spool.admin.page({ arrivedBefore: NOON - 3_600_000 }, { limit: 10, look: 500 })
+    assert.deepEqual([old.entries.map(({ id }) => id), old.more], [[first], undefined])
+  })
+
   test('totals count messages, bytes, open recipients, stopped deliveries and lanes', async (t) => {
     const spool = await new SpoolWorld(t, open).open()
     const old = message([1, 2], { receivedAt: NOON - 5000, content: { kind: 'memory', bytes: Buffer.alloc(100) } })

@@ -210,6 +210,8 @@ export interface SpoolHealth {
 /** What operators ask and order; never on the delivery path. */
 export interface SpoolAdmin {
   list(filter: QueueFilter, page: { readonly limit: number; readonly after?: QueueId }): Promise<readonly QueueEntry[]>
+  /** The same with an end: so many messages are looked at, and what matches among the others is for the next call. */
+  page(filter: QueueFilter, page: QueuePlace): Promise<QueuePage>
   show(id: QueueId): Promise<QueueEntry | undefined>
   /** Applies to each matching delivery that is not claimed; answers what was done to each message. */
   change(ids: readonly QueueId[], action: QueueAction): Promise<readonly QueueChange[]>
@@ -228,6 +230,19 @@ export interface QueueFilter {
   readonly arrivedBefore?: number
   /** What this rule holds. */
   readonly rule?: string
+}
+
+export interface QueuePlace {
+  readonly limit: number
+  readonly after?: QueueId
+  /** Messages; 50,000 at most, and if it is not said. */
+  readonly look?: number
+}
+
+export interface QueuePage {
+  readonly entries: readonly QueueEntry[]
+  /** Where to go on; absent: nothing else matches. */
+  readonly more?: QueueId
 }
 
 export type QueueAction =

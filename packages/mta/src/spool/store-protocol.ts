@@ -142,6 +142,20 @@ export interface ShapeAsk {
 
 export type QueueShapeRecord = Pick<QueueShape, 'rows' | 'others'>
 
+export interface ListAsk {
+  readonly filter: QueueFilter
+  readonly limit: number
+  readonly after: QueueId | ''
+  /** Messages looked at, about; whatever matches among the others waits for the next call. */
+  readonly look: number
+}
+
+export interface ListAnswer {
+  readonly entries: readonly EntryRecord[]
+  /** Up to where it has looked; empty: nothing else matches. */
+  readonly more: QueueId | ''
+}
+
 export interface ExpiredAsk {
   /** UTC milliseconds: expired after this, and at or before that. */
   readonly after: number
@@ -222,8 +236,8 @@ export interface StoreOperations {
   known: { ask: { readonly ids: readonly QueueId[] }; answer: readonly QueueId[] }
   show: { ask: { readonly id: QueueId }; answer: EntryRecord | null }
   list: {
-    ask: { readonly filter: QueueFilter; readonly limit: number; readonly after: QueueId | '' }
-    answer: readonly EntryRecord[]
+    ask: ListAsk
+    answer: ListAnswer
   }
   summary: { ask: object; answer: SummaryRecord }
   shape: { ask: ShapeAsk; answer: QueueShapeRecord }

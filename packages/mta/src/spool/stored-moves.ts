@@ -38,8 +38,13 @@ export class StoredMoves implements SpoolMoves {
     readonly after?: QueueId
     readonly limit: number
   }): Promise<readonly SpooledMessage[]> {
-    const ask = { filter: {}, limit: Math.min(limit, PAGE_MAX), after: after ?? '' } as const
-    return (await this.#parts.link.ask('list', ask)).map(spooledMessage)
+    const ask = {
+      filter: {},
+      limit: Math.min(limit, PAGE_MAX),
+      after: after ?? '',
+      look: Number.MAX_SAFE_INTEGER,
+    } as const
+    return (await this.#parts.link.ask('list', ask)).entries.map(spooledMessage)
   }
 
   async find(id: QueueId): Promise<SpooledMessage | undefined> {

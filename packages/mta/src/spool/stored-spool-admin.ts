@@ -9,6 +9,8 @@ import type {
   QueueChange,
   QueueEntry,
   QueueFilter,
+  QueuePage,
+  QueuePlace,
   QueueShape,
   QueueSummary,
   SpoolAdmin,
@@ -18,6 +20,8 @@ import type { Gone, SpoolStore } from './store-protocol.ts'
 
 const IDS_PER_ORDER = 64
 const PAGE_MAX = 1000
+/** A fifth of a second of a Redis server, in slices. */
+const LOOK_MAX = 50_000
 const SHAPE_ROWS_MAX = 1000
 const MINUTE_MS = 60_000
 /** As Postfix' qshape has them: each twice the one before. */
@@ -40,8 +44,16 @@ export class StoredSpoolAdmin implements SpoolAdmin {
   ): Promise<readonly QueueEntry[]> {
     const limit = Math.min(page.limit, PAGE_MAX)
     if (limit <= 0) return []
-    const records = await this.#link.ask('list', { filter, limit, after: page.after ?? '' })
-    return records.map(entryOf)
+    const look = Number.MAX_SAFE_INTEGER
+    const { entries } = await this.#link.ask('list', { filter, limit, after: page.after ?? '', look })
+    return entries.map(entryOf)
+  }
+
+  async page(filter: QueueFilter, { look = LOOK_MAX, ...page }: QueuePlace): Promise<QueuePage> {
+    const limit = Math.max(1, Math.min(page.limit, PAGE_MAX))
+    const ask = { filter, limit, after: page.after ?? '', look: Math.min(look, LOOK_MAX) } as const
+    const { entries, more } = await this.#link.ask('list', ask)
+    return { entries: entries.map(entryOf), ...(more === '' ? {} : { more }) }
   }
 
   async show(id: QueueId): Promise<QueueEntry | undefined> {

@@ -4,7 +4,8 @@
  */
 import type { Envelope } from '../../smtp/envelope.ts'
 import { nullReversePath } from '../../smtp/mail-address.ts'
-import type { EntryRecord, StoreAsk } from '../store-protocol.ts'
+import type { QueueId } from '../queue-id.ts'
+import type { EntryRecord, ListAnswer, StoreAsk } from '../store-protocol.ts'
 import { entryRecord, type RedisReply, stateLetter, texts } from './redis-records.ts'
 
 /** Messages looked at per call: about two milliseconds of the server. */
@@ -19,7 +20,7 @@ export interface RedisListAsk extends StoreAsk<'list'> {
   readonly senderOf: (envelope: string) => string
 }
 
-export async function redisList(run: Walk, ask: RedisListAsk): Promise<readonly EntryRecord[]> {
+export async function redisList(run: Walk, ask: RedisListAsk): Promise<ListAnswer> {
   const few = await fewMessages(run, ask)
   return await (few === undefined ? walked(run, ask) : lookedUp(run, ask, few))
 }
@@ -34,7 +35,7 @@ async function fewMessages(run: Walk, { filter, after }: RedisListAsk): Promise<
   return Array.isArray(ids) ? texts(ids).filter((id) => id > after) : undefined
 }
 
-async function lookedUp(run: Walk, ask: RedisListAsk, ids: readonly string[]): Promise<readonly EntryRecord[]> {
+async function lookedUp(run: Walk, ask: RedisListAsk, ids: readonly string[]): Promise<ListAnswer> {
   const entries: EntryRecord[] = []
   for (let at = 0; at < ids.length && entries.length < ask.limit; at += SLICE) {
     const some = ids.slice(at, at + SLICE)
@@ -42,24 +43,34 @@ async function lookedUp(run: Walk, ask: RedisListAsk, ids: readonly string[]): P
     const rows = await run('list-these', wanted, ...conditions(ask), String(some.length), ...some)
     entries.push(...ofMessage(arrayOf(rows), ask))
   }
-  return entries.slice(0, ask.limit)
+  return pageOf(entries, ask, '')
 }
 
-async function walked(run: Walk, ask: RedisListAsk): Promise<readonly EntryRecord[]> {
+async function walked(run: Walk, ask: RedisListAsk): Promise<ListAnswer> {
   const entries: EntryRecord[] = []
-  for (let last: string = ask.after, ended = false; !ended && entries.length < ask.limit; ) {
-    const args = [last, String(SLICE), wantedOf(ask, entries.length), ...conditions(ask)]
-    const [position, end, rows] = arrayOf(await run('list', ...args))
+  let last: string = ask.after
+  let ended = false
+  for (let looked = 0; !ended && entries.length < ask.limit && looked < ask.look; looked += SLICE) {
+    const before = ask.filter.arrivedBefore
+    const args = [last, String(SLICE), wantedOf(ask, entries.length), before === undefined ? '' : String(before)]
+    const [position, end, rows] = arrayOf(await run('list', ...args, ...conditions(ask)))
     last = String(position)
     ended = String(end) === '1'
     entries.push(...ofMessage(arrayOf(rows), ask))
   }
-  return entries.slice(0, ask.limit)
+  return pageOf(entries, ask, ended ? '' : last)
+}
+
+/** A page that is full goes on behind its last entry. */
+function pageOf(entries: readonly EntryRecord[], { limit }: RedisListAsk, upTo: string): ListAnswer {
+  const page = entries.slice(0, limit)
+  const full = page.length === limit ? page.at(-1) : undefined
+  return { entries: page, more: full?.id ?? (upTo as QueueId | '') }
 }
 
 /** What is the message's and not a delivery's is compared here, so a full slice may be needed for one entry. */
-function wantedOf({ filter: { sender, tag, arrivedBefore, rule }, limit }: RedisListAsk, have: number): string {
-  const isOfDeliveries = [sender, tag, arrivedBefore, rule].every((wanted) => wanted === undefined)
+function wantedOf({ filter: { sender, tag, rule }, limit }: RedisListAsk, have: number): string {
+  const isOfDeliveries = [sender, tag, rule].every((wanted) => wanted === undefined)
   return String(isOfDeliveries ? limit - have : SLICE)
 }
 

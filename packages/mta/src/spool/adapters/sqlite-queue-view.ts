@@ -5,7 +5,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { QueueId } from '../queue-id.ts'
 import type { QueueFilter } from '../spool.ts'
-import type { EntryRecord } from '../store-protocol.ts'
+import type { EntryRecord, ListAnswer } from '../store-protocol.ts'
 import { FewMessages } from './sqlite-few-messages.ts'
 import type { Leases } from './sqlite-leases.ts'
 import type { Ask } from './sqlite-protocol.ts'
@@ -52,24 +52,36 @@ export class QueueView {
     return { ...row, deliveries }
   }
 
-  *list({ filter, limit, after }: Ask<'list'>): Sliced<readonly EntryRecord[]> {
+  *list({ filter, limit, after, look }: Ask<'list'>): Sliced<ListAnswer> {
     const entries: EntryRecord[] = []
+    const { arrivedBefore = Number.POSITIVE_INFINITY } = filter
     const { sql, values, slice } = candidates(filter, { limit, few: this.#few.of(filter) })
     const walk = this.#db.prepare(sql)
-    let last: string = after
-    for (;;) {
-      const rows = walk.all(...values, last, slice) as unknown as { id: QueueId; matches: number }[]
+    let last: QueueId | '' = after
+    for (let looked = 0; looked < look; looked += slice) {
+      const rows = walk.all(...values, last, slice) as unknown as Candidate[]
       for (const row of rows) {
         last = row.id
         const entry = row.matches === 1 ? this.show(row.id) : null
         if (entry !== null) entries.push(entry)
-        if (entries.length === limit) return entries
+        if (entries.length === limit) return { entries, more: last }
       }
-      if (rows.length < slice) return entries
+      const end = rows.at(-1)
+      if (rows.length < slice || end === undefined || end.at >= arrivedBefore + LATE_MS) return { entries, more: '' }
       yield
     }
+    return { entries, more: last }
   }
 }
+
+interface Candidate {
+  readonly id: QueueId
+  readonly matches: number
+  readonly at: number
+}
+
+/** Ids are in the order of arrival, but for what took long to arrive: never so long. */
+const LATE_MS = 3_600_000
 
 /** The walk over messages in the order of their ids, each with whether it matches. */
 function candidates(
@@ -103,6 +115,6 @@ function candidates(
   const matches = conditions.length === 0 ? '1' : conditions.join(' AND ')
   const source = few === undefined ? 'message m' : 'json_each(?) s CROSS JOIN message m ON m.seq = s.value'
   if (few !== undefined) values.push(JSON.stringify(few))
-  const sql = `SELECT m.id, (${matches}) AS matches FROM ${source} WHERE m.id > ? ORDER BY m.id LIMIT ?`
+  const sql = `SELECT m.id, (${matches}) AS matches, m.received_at AS at FROM ${source} WHERE m.id > ? ORDER BY m.id LIMIT ?`
   return { sql, values, slice: conditions.length === 0 ? Math.min(limit, SLICE_ROWS) : SLICE_ROWS }
 }

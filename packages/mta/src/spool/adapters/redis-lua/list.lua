@@ -1,6 +1,8 @@
 #!lua flags=no-writes
--- A slice of the walk over messages in the order of their ids: where it ended, then those that match.
-local after, slice, limit = arg(), tonumber(arg()), tonumber(arg())
+-- A slice of the walk over messages in the order of their ids: where it ended, then those that match; `before`: those
+-- that arrived earlier. Ids are in the order of arrival but for what took long to arrive: an hour at most.
+local LATE_MS = 3600000
+local after, slice, limit, before = arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())
 local lane, state, domain, sender = arg(), arg(), arg(), arg()
 local now = clock()
 local stoppedOnly = state == 'h' or state == 'x'
@@ -14,7 +16,13 @@ for n, member in ipairs(walked) do
   local id = string.sub(member, 1, 36)
   if id ~= last then
     last = id
-    if matches(id, lane, state, domain, sender) then answer[#answer + 1] = entry(id, now) end
+    local received = before and facts(id).received
+    if before and received >= before + LATE_MS then
+      ended = '1'
+      break
+    end
+    local in_time = not before or received < before
+    if in_time and matches(id, lane, state, domain, sender) then answer[#answer + 1] = entry(id, now) end
     if #answer == limit and n < #walked then
       ended = '0'
       break
