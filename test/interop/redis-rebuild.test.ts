@@ -94,6 +94,13 @@ describe('a damaged schedule', { concurrency: 4 }, () => {
       },
       { 'message-not-there': 1, 'delivery-stray': 2, 'lease-stray': 1, 'stopped-stray': 1 },
     ],
+    [
+      'the class of a message',
+      async (r: R) => {
+        for (const id of (await r.zrange(`${S}ids`, '0', '-1')).slice(0, 2)) await r.hset(`${S}m:${id}`, 'p', 'b')
+      },
+      { 'class-wrong': 2 },
+    ],
     ['the sum of bytes', (r: R) => r.set(`${S}bytes`, '7'), { 'size-wrong': 1 }],
     [
       'keys of another program',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
+import { deliveryRecord } from '../../packages/mta/src/observability/delivery-record.ts'
 import { hashToken } from '../../packages/mta/src/submission/secret-hash.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
 import { SmtpDialogue } from '../lab/submit.ts'
@@ -55,4 +56,7 @@ test('urgent mail leaves first and bulk last, and a next hop that knows prioriti
     messages.map(({ mail }) => / MT-PRIORITY=(\S+)/.exec(mail)?.[1]),
     ['4', '9', undefined, '3', '-9'],
   )
+  await world.until(() => world.eventsOf('attempt-finished').length === 5)
+  const told = world.eventsOf('attempt-finished').map((attempt) => deliveryRecord(attempt).priority)
+  assert.deepEqual(told, [4, 9, 0, 3, -9])
 })

@@ -46,7 +46,10 @@ export interface RelayStatus {
 }
 
 /** `lanes`: how many there are. */
-export type QueueTotals = Omit<QueueSummary, 'heldByRules' | 'laneCount' | 'lanes' | 'oldestLanes' | 'tags'> & {
+export type QueueTotals = Omit<
+  QueueSummary,
+  'heldByRules' | 'classes' | 'laneCount' | 'lanes' | 'oldestLanes' | 'tags'
+> & {
   readonly lanes: number
 }
 

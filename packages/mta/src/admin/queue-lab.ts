@@ -99,6 +99,7 @@ export function labQueue(entries: readonly QueueEntry[]): LabQueue {
       heldByRules: 0,
       bytes: 1_000 * entries.length,
       oldestReceivedAt: 1_000_000,
+      classes: { urgent: 0, normal: 0, bulk: 0 },
       ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
     }),
     shape: async ({ by }) => ({ by, ages: [], rows: [], others: { names: 0, counts: [] } }),

@@ -94,8 +94,11 @@ for (const by of ['relay', 'files'] as const) {
         assert.equal(code, 0)
         assert.equal(err, by === 'files' ? 'No relay runs; reading the files directly.\n' : '')
         const [head = '', first = '', second = ''] = out.split('\n')
-        assert.match(head, /^ID +AGE +SIZE +STATE +TRIES +NEXT TRY +FROM +TO +LAST PROBLEM$/)
-        assert.match(first, new RegExp(`^${jane} +1m +5 B +queued +0 +now +sender@example\\.com +jane@example\\.com$`))
+        assert.match(head, /^ID +AGE +SIZE +CLASS +STATE +TRIES +NEXT TRY +FROM +TO +LAST PROBLEM$/)
+        assert.match(
+          first,
+          new RegExp(`^${jane} +1m +5 B +normal +queued +0 +now +sender@example\\.com +jane@example\\.com$`),
+        )
         assert.ok(second.startsWith(joe))
         const narrowed = await lab.run('queue', 'list', '--domain', 'EXAMPLE.org', '--json')
         assert.deepEqual(

@@ -17,6 +17,7 @@ const SENTENCES: Readonly<Record<MendKind, string>> = {
   'age-not-watched': 'messages whose age nobody watched',
   'size-wrong': 'sums of bytes that were wrong',
   'column-wrong': 'columns that did not say what their message says',
+  'class-wrong': 'messages that stood among another class than their priority says',
   'index-damaged': 'entries of indexes that were wrong',
   'key-of-wrong-kind': 'keys that somebody else had written into',
   'lane-missing': 'lanes with mail that were not due at any time',

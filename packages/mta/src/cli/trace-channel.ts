@@ -15,7 +15,19 @@ type Line = readonly [name: string, value: string]
 
 /** Told in a line of the attempt itself, or here in words. */
 const TOLD: ReadonlySet<string> = new Set([
-  ...['result', 'lane', 'nextHop', 'attempt', 'mxHostname', 'address', 'port', 'reused', 'size', 'recipients'],
+  ...[
+    'result',
+    'lane',
+    'nextHop',
+    'attempt',
+    'mxHostname',
+    'address',
+    'port',
+    'reused',
+    'size',
+    'priority',
+    'recipients',
+  ],
   ...['reply', 'cause', 'durationMs', 'stsPolicy', 'stsId', 'stsFrom', 'stsAgeSeconds', 'stsMatched'],
   ...['tls', 'tlsRequirement', 'tlsVerdict', 'tlsResult'],
   ...['dane', 'daneOwner', 'daneMatched', 'tlsWouldRefuse', 'tlsWaived'],

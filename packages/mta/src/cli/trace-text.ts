@@ -156,11 +156,12 @@ const ATTEMPT_TONES: Readonly<Record<AttemptEntry['record']['result'], Tone>> = 
 }
 
 function attemptLine({ at, record, session }: AttemptEntry): TraceLine {
-  const { result, attempt, durationMs, reused, reply, cause } = record
+  const { result, attempt, durationMs, reused, reply, cause, priority } = record
   const kept = reused === 0 ? '' : `, message ${reused + 1} of the connection`
+  const urged = priority === undefined || priority === 0 ? '' : `, priority ${priority}`
   return line(at, result === 'partly-delivered' ? 'partly' : result, {
     tone: ATTEMPT_TONES[result],
-    text: `attempt ${attempt}: ${hostWords(record)}, ${milliseconds(durationMs)}${kept}`,
+    text: `attempt ${attempt}: ${hostWords(record)}, ${milliseconds(durationMs)}${kept}${urged}`,
     details: [
       ...channelLines({ record, session }),
       ...(reply === undefined ? [] : [['reply', reply] as const]),

@@ -13,6 +13,7 @@ import type { TransactionRecord } from './transactions.ts'
 export function deliveryRecord(record: TransactionRecord, now: number): AttemptFinished {
   const { progress, session, result } = record
   const { claim } = progress
+  const { priority } = claim.envelope
   const { target, channel, verdict, results: judged, dane } = session
   const reply = decidingReply(result)
   const cause = causeOf(result)
@@ -31,6 +32,7 @@ export function deliveryRecord(record: TransactionRecord, now: number): AttemptF
     results: judged,
     reused: record.reused,
     size: claim.envelope.size,
+    ...(priority === undefined ? {} : { priority }),
     recipients: summary(record),
     ...(reply === undefined ? {} : { reply }),
     ...(cause === undefined ? {} : { cause }),

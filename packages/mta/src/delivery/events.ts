@@ -212,6 +212,8 @@ export interface AttemptFinished {
   /** Transactions on this connection before this one. */
   readonly reused: number
   readonly size: number
+  /** Of the message (RFC 6710). */
+  readonly priority?: number
   readonly recipients: RecipientSummary
   /** The answer that decided: to the final dot, or the refusal; absent when there was none. */
   readonly reply?: SmtpReply

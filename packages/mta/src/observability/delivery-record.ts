@@ -28,6 +28,7 @@ export interface AttemptWords extends PolicyWords {
   readonly port: number
   readonly reused: number
   readonly size: number
+  readonly priority?: number
   readonly recipients: RecipientSummary
   readonly reply?: string
   readonly cause?: string
@@ -96,6 +97,7 @@ export function attemptWords(attempt: AttemptFinished): AttemptWords {
     ...policyWords(attempt.policy),
     reused: attempt.reused,
     size: attempt.size,
+    ...(attempt.priority === undefined ? {} : { priority: attempt.priority }),
     recipients: attempt.recipients,
     ...(reply === undefined ? {} : { reply: formatReply(reply) }),
     ...(cause === undefined ? {} : { cause: causeWords(cause) }),

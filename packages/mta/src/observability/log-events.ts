@@ -140,6 +140,7 @@ const delivery = {
       results: 'facts',
       reused: 'number',
       size: 'number',
+      priority: 'number',
       recipients: 'facts',
       reply: 'facts',
       cause: 'facts',

@@ -7,6 +7,11 @@ export const QUEUE_METRICS = {
   hermetic_queue_held_by_rules: { type: 'gauge', help: 'Of these, deliveries that a rule holds.' },
   hermetic_queue_quarantined: { type: 'gauge', help: 'Deliveries set aside.' },
   hermetic_queue_bytes: { type: 'gauge', help: 'Content of the messages in the queue.' },
+  hermetic_queue_class_deliveries: {
+    type: 'gauge',
+    help: 'Deliveries that are queued, by class of mail: urgent, normal, bulk.',
+    labels: ['class'],
+  },
   hermetic_queue_lanes: { type: 'gauge', help: 'Lanes with messages.' },
   hermetic_queue_lanes_late: {
     type: 'gauge',

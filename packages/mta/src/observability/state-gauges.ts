@@ -3,6 +3,7 @@ import type { PolicyCount, StsMode } from '@hermetic/policy'
 import type { NodeReading } from '../nodes/node-service.ts'
 import { ROLES } from '../nodes/role.ts'
 import { countByStanding } from '../nodes/standing.ts'
+import { MAIL_CLASSES } from '../spool/mail-class.ts'
 import type { QueueSummary, SpoolHealth } from '../spool/spool.ts'
 import type { ThreadReading } from '../threads/thread-reading.ts'
 import type { MetricLabels, MetricName } from './metrics.ts'
@@ -42,7 +43,8 @@ export async function readState(gauges: StateGauges, source: QueueSource): Promi
     gauges.set('hermetic_queue_readable', 1)
   } catch {
     for (const name of [...QUEUE_GAUGES, 'hermetic_queue_overdue_seconds'] as const) gauges.set(name, Number.NaN)
-    for (const name of ['hermetic_queue_lanes_late', ...NAMED_GAUGES] as const) gauges.forget(name)
+    for (const name of ['hermetic_queue_class_deliveries', 'hermetic_queue_lanes_late', ...NAMED_GAUGES] as const)
+      gauges.forget(name)
     gauges.set('hermetic_queue_readable', 0)
   }
   try {
@@ -78,6 +80,7 @@ function setQueue(gauges: StateGauges, summary: QueueSummary, now: number): void
     hermetic_queue_oldest_seconds: oldest === undefined ? 0 : Math.max(0, (now - oldest) / 1000),
   }
   for (const name of QUEUE_GAUGES) set(name, values[name])
+  for (const one of MAIL_CLASSES) set('hermetic_queue_class_deliveries', summary.classes[one], { class: one })
   for (const [age, ms] of Object.entries(LATE_MS)) {
     const late = summary.lanes.filter((lane) => now - lane.oldestReceivedAt > ms)
     set('hermetic_queue_lanes_late', late.length, { older_than: age })

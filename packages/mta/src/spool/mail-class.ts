@@ -7,6 +7,11 @@ export type MailClass = 'urgent' | 'normal' | 'bulk'
 /** In the order in which they are served. */
 export const MAIL_CLASSES: readonly MailClass[] = ['urgent', 'normal', 'bulk']
 
+/** None of any. */
+export function noneOfClasses(): Record<MailClass, number> {
+  return { urgent: 0, normal: 0, bulk: 0 }
+}
+
 const URGENT_FROM = 4
 const BULK_TO = -4
 

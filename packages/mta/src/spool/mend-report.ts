@@ -19,6 +19,7 @@ export type MendKind =
   | 'age-not-watched'
   | 'size-wrong'
   | 'column-wrong'
+  | 'class-wrong'
   | 'index-damaged'
   | 'key-of-wrong-kind'
   /** Lanes: when each is due, and the jobs that say so. */

@@ -287,6 +287,7 @@ export function adminContract(open: OpenSpool): void {
       quarantined: 1,
       bytes: 118,
       oldestReceivedAt: NOON - 5000,
+      classes: { urgent: 0, normal: 3, bulk: 0 },
       laneCount: 2,
       ...{ lanes: counted, oldestLanes: counted, tags: [] },
     })
@@ -300,6 +301,7 @@ export function adminContract(open: OpenSpool): void {
       recipientsOpen: 0,
       ...{ held: 0, heldByRules: 0, quarantined: 0 },
       bytes: 0,
+      classes: { urgent: 0, normal: 0, bulk: 0 },
       ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
     })
     assert.deepEqual(await claimAll(spool), [])

@@ -48,6 +48,17 @@ export function priorityContract(open: OpenSpool): void {
     assert.equal((await claimOne(spool)).id, urgent.id)
   })
 
+  test('totals tell how much of each class is queued, also what waits for another try, and nothing that is held', async (t) => {
+    const spool = await new SpoolWorld(t, open).open()
+    const held = prioritised(9)
+    await spool.accept(prioritised(4))
+    const urgent = await claimOne(spool)
+    await spool.settle(urgent.token, settlement('1', [deferred(0, 1_000)]))
+    for (const one of [held, prioritised(3), message([1, 2]), prioritised(-4)]) await spool.accept(one)
+    await spool.admin.change([held.id], { kind: 'hold', reason: 'x' })
+    assert.deepEqual((await spool.admin.summary()).classes, { urgent: 1, normal: 3, bulk: 1 })
+  })
+
   test('much urgent mail does not stop the other classes: each has its claim in time', async (t) => {
     const world = new SpoolWorld(t, open)
     const spool = await world.open()

@@ -16,6 +16,7 @@ import type { Readable } from 'node:stream'
 import type { LaneId } from '../delivery/lane.ts'
 import type { DeliveryProblem, RecipientOutcome } from '../delivery/outcome.ts'
 import type { Envelope, Recipient } from '../smtp/envelope.ts'
+import type { MailClass } from './mail-class.ts'
 import type { QueueId } from './queue-id.ts'
 
 export interface Spool {
@@ -328,6 +329,8 @@ export interface QueueSummary {
   readonly bytes: number
   /** UTC milliseconds of the oldest message, when there is one. */
   readonly oldestReceivedAt?: number
+  /** Deliveries that are queued. */
+  readonly classes: Readonly<Record<MailClass, number>>
   /** With mail that is queued. */
   readonly laneCount: number
   /** Those with most waiting. */

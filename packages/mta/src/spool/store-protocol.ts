@@ -4,6 +4,7 @@
  */
 import type { LaneId } from '../delivery/lane.ts'
 import type { PlacedContent } from './content-store.ts'
+import type { MailClass } from './mail-class.ts'
 import type { MendReport } from './mend-report.ts'
 import type { DeliveryState, SpooledDelivery } from './message-state.ts'
 import type { QueueId } from './queue-id.ts'
@@ -98,6 +99,8 @@ export interface SummaryRecord {
   readonly quarantined: number
   readonly bytes: number
   readonly oldestReceivedAt: number | null
+  /** Deliveries that are queued. */
+  readonly classes: Readonly<Record<MailClass, number>>
   readonly laneCount: number
   /** Those with most waiting. */
   readonly lanes: readonly LaneTotals[]

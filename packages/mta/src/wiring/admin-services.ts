@@ -173,7 +173,8 @@ function statusSource(
 /** What is wrong with the rest is told although the queue cannot be read. */
 async function queueSummary({ admin }: Pick<Spool, 'admin'>): Promise<RelayStatus['queue']> {
   try {
-    const { laneCount, lanes: _, oldestLanes: __, tags: ___, heldByRules: ____, ...queue } = await admin.summary()
+    const all = await admin.summary()
+    const { laneCount, classes: _, lanes: __, oldestLanes: ___, tags: ____, heldByRules: _____, ...queue } = all
     return { ...queue, lanes: laneCount }
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error

@@ -36,6 +36,7 @@ export interface SocketmapAloneOptions
 /** There is no queue in here. */
 const NO_QUEUE = {
   ...{ messages: 0, recipientsOpen: 0, held: 0, heldByRules: 0, quarantined: 0, bytes: 0 },
+  classes: { urgent: 0, normal: 0, bulk: 0 },
   ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
 } as const
 const HEALTH = { intake: 'open', claims: 'open', detail: '', usedBytes: 0, maxBytes: 0 } as const

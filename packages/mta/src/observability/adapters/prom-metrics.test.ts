@@ -13,6 +13,7 @@ const summary: QueueSummary = {
   heldByRules: 0,
   bytes: 5_000,
   oldestReceivedAt: 1_000,
+  classes: { urgent: 1, normal: 2, bulk: 0 },
   laneCount: 2,
   lanes: [
     { lane: 'mx:a.test' as never, deliveries: 2, oldestReceivedAt: 1_000 },
@@ -38,6 +39,8 @@ test('events and the state of the queue show in one scrape', async () => {
     'hermetic_spool_operations_total 7',
     'hermetic_spool_commit_seconds_bucket{le="0.0025"} 1',
     'hermetic_queue_messages 3',
+    'hermetic_queue_class_deliveries{class="urgent"} 1',
+    'hermetic_queue_class_deliveries{class="bulk"} 0',
     'hermetic_queue_oldest_seconds 60',
     'hermetic_queue_readable 1',
     'hermetic_spool_intake_open 0',

@@ -3,6 +3,7 @@
  * they are not one moment's picture.
  */
 import { formatDomain, type MailDomain } from '../../smtp/mail-address.ts'
+import { noneOfClasses } from '../mail-class.ts'
 import { domainOfLane, largestTags, QueueTally } from '../queue-tally.ts'
 import type { QueueShapeRecord, StoreAsk, SummaryRecord } from '../store-protocol.ts'
 import { type RedisReply, texts } from './redis-records.ts'
@@ -27,16 +28,21 @@ function nameOf(by: StoreAsk<'shape'>['by'], name: string): string {
 
 export async function redisTotals(run: Walk): Promise<SummaryRecord> {
   const all = { messages: 0, bytes: 0, recipientsOpen: 0, held: 0, heldByRules: 0, quarantined: 0 }
+  const classes = noneOfClasses()
   const lanes = new QueueTally(0)
   const tags = new QueueTally(0)
   let oldestReceivedAt: number | null = null
-  await walked(run, ['totals', '0'], ([messages, bytes, oldest, open, held, ruled, quarantined], sums) => {
+  await walked(run, ['totals', '0'], (totals, sums) => {
+    const [messages, bytes, oldest, open, held, ruled, quarantined, urgent, normal, bulk] = totals
     all.messages += Number(messages)
     all.bytes += Number(bytes)
     all.recipientsOpen += Number(open)
     all.held += Number(held)
     all.heldByRules += Number(ruled)
     all.quarantined += Number(quarantined)
+    classes.urgent += Number(urgent)
+    classes.normal += Number(normal)
+    classes.bulk += Number(bulk)
     if (oldest !== '') oldestReceivedAt = Math.min(oldestReceivedAt ?? Number(oldest), Number(oldest))
     for (const { name, ...sum } of sums) {
       const [kind, ...rest] = name.split(' ')
@@ -44,7 +50,7 @@ export async function redisTotals(run: Walk): Promise<SummaryRecord> {
       else lanes.add(rest.join(' '), sum)
     }
   })
-  return { ...all, oldestReceivedAt, ...lanes.lanes(), tags: largestTags(tags) }
+  return { ...all, classes, oldestReceivedAt, ...lanes.lanes(), tags: largestTags(tags) }
 }
 
 interface Sum {

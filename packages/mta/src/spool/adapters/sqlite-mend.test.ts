@@ -60,6 +60,7 @@ for (const [what, sql, finding] of [
   ],
   ['sums of open recipients are wrong', 'UPDATE delivery SET open = 7', { kind: 'column-wrong', count: 5 }],
   ['domains are wrong', "UPDATE delivery SET domains = ''", { kind: 'column-wrong', count: 5 }],
+  ['classes are wrong', 'UPDATE delivery SET class = 2', { kind: 'column-wrong', count: 5 }],
   ['senders are wrong', "UPDATE message SET sender = 'x'", { kind: 'column-wrong', count: 4 }],
   [
     'an index does not know a change',

@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { Envelope } from '../../smtp/envelope.ts'
 import { formatReversePath } from '../../smtp/mail-address.ts'
+import { classInEnvelope, MAIL_CLASSES } from '../mail-class.ts'
 import { joinedFindings, type MendFinding, type MendKind, type MendReport } from '../mend-report.ts'
 import type { SpooledRecipient } from '../message-state.ts'
 import { domainsOf } from '../store-message.ts'
@@ -49,16 +50,21 @@ function integrity(db: DatabaseSync): readonly string[] {
 }
 
 function mendColumns(db: DatabaseSync, fix: boolean, wrong: Wrong): void {
-  type Row = { row: number; recipients: string; open: number; domains: string }
-  const update = db.prepare('UPDATE delivery SET open = ?, domains = ? WHERE row = ?')
-  const page = db.prepare('SELECT row, recipients, open, domains FROM delivery WHERE row > ? ORDER BY row LIMIT 1000')
-  for (const { row, recipients, open, domains } of inPages<Row>((last) => page.all(last?.row ?? 0))) {
+  type Row = { row: number; recipients: string; open: number; domains: string; class: number; envelope: string | null }
+  const update = db.prepare('UPDATE delivery SET open = ?, domains = ?, class = ? WHERE row = ?')
+  const page = db.prepare(`
+    SELECT row, recipients, open, domains, class, envelope
+    FROM delivery LEFT JOIN message ON seq = row / ${ROWS_PER_MESSAGE} WHERE row > ? ORDER BY row LIMIT 1000`)
+  for (const { row, recipients, open, domains, class: said, envelope } of inPages<Row>((last) =>
+    page.all(last?.row ?? 0),
+  )) {
     const parsed = JSON.parse(recipients) as readonly SpooledRecipient[]
     const opened = parsed.filter(({ state }) => state === 'open').length
     const named = domainsOf(parsed)
-    if (open === opened && domains === named) continue
+    const ofClass = envelope === null ? said : MAIL_CLASSES.indexOf(classInEnvelope(envelope))
+    if (open === opened && domains === named && said === ofClass) continue
     wrong('column-wrong', `delivery ${row}`)
-    if (fix) update.run(opened, named, row)
+    if (fix) update.run(opened, named, ofClass, row)
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { NOTICE_LANE } from '../../bounce/notice-lane.ts'
+import { MAIL_CLASSES, noneOfClasses } from '../mail-class.ts'
 import { domainOfLane, largestTags, QueueTally } from '../queue-tally.ts'
 import type { ShapeBy } from '../spool.ts'
 import type { QueueShapeRecord, SummaryRecord } from '../store-protocol.ts'
@@ -44,6 +45,8 @@ const DELIVERIES: Walk = {
   ...{ table: 'delivery', index: 'delivery_age', where: `state = ${QUEUED}`, first: 'expires_at' },
   ...{ least: Number.MIN_SAFE_INTEGER, name: 'lane', domains: `''`, amount: 'open' },
 }
+/** The class is one digit before the lane. */
+const BY_CLASS: Walk = { ...DELIVERIES, name: 'class || lane' }
 const BY_DOMAIN: Walk = { ...DELIVERIES, domains: `iif(lane GLOB 'mx:*', '', domains)` }
 const SENDERS: Walk = {
   ...{ table: 'message', index: 'message_sender', where: 'true', first: 'sender' },
@@ -71,11 +74,13 @@ export class QueueShape {
       yield
     }
     const lanes = new QueueTally(0)
+    const classes = noneOfClasses()
     const stopped = this.#counted()
     let { recipientsOpen } = stopped
-    for (const parts of slices(this.#db, DELIVERIES, [])) {
+    for (const parts of slices(this.#db, BY_CLASS, [])) {
       for (const part of parts) {
-        lanes.add(part.name, part)
+        lanes.add(part.name.slice(1), part)
+        classes[MAIL_CLASSES[Number(part.name[0])] ?? 'normal'] += part.count
         recipientsOpen += part.amount
       }
       yield
@@ -85,7 +90,7 @@ export class QueueShape {
       for (const part of parts) tags.add(part.name, part)
       yield
     }
-    return { ...all, ...stopped, recipientsOpen, ...lanes.lanes(), tags: largestTags(tags) }
+    return { ...all, ...stopped, recipientsOpen, classes, ...lanes.lanes(), tags: largestTags(tags) }
   }
 
   *shape({ by, edges, limit }: Ask<'shape'>): Sliced<QueueShapeRecord> {

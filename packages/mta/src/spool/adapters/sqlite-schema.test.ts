@@ -102,10 +102,10 @@ test('a store of a newer version is refused and untouched', async (t) => {
   await opened.value.close()
   const path = join(dataDir, 'spool.db')
   const db = new DatabaseSync(path)
-  db.exec('PRAGMA user_version = 7')
+  db.exec('PRAGMA user_version = 8')
   db.close()
   const before = picture(dataDir)
-  assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'newer-schema', path, found: 7, supported: 6 } })
+  assert.deepEqual(await open(dataDir), { ok: false, error: { kind: 'newer-schema', path, found: 8, supported: 7 } })
   assert.deepEqual(picture(dataDir), before)
 })
 
@@ -133,7 +133,7 @@ test('a store of version 1 is brought up to date with everything in it, once', a
     await opened.value.close()
   }
   // Its header says so: a version 1 refuses it.
-  assert.equal(readFileSync(path).readUInt32BE(60), 6)
+  assert.equal(readFileSync(path).readUInt32BE(60), 7)
 })
 
 test('mail that was kept with a priority is claimed by its class after the store was brought up to date', async (t) => {

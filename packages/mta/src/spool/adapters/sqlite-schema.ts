@@ -111,7 +111,13 @@ const SCHEMA_6 = `
   CREATE INDEX delivery_due ON delivery (lane, class, due_at) WHERE state = 0;
 `
 
-const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6]
+/** What a summary counts of queued mail has the class as well. */
+const SCHEMA_7 = `
+  DROP INDEX delivery_age;
+  CREATE INDEX delivery_age ON delivery (expires_at, received_at, lane, class, open, domains) WHERE state = 0;
+`
+
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_7]
 
 export function openStore(path: string, hooks: SpoolHooks): Result<DatabaseSync, SpoolOpenError> {
   return openSqliteFile({

@@ -43,6 +43,20 @@ local function look_at_delivery(id, k, raw)
   end
 end
 
+-- By which its deliveries stand in their lanes: the priority in the envelope says what is right.
+local function look_at_class(id, key, count)
+  local class = classOf(redis.call('HGET', key, 'e') or '')
+  if class == (redis.call('HGET', key, 'p') or nil) then return end
+  wrong('class-wrong', id, wanted, function()
+    if class then redis.call('HSET', key, 'p', class) else redis.call('HDEL', key, 'p') end
+    for k = 0, count - 1 do
+      local raw, member = redis.call('HGET', key, 'd' .. k), id .. '/' .. k
+      local d = raw and parse(raw)
+      if d and d.state == 'q' and score(laneKey(d.lane), member) then enter(d.lane, member, d.due) end
+    end
+  end)
+end
+
 local function look_at_message(id)
   local key = message(id)
   if redis.call('TYPE', key)['ok'] ~= 'hash' then return end
@@ -55,6 +69,7 @@ local function look_at_message(id)
   if not score(EXPIRY, id) then
     wrong('age-not-watched', id, wanted, function() redis.call('ZADD', EXPIRY, expires(redis.call('HGET', key, 'e')), id) end)
   end
+  look_at_class(id, key, f.count)
   for k = 0, f.count - 1 do
     local raw = redis.call('HGET', key, 'd' .. k)
     if raw and parse(raw).state then look_at_delivery(id, k, raw) else wrong('message-damaged', id, false) end

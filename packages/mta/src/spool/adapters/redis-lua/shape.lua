@@ -5,7 +5,7 @@ local after, slice, by, count = arg(), tonumber(arg()), arg(), tonumber(arg())
 local edges = {}
 for n = 1, count do edges[n] = tonumber(arg()) end
 local ids = redis.call('ZRANGE', IDS, after == '' and '-' or '(' .. after, '+', 'BYLEX', 'LIMIT', 0, slice)
-local total = { messages = 0, bytes = 0, open = 0, h = 0, x = 0, ruled = 0 }
+local total = { messages = 0, bytes = 0, open = 0, h = 0, x = 0, ruled = 0, u = 0, n = 0, b = 0 }
 local oldest
 local sums, order = {}, {}
 
@@ -29,10 +29,11 @@ local function add(name, class, received)
   if received < sum.oldest then sum.oldest = received end
 end
 
-local function count_delivery(raw, class, received)
+local function count_delivery(raw, class, received, mail_class)
   local state, open, lane = string.match(raw, '^%d+ (%a) %-?%d+ %d+ (%d+) ([^\n]*)\n')
   total.open = total.open + tonumber(open)
   if state == 'q' then
+    total[mail_class] = total[mail_class] + 1
     if by == 'totals' then add('lane ' .. lane, class, received) end
     if by == 'lane' then add(lane, class, received) end
     if by == 'domain' then
@@ -56,7 +57,8 @@ for _, id in ipairs(ids) do
   total.bytes = total.bytes + tonumber(f.size)
   oldest = math.min(oldest or f.received, f.received)
   if by ~= 'sender' and by ~= 'tag' then
-    for k = 0, f.count - 1 do count_delivery(redis.call('HGET', key, 'd' .. k), class, f.received) end
+    local mail_class = redis.call('HGET', key, 'p') or 'n'
+    for k = 0, f.count - 1 do count_delivery(redis.call('HGET', key, 'd' .. k), class, f.received, mail_class) end
   end
   if by == 'sender' then
     add(string.match(redis.call('HGET', key, 'e'), '"reversePath":{.-"domain":(%b{})') or '', class, f.received)
@@ -74,6 +76,6 @@ local t = total
 return {
   ids[#ids] or '',
   #ids < slice and '1' or '0',
-  { text(t.messages), text(t.bytes), oldest and text(oldest) or '', text(t.open), text(t.h), text(t.ruled), text(t.x) },
+  { text(t.messages), text(t.bytes), oldest and text(oldest) or '', text(t.open), text(t.h), text(t.ruled), text(t.x), text(t.u), text(t.n), text(t.b) },
   found,
 }
