@@ -20,6 +20,7 @@ const STATEMENT =
 /** What `exports` of the packages name. */
 export const PACKAGE_ENTRY: Readonly<Record<string, string>> = {
   '@hermetic/policy': 'packages/policy/src/index.ts',
+  '@hermetic/policy/redis-script': 'packages/policy/src/adapters/redis-script.ts',
   // Threads of stores load this without the rest of the package.
   '@hermetic/policy/sqlite-file': 'packages/policy/src/adapters/sqlite-file.ts',
   '@hermetic/reporter': 'packages/reporter/src/index.ts',

@@ -1,5 +1,5 @@
 /** The public API of `@hermetic/policy`: what a destination demands of TLS, and whether a peer proved it. */
-export type { RedisScriptClient } from './adapters/redis-scripts.ts'
+export type { RedisScriptClient } from './adapters/redis-script.ts'
 export {
   type SharedPolicies,
   type SharedPoliciesOptions,

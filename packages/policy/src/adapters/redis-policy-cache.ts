@@ -20,7 +20,8 @@ import {
 } from '../ports/policy-cache.ts'
 import type { EmitPolicyEvent } from '../ports/policy-events.ts'
 import { entryWords, list, readCounts, readDomain, readEntry, rows } from './redis-policy-entry.ts'
-import { RedisScriptFailed, type RedisScriptName, type RedisScripts } from './redis-scripts.ts'
+import { RedisScriptFailed } from './redis-script.ts'
+import type { RedisScriptName, RedisScripts } from './redis-scripts.ts'
 
 export interface RedisPolicyCacheOptions {
   readonly scripts: RedisScripts

@@ -1,11 +1,16 @@
 /**
- * The Lua scripts of the results that many relays share, and how one is run: by its digest, in full when Redis does not
- * know it, and never longer than a deadline. Every failure is `ResultStoreUnavailable`, with the code that begins every
+ * The Lua scripts of the results that many relays share, and how one is run: never longer than a deadline. Every failure is `ResultStoreUnavailable`, with the code that begins every
  * error reply of Redis and nothing that was stored.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { RedisScriptClient } from '@hermetic/policy'
+import {
+  behindFlags,
+  type RedisScriptClient,
+  RedisScriptFailed,
+  runScriptInTime,
+  type Script,
+  scriptOf,
+} from '@hermetic/policy/redis-script'
 import { ResultStoreUnavailable } from '../ports/result-store.ts'
 
 const NAMES = [
@@ -32,11 +37,6 @@ const NAMES = [
 ] as const
 
 export type RedisResultScript = (typeof NAMES)[number]
-
-interface Script {
-  readonly source: string
-  readonly sha1: string
-}
 
 export interface RedisResultScriptsOptions {
   /** Rejects at once while it has no connection, and sends nothing twice. */
@@ -65,26 +65,13 @@ export class RedisResultScripts {
   }
 
   async run(name: RedisResultScript, ...args: readonly (string | number)[]): Promise<unknown> {
-    const script = SCRIPTS[name]
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(unavailable(name, 'no-answer')), this.#deadlineMs)
-    const sent = this.#send(script, args).catch((cause: unknown) => {
-      throw unavailable(name, replyCode(cause) ?? 'no-connection', cause)
-    })
+    const call = { keys: [this.#base], args, deadlineMs: this.#deadlineMs }
     try {
-      return await Promise.race([sent, late.promise])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  async #send({ source, sha1 }: Script, args: readonly (string | number)[]): Promise<unknown> {
-    try {
-      return await this.#client.evalsha(sha1, 1, this.#base, ...args)
+      return await runScriptInTime(this.#client, SCRIPTS[name], call)
     } catch (error) {
-      if (replyCode(error) !== 'NOSCRIPT') throw error
+      if (!(error instanceof RedisScriptFailed)) throw error
+      throw unavailable(name, error.code, error.cause)
     }
-    return this.#client.eval(source, 1, this.#base, ...args)
   }
 }
 
@@ -92,24 +79,11 @@ function unavailable(what: RedisResultScript, code: string, cause?: unknown): Re
   return new ResultStoreUnavailable(`the store of results could not ${what}: Redis ${code}`, { cause })
 }
 
-/** The first word of an error reply; undefined when the error is not the server's. */
-function replyCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined
-  const [code = ''] = error.message.split(' ', 1)
-  return /^[A-Z]+$/.test(code) ? code : 'ERR'
-}
-
 const SCRIPTS = readScripts()
 
 function readScripts(): Readonly<Record<RedisResultScript, Script>> {
   const prelude = readLua('prelude')
-  const scripts = NAMES.map((name) => {
-    const text = readLua(name)
-    // The flags of a script are told by its first line.
-    const end = text.indexOf('\n') + 1
-    const source = `${text.slice(0, end)}${prelude}${text.slice(end)}`
-    return [name, { source, sha1: createHash('sha1').update(source).digest('hex') }] as const
-  })
+  const scripts = NAMES.map((name) => [name, scriptOf(behindFlags(readLua(name), prelude))] as const)
   return Object.fromEntries(scripts) as Record<RedisResultScript, Script>
 }
 

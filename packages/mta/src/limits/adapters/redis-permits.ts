@@ -4,12 +4,14 @@
  * over a channel of its node and makes its lane due for all nodes, so nobody polls. A process that was stopped longer than its lease has lost its permits
  * and learns it from its own clock. Without Redis there are no permits.
  */
+
+import { runScript, type Script } from '@hermetic/policy/redis-script'
 import type { LaneId } from '../../delivery/lane.ts'
 import { COMMAND_TIMEOUT_MS, connected, type RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
 import { beginLife, type Life } from '../../redis/life.ts'
 import { redisTrouble } from '../../redis/redis-trouble.ts'
-import { FORMER_LIFE_LUA, loadScript, runScript, type Script } from '../../redis/scripts.ts'
+import { FORMER_LIFE_LUA, loadScript } from '../../redis/scripts.ts'
 import type { LimitsEvent } from '../events.ts'
 import type { Permit, PermitFeedback, Permits, SiteId, SiteLimits } from '../permits.ts'
 import { intervalUs, NO_WAIT, type Pace, type PaceAsk } from '../rate.ts'

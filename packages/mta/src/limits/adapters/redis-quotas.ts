@@ -2,9 +2,11 @@
  * Quotas that all relays of a queue share: one script takes from several at once, by the clock of Redis. A key is gone
  * when its owner has rested, so Redis holds only those who sent lately.
  */
+
+import { runScript } from '@hermetic/policy/redis-script'
 import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
 import type { QueueKeys } from '../../redis/keys.ts'
-import { loadScript, runScript } from '../../redis/scripts.ts'
+import { loadScript } from '../../redis/scripts.ts'
 import type { QuotaAsk, Quotas } from '../quotas.ts'
 import { intervalUs } from '../rate.ts'
 import { longest } from './local-quotas.ts'

@@ -2,9 +2,11 @@
  * The nodes of a queue in Redis: one script for each question, and Redis' clock for every age. Every script may be run
  * twice. A node whose store lost everything is known again with its next beat.
  */
+
+import { type RedisScriptClient, runScript, type Script } from '@hermetic/policy/redis-script'
 import type { QueueKeys } from '../../redis/keys.ts'
 import { redisTrouble } from '../../redis/redis-trouble.ts'
-import { loadScript, runScript, type Script, type ScriptClient } from '../../redis/scripts.ts'
+import { loadScript } from '../../redis/scripts.ts'
 import { formatNodeRecord, type NodeId, type NodeRecord, parseNodeId, readNodeRecord } from '../node-record.ts'
 import {
   type Heard,
@@ -19,7 +21,7 @@ import { LISTED_MS, type ListedNode, NODES_MAX, type NodeWish, SILENT_MS, standi
 
 export interface RedisNodesOptions {
   /** Closed by `close`. */
-  readonly client: ScriptClient & { disconnect(): void }
+  readonly client: RedisScriptClient & { disconnect(): void }
   readonly keys: Pick<QueueKeys, 'nodes' | 'nodeBeats' | 'nodeHolders' | 'nodeWishes'>
   readonly times?: RegistryTimes
   readonly nodesMax?: number

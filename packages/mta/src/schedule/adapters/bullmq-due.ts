@@ -2,21 +2,15 @@
  * The scripts about due lanes (`bullmq-due-*.lua`), with types. Every one may be run twice: the answer to a take is
  * kept for a repetition, a turn begins and ends by its token.
  */
+import { type RedisScriptClient, runScript, type Script } from '@hermetic/policy/redis-script'
 import type { LaneId } from '../../delivery/lane.ts'
 import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
 import type { Life } from '../../redis/life.ts'
-import {
-  CLASS_SCORES_LUA,
-  FORMER_LIFE_LUA,
-  loadScript,
-  runScript,
-  type Script,
-  type ScriptClient,
-} from '../../redis/scripts.ts'
+import { CLASS_SCORES_LUA, FORMER_LIFE_LUA, loadScript } from '../../redis/scripts.ts'
 import type { WakeReason } from '../lane-scheduler.ts'
 
 export interface DueLanesOptions {
-  readonly client: ScriptClient
+  readonly client: RedisScriptClient
   readonly keys: QueueKeys
   readonly life: Life
   /** How long a taken lane stays out of the way. */

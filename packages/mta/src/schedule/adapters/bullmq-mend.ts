@@ -3,11 +3,13 @@
  * then when each lane is due. May run while relays work: each step is one script, and a lane that is woken once too often
  * finds nothing to do.
  */
+
+import { runScript, type Script } from '@hermetic/policy/redis-script'
 import type { LaneId } from '../../delivery/lane.ts'
 import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
 import { findingsOf } from '../../redis/found.ts'
 import { LANE_JOBS, type QueueKeys } from '../../redis/keys.ts'
-import { CLASS_SCORES_LUA, loadScript, runScript, type Script } from '../../redis/scripts.ts'
+import { CLASS_SCORES_LUA, loadScript } from '../../redis/scripts.ts'
 import { joinedFindings, type MendFinding } from '../../spool/mend-report.ts'
 import { dueKeys } from './bullmq-due.ts'
 import { BULLMQ_SCHEDULER_LIMITS } from './bullmq-scheduler.ts'

@@ -3,15 +3,16 @@
  * was under way on a lost connection fails with an unknown outcome and is never sent again by itself; the callers
  * know what a repetition would mean. Knows scripts and replies, nothing of mail.
  */
+
+import { type RedisScriptClient, replyCode, runScript } from '@hermetic/policy/redis-script'
 import type { Redis } from 'ioredis'
 import { redisAt } from '../../redis/adapters/redis-servers.ts'
 import type { RedisAddress } from '../../redis/redis-address.ts'
-import { runScript, type ScriptClient } from '../../redis/scripts.ts'
 import { errorCode } from '../durable-file.ts'
 import { inTime, NotInTime } from '../in-time.ts'
 import { StoreFailed, type StoreFailure } from '../store-failed.ts'
 import { CONFIRMED, ReplicaConfirmation } from './redis-confirmation.ts'
-import { redisFailure, replyCode } from './redis-failure.ts'
+import { redisFailure } from './redis-failure.ts'
 import type { RedisArgument, RedisReply } from './redis-records.ts'
 import { REDIS_SCRIPTS, type RedisScriptName } from './redis-scripts.ts'
 
@@ -121,7 +122,7 @@ export class RedisConnection implements RedisCalls {
     const script = REDIS_SCRIPTS.get(name)
     if (script === undefined) throw new Error(`no script ${name}`)
     return await this.#answered(async (client) => {
-      const answers: ScriptClient = {
+      const answers: RedisScriptClient = {
         evalsha: (...words) => client.callBuffer('EVALSHA', ...words),
         eval: (...words) => client.callBuffer('EVAL', ...words),
       }

@@ -2,6 +2,7 @@
  * What a failed call says about the store, read from the code that begins every error reply of Redis, never from the
  * words behind it. Pure.
  */
+import { replyCode } from '@hermetic/policy/redis-script'
 import { redisTrouble } from '../../redis/redis-trouble.ts'
 import { NotInTime } from '../in-time.ts'
 import type { StoreFailure } from '../store-failed.ts'
@@ -47,11 +48,4 @@ function unanswered(error: unknown): string {
 /** Which right is missing only the server can say. */
 function saidOf(error: unknown, code: string): string | undefined {
   return code === 'NOPERM' && error instanceof Error ? `Redis ${error.message.slice(0, SAID_MAX)}` : undefined
-}
-
-/** The first word of an error reply; undefined when the error is not the server's. */
-export function replyCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined
-  const [code = ''] = error.message.split(' ', 1)
-  return /^[A-Z]+$/.test(code) ? code : 'ERR'
 }

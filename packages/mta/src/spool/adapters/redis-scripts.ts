@@ -2,10 +2,10 @@
  * The Lua scripts of the Redis spool: read from `redis-lua/` once, each behind the prelude that they share. A script's
  * first line names its flags: without `allow-oom` a full server refuses it before it writes anything.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { behindFlags, type Script, scriptOf } from '@hermetic/policy/redis-script'
 import { FOUND_LUA } from '../../redis/found.ts'
-import { CLASS_SCORES_LUA, FORMER_LIFE_LUA, type Script } from '../../redis/scripts.ts'
+import { CLASS_SCORES_LUA, FORMER_LIFE_LUA } from '../../redis/scripts.ts'
 
 const NAMES = [
   'accept',
@@ -56,12 +56,7 @@ function readScripts(): ReadonlyMap<RedisScriptName, Script> {
     ['take-back', readFileSync(FORMER_LIFE_LUA, 'utf8')],
   ])
   return new Map(
-    NAMES.map((name) => {
-      const text = readLua(name)
-      const end = text.indexOf('\n') + 1
-      const whole = `${text.slice(0, end)}${prelude}${shared.get(name) ?? ''}${text.slice(end)}`
-      return [name, { text: whole, sha: createHash('sha1').update(whole).digest('hex') }]
-    }),
+    NAMES.map((name) => [name, scriptOf(behindFlags(readLua(name), `${prelude}${shared.get(name) ?? ''}`))] as const),
   )
 }
 

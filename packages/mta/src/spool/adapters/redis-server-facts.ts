@@ -2,9 +2,10 @@
  * What a Redis server says of itself: gathered here, judged in `redis-durability.ts` and `capacity.ts`. A server that
  * refuses a question has not said anything; only a connection that breaks is an error.
  */
+
+import { replyCode } from '@hermetic/policy/redis-script'
 import type { RedisCalls } from './redis-connection.ts'
 import type { DurabilityFacts } from './redis-durability.ts'
-import { replyCode } from './redis-failure.ts'
 import { type RedisArgument, texts } from './redis-records.ts'
 
 /** `failsOver`: another server may take over from the one that is asked, which does not know it. */

@@ -2,9 +2,11 @@
  * The list that relays share: in Redis under a hash tag of its own, outside the queue's. Several steps that belong
  * together are one script; entries are JSON, made here and passed through.
  */
+
+import { runScript, type Script } from '@hermetic/policy/redis-script'
 import type { RedisClient } from '../../redis/adapters/redis-connection.ts'
 import { redisTrouble } from '../../redis/redis-trouble.ts'
-import { loadScript, runScript, type Script } from '../../redis/scripts.ts'
+import { loadScript } from '../../redis/scripts.ts'
 import {
   type Noted,
   type Suppressed,
