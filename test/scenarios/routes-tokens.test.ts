@@ -86,6 +86,31 @@ describe('XOAUTH2 at the server of nodemailer', () => {
     assertNothingTold(relay, 'token.1')
   })
 
+  test('the client says who it is by HTTP Basic where that is written, each part as in a form, and nowhere else', async () => {
+    await using endpoint = await issuer()
+    await using smart = await smarthost('XOAUTH2', ({ accessToken }) => accessToken === 'token.1')
+    const secret = 'a:b c/ü'
+    const login = oauth(endpoint).replace(CLIENT_SECRET, secret)
+    await using relay = await world(`${login}oauth_client_auth = "basic"\n`, smart.port)
+    await relay.send('a@one.test')
+    assert.equal(smart.taken(), 1)
+    const [asked] = endpoint.posted
+    assert.deepEqual(Object.fromEntries(new URLSearchParams(asked?.body.toString())), {
+      grant_type: 'refresh_token',
+      refresh_token: REFRESH,
+    })
+    const { authorization = '' } = asked?.fields ?? {}
+    const basic = `Basic ${Buffer.from('hermetic:a%3Ab+c%2F%C3%BC').toString('base64')}`
+    assert.equal(authorization, basic)
+    const obtained = relay.relay.eventsOf('access-token-obtained')
+    assert.deepEqual(
+      obtained.map((event) => [event.endpoint, event.lifetimeMs]),
+      [[ISSUER, 3_600_000]],
+    )
+    assert.match(await relay.metrics(), /hermetic_access_tokens_total\{endpoint="oauth\.test"\} 1/)
+    assertNothingTold(relay, secret, basic, 'token.1')
+  })
+
   test('a token that is not taken any more is replaced at once, and nobody waits', async () => {
     await using endpoint = await issuer()
     let good = 'token.1'

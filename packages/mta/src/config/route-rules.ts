@@ -37,6 +37,7 @@ const OAUTH = [
   'oauth_token_url',
   'oauth_client_id',
   'oauth_client_secret',
+  'oauth_client_auth',
   'oauth_refresh_token',
   'oauth_scope',
 ] as const
@@ -58,6 +59,9 @@ function tokenFindings(route: ReadableRoute, { written: [first], at }: Tokens): 
   if (password !== undefined) return finding('password', 'is there beside an access token', 'keep one of the two')
   const missing = OAUTH_NEEDED.find((field) => route[field] === undefined)
   if (missing !== undefined) return finding(first, `needs ${missing} too`, `write ${missing}`)
+  if (route.oauth_client_auth === 'basic' && route.oauth_client_secret === undefined) {
+    return finding('oauth_client_auth', 'needs oauth_client_secret too', 'write oauth_client_secret, or "body"')
+  }
   if (auth !== 'plain' && auth !== 'login') return []
   return finding('auth', 'is for a password', 'write "oauthbearer" or "xoauth2", or leave it out')
 }

@@ -16,6 +16,8 @@ export interface IssuedToken {
 export interface CachedTokenOptions {
   readonly ask: () => Promise<IssuedToken | TokenProblem>
   readonly monotonic: () => number
+  /** Each time there is a new one. */
+  readonly obtained?: (lifetimeMs: number) => void
 }
 
 /** A session has to be opened with it, and clocks differ. */
@@ -49,7 +51,7 @@ export class CachedToken implements AccessTokens {
   }
 
   async #ask(): Promise<TokenAnswer> {
-    const { ask, monotonic } = this.#options
+    const { ask, monotonic, obtained } = this.#options
     const answer = await ask()
     const now = monotonic()
     if (answer.kind !== 'issued') {
@@ -58,6 +60,7 @@ export class CachedToken implements AccessTokens {
     }
     this.#failed = undefined
     const { token, lifetimeMs } = answer
+    obtained?.(lifetimeMs)
     this.#known = { token, until: now + lifetimeMs - Math.min(MARGIN_MS, lifetimeMs / 2) }
     return { kind: 'token', token, isNew: true }
   }

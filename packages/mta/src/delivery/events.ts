@@ -101,6 +101,8 @@ export type DeliveryEvent =
       /** The reply, or the mechanisms that the peer offers in place of PLAIN. */
       readonly said: string
     }
+  /** A token endpoint gave an access token for a login. */
+  | { readonly event: 'access-token-obtained'; readonly endpoint: string; readonly lifetimeMs: number }
   /** Nobody logs in there until then; one attempt at a time follows. `suspended`: how many routes are, now. */
   | {
       readonly event: 'route-suspended'

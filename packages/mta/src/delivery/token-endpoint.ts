@@ -21,6 +21,8 @@ export interface TokenGrant {
   readonly clientId: string
   /** Absent: a public client. */
   readonly clientSecret?: Concealed | undefined
+  /** Where the client says who it is (RFC 6749 §2.3.1): some servers know one way only. Absent: in the body. */
+  readonly clientAuth?: 'body' | 'basic' | undefined
   readonly refreshToken: Concealed
   readonly scope?: string | undefined
 }
@@ -51,7 +53,7 @@ export async function askForToken(
   let refused = false
   const answer = await https.exchange<Unexpected>({
     ...{ host, port, path, bodyBytesMax: ANSWER_BYTES_MAX, signal: AbortSignal.timeout(WAIT_MS) },
-    content: { type: 'application/x-www-form-urlencoded', bytes: Buffer.from(requestOf(grant)) },
+    content: { type: 'application/x-www-form-urlencoded', bytes: Buffer.from(requestOf(grant)), ...basicOf(grant) },
     judgeHead: ({ status }: ResponseHead) => {
       // RFC 6749 §5.2: 400, and 401 for an unknown client.
       refused = status === 400 || status === 401
@@ -63,14 +65,27 @@ export async function askForToken(
   return refused ? refusalOf(fields, host) : tokenOf(fields, host)
 }
 
-function requestOf({ clientId, clientSecret, refreshToken, scope }: TokenGrant): string {
+function requestOf(grant: TokenGrant): string {
+  const { refreshToken, scope } = grant
   return new URLSearchParams({
     grant_type: 'refresh_token',
     refresh_token: refreshToken.reveal(),
-    client_id: clientId,
-    ...(clientSecret === undefined ? {} : { client_secret: clientSecret.reveal() }),
+    ...inBody(grant),
     ...(scope === undefined ? {} : { scope }),
   }).toString()
+}
+
+/** RFC 6749 §2.3: one way in each request. */
+function inBody({ clientId, clientSecret, clientAuth }: TokenGrant): Readonly<Record<string, string>> {
+  if (clientAuth === 'basic') return {}
+  return { client_id: clientId, ...(clientSecret === undefined ? {} : { client_secret: clientSecret.reveal() }) }
+}
+
+/** RFC 6749 §2.3.1: both are encoded as in a form before they are joined, so that a colon in them is none. */
+function basicOf({ clientId, clientSecret, clientAuth }: TokenGrant): { readonly authorization?: string } {
+  if (clientAuth !== 'basic' || clientSecret === undefined) return {}
+  const words = [clientId, clientSecret.reveal()].map((word) => new URLSearchParams({ '': word }).toString().slice(1))
+  return { authorization: `Basic ${Buffer.from(words.join(':')).toString('base64')}` }
 }
 
 function failureText(failure: HttpsFailure | Unexpected): string {

@@ -215,6 +215,11 @@ const delivery = {
     sentence: 'A smarthost does not take the credentials of its route: everything for it waits until they are mended.',
     fields: { lane: 'word', remote: 'facts', username: 'peer', reason: 'word', said: 'peer' },
   },
+  'access-token-obtained': {
+    level: 'info',
+    sentence: 'A token endpoint gave a new access token for a login at a smarthost, for so long.',
+    fields: { endpoint: 'word', lifetimeMs: 'number' },
+  },
   'route-suspended': {
     level: 'error',
     sentence: 'The login of a route is refused: it is not shown again until then, and the mail of the route waits.',

@@ -10,6 +10,11 @@ export const ROUTE_METRICS = {
     help: 'Logins that a smarthost refused, or offered no way for.',
     labels: ['lane', 'reason'],
   },
+  hermetic_access_tokens_total: {
+    type: 'counter',
+    help: 'Access tokens that a token endpoint gave for logins at smarthosts.',
+    labels: ['endpoint'],
+  },
   hermetic_routes_suspended: { type: 'gauge', help: 'Routes whose smarthost refuses the login, and whose mail waits.' },
   hermetic_fallbacks_total: {
     type: 'counter',
@@ -31,6 +36,9 @@ const suspensions = ({ suspended }: { readonly suspended: number }) =>
 export const ROUTE_UPDATES = {
   'smarthost-login-failed': ({ lane, reason }: Named<'smarthost-login-failed'>) => [
     count('hermetic_smarthost_login_failures_total', { lane, reason }),
+  ],
+  'access-token-obtained': ({ endpoint }: Named<'access-token-obtained'>) => [
+    count('hermetic_access_tokens_total', { endpoint }),
   ],
   'route-suspended': suspensions,
   'route-reopened': suspensions,

@@ -44,7 +44,8 @@ function loginOf(route: RouteConfig, tokensFor: TokensFor | undefined): Credenti
   }
   const { oauth_token_url: endpoint, oauth_client_id: clientId, oauth_refresh_token: refreshToken } = route
   if (endpoint === undefined || clientId === undefined || refreshToken === undefined) return undefined
-  const grant = { endpoint, clientId, refreshToken, clientSecret: route.oauth_client_secret, scope: route.oauth_scope }
+  const { oauth_client_secret: clientSecret, oauth_client_auth: clientAuth, oauth_scope: scope } = route
+  const grant = { endpoint, clientId, refreshToken, clientSecret, clientAuth, scope }
   const mechanism = auth === 'xoauth2' ? 'XOAUTH2' : auth === 'oauthbearer' ? 'OAUTHBEARER' : undefined
   return { username, tokens: tokensFor?.(grant) ?? NO_TOKENS, ...(mechanism === undefined ? {} : { mechanism }) }
 }

@@ -60,7 +60,11 @@ export function destinationOptions(config: Config, parts: DestinationParts): Des
   // The operator wrote the name of the token endpoint too; it has to prove it.
   const https = new GuardedHttps({ resolver, guard: (address, port) => smarthostGuard.judge(address, port), ca })
   const monotonic = () => performance.now()
-  const tokensFor: TokensFor = (grant) => new CachedToken({ ask: () => askForToken(grant, https), monotonic })
+  const tokensFor: TokensFor = (grant) => {
+    const { host } = grant.endpoint
+    const tell = (lifetimeMs: number) => emit({ event: 'access-token-obtained', endpoint: host, lifetimeMs })
+    return new CachedToken({ ask: () => askForToken(grant, https), obtained: tell, monotonic })
+  }
   const routes = new LiveRoutes(configuredRoutes(config, tokensFor))
   const options: DestinationOptions = {
     ...{ resolver, ca, dane, emit, ...local },

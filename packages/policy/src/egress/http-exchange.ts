@@ -29,6 +29,8 @@ export interface HttpsContent {
   /** Content-Type, as it is sent. */
   readonly type: string
   readonly bytes: Uint8Array
+  /** Authorization, as it is sent; never shown. */
+  readonly authorization?: string
 }
 
 export interface ResponseHead {
@@ -62,6 +64,7 @@ export function exchange<E>(options: ExchangeOptions<E>): Promise<Result<Uint8Ar
         'Accept-Encoding': 'identity',
         Connection: 'close',
         ...(content !== undefined && { 'Content-Type': content.type, 'Content-Length': content.bytes.length }),
+        ...(content?.authorization !== undefined && { Authorization: content.authorization }),
       },
       maxHeaderSize: HEAD_BYTES_MAX,
       insecureHTTPParser: false,

@@ -170,6 +170,12 @@ export const routes = tableList(
         example: '"…"',
       },
     ),
+    oauth_client_auth: optional(choice('body', 'basic'), {
+      sentence: 'How that client says who it is: in the body of the request, or by HTTP Basic authentication.',
+      source: 'RFC 6749 §2.3.1',
+      whenAbsent: 'body',
+      example: '"basic"',
+    }),
     oauth_refresh_token: optional(
       secret('refresh token', '1 to 16384 printable ASCII characters', (text) => REFRESH_TOKEN.test(text)),
       {
