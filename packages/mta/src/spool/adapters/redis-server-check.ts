@@ -11,7 +11,7 @@ import { type DurabilityVerdict, durability, formatFinding } from './redis-durab
 import { gatherDurability } from './redis-server-facts.ts'
 
 /** Raised when what the keys mean changes (`redis-lua/prelude.lua`). */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 export interface ServerCheckOptions {
   readonly keys: Pick<QueueKeys, 'spool'>
