@@ -10,7 +10,10 @@ import { ownerIn } from './redis-content-owner.ts'
 import { type DurabilityVerdict, durability, formatFinding } from './redis-durability.ts'
 import { gatherDurability } from './redis-server-facts.ts'
 
-/** Raised when what the keys mean changes (`redis-lua/prelude.lua`). */
+/**
+ * Raised when what the keys mean changes (`redis-lua/prelude.lua`). 2: bulk and urgent mail have scores of their own, and
+ * rules hold mail; a relay that knows only 1 would misread both.
+ */
 export const SCHEMA_VERSION = 2
 
 export interface ServerCheckOptions {
