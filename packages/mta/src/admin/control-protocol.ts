@@ -67,6 +67,13 @@ export interface ListRequest {
   readonly after?: QueueId
 }
 
+export interface ShapeRequest {
+  readonly by: ShapeBy
+  readonly limit: number
+  /** The totals too. */
+  readonly summary: boolean
+}
+
 export interface ChangeRequest {
   readonly ids: readonly QueueId[]
   readonly action: QueueOrder
@@ -95,14 +102,15 @@ export function parseListRequest(body: unknown): Parsed<ListRequest> {
   return id === undefined ? err('after: not a queue id') : ok({ filter: wanted.value, limit, after: id })
 }
 
-export function parseShapeRequest(body: unknown): Parsed<{ readonly by: ShapeBy; readonly limit: number }> {
-  const fields = fieldsOf(body, ['by', 'limit'])
+export function parseShapeRequest(body: unknown): Parsed<ShapeRequest> {
+  const fields = fieldsOf(body, ['by', 'limit', 'summary'])
   if (!fields.ok) return fields
   const by = SHAPES.find((known) => known === fields.value['by'])
   if (by === undefined) return err('by')
-  const { limit } = fields.value
+  const { limit, summary } = fields.value
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > SHAPE_ROWS_MAX) return err('limit')
-  return ok({ by, limit })
+  if (summary !== undefined && summary !== true) return err('summary')
+  return ok({ by, limit, summary: summary === true })
 }
 
 export function parseShowRequest(body: unknown): Parsed<QueueId> {

@@ -77,6 +77,18 @@ export function labQueue(entries: readonly QueueEntry[]): LabQueue {
           filter.domain === undefined || deliveries.some(({ lane }) => lane.includes(`:${filter.domain}:`)),
       )
       .slice(0, limit)
+  const summary: SpoolAdmin['summary'] = async () => ({
+    messages: entries.length,
+    recipientsOpen: entries.length,
+    held: 0,
+    quarantined: 0,
+    heldByRules: 0,
+    bytes: 1_000 * entries.length,
+    oldestReceivedAt: 1_000_000,
+    classes: { urgent: 0, normal: 0, bulk: 0 },
+    ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
+  })
+  const shape: SpoolAdmin['shape'] = async ({ by }) => ({ by, ages: [], rows: [], others: { names: 0, counts: [] } })
   const ordered: { ids: readonly QueueId[]; action: QueueAction }[] = []
   return {
     ordered,
@@ -91,17 +103,8 @@ export function labQueue(entries: readonly QueueEntry[]): LabQueue {
       ordered.push({ ids, action })
       return ids.map((id) => ({ id, result: entries.some((entry) => entry.id === id) ? 'done' : 'not-found' }))
     },
-    summary: async () => ({
-      messages: entries.length,
-      recipientsOpen: entries.length,
-      held: 0,
-      quarantined: 0,
-      heldByRules: 0,
-      bytes: 1_000 * entries.length,
-      oldestReceivedAt: 1_000_000,
-      classes: { urgent: 0, normal: 0, bulk: 0 },
-      ...{ laneCount: 0, lanes: [], oldestLanes: [], tags: [] },
-    }),
-    shape: async ({ by }) => ({ by, ages: [], rows: [], others: { names: 0, counts: [] } }),
+    summary,
+    overview: async (ask) => ({ summary: await summary(), shape: await shape(ask) }),
+    shape,
   }
 }

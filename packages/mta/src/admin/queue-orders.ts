@@ -51,7 +51,10 @@ export function queueOrders({ queue, routing, queueChanged, emit }: QueueOrdersO
   }
   return [
     order(['summary', 'read'], parseNothing, () => queue.summary()),
-    order(['shape', 'read'], parseShapeRequest, (wanted) => queue.shape({ ...wanted, now: Date.now() })),
+    order(['shape', 'read'], parseShapeRequest, ({ summary, ...wanted }) => {
+      const wish = { ...wanted, now: Date.now() }
+      return summary ? queue.overview(wish) : queue.shape(wish)
+    }),
     order(['list', 'read'], parseListRequest, ({ filter, limit, after }) =>
       queue.page(filter, after === undefined ? { limit } : { limit, after }),
     ),
@@ -85,6 +88,7 @@ export function queueClient(ask: Ask): QueueAdmin {
     ask('/queue/list', { filter, limit: Math.min(limit, PAGE_MAX), after })
   return {
     summary: () => ask('/queue/summary', {}),
+    overview: ({ by, limit }) => ask('/queue/shape', { by, limit, summary: true }),
     shape: ({ by, limit }) => ask('/queue/shape', { by, limit }),
     list: async (filter, { limit, after }) => {
       const entries: QueueEntry[] = []

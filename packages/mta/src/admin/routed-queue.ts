@@ -28,6 +28,7 @@ export function routedQueue(queue: SpoolAdmin, routing: RoutingOptions): QueueAd
     page: (filter, page) => queue.page(filter, page),
     show: (id) => queue.show(id),
     summary: () => queue.summary(),
+    overview: (ask) => queue.overview(ask),
     shape: (ask) => queue.shape(ask),
     change: async (ids, order) => {
       if (order.kind !== 'reroute') return await queue.change(ids, order)

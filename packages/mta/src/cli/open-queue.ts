@@ -120,6 +120,7 @@ function wakingSpool(
       page: (filter, page) => admin.page(filter, page),
       show: (id) => admin.show(id),
       summary: () => admin.summary(),
+      overview: (ask) => admin.overview(ask),
       shape: (ask) => admin.shape(ask),
       change,
     },

@@ -221,8 +221,7 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
   switch (order.subverb) {
     case 'summary': {
       const limit = order.limit === undefined ? SUMMARY_ROWS : Math.min(limitOf(order.limit), SHAPE_ROWS_MAX)
-      const summary = await spool.summary()
-      const shape = await spool.shape({ by: shapeOf(order.by), now: terminal.now(), limit })
+      const { summary, shape } = await spool.overview({ by: shapeOf(order.by), now: terminal.now(), limit })
       terminal.out(order.json ? `${JSON.stringify({ ...summary, shape })}\n` : summaryText(summary, shape, paper))
       return EXIT.done
     }

@@ -46,6 +46,7 @@ export function recordedAdmin(admin: SpoolAdmin, listener: Pick<SpoolListener, '
     page: (filter, page) => admin.page(filter, page),
     show: (id) => admin.show(id),
     summary: () => admin.summary(),
+    overview: (ask) => admin.overview(ask),
     shape: (ask) => admin.shape(ask),
     change: async (ids, action) => {
       const changes = await admin.change(ids, action)

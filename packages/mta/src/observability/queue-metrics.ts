@@ -1,6 +1,10 @@
 /** The gauges of the queue and its store. A part of `metrics.ts`; `state-gauges.ts` sets them when somebody scrapes. Pure. */
 export const QUEUE_METRICS = {
   hermetic_queue_readable: { type: 'gauge', help: '1 when the numbers of the queue below could be read.' },
+  hermetic_queue_read_age_seconds: {
+    type: 'gauge',
+    help: 'How old the numbers of the queue below are. They are kept for 5 seconds, or 20 times as long as reading them took, at most 2 minutes.',
+  },
   hermetic_queue_messages: { type: 'gauge', help: 'Messages in the queue.' },
   hermetic_queue_recipients: { type: 'gauge', help: 'Recipients that are not settled.' },
   hermetic_queue_held: { type: 'gauge', help: 'Deliveries held for an operator, or by a rule.' },

@@ -13,7 +13,7 @@ const METRICS_INTRODUCTION = `# Metrics
 Served at \`/metrics\` of \`[metrics] listen\` (127.0.0.1:9125), in the Prometheus text format, together with the
 usual \`process_*\` and \`nodejs_*\` metrics. Labels take values of closed lists, or names from the configuration:
 nobody who sends or receives mail can make their number grow. Numbers of the queue are read when somebody
-scrapes, at most once in five seconds; when they cannot be read they are NaN and \`hermetic_queue_readable\` is 0.
+scrapes, and kept for 5 seconds or more (\`hermetic_queue_read_age_seconds\`); when they cannot be read they are NaN and \`hermetic_queue_readable\` is 0.
 
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|

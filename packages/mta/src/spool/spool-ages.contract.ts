@@ -236,6 +236,11 @@ export function agesContract(open: OpenSpool<StoredSpool>): void {
     assert.deepEqual(await shape('tag'), [[['news', '1100000000', 6 * minute]], none])
     const [rows, others] = await shape('lane', 1)
     assert.deepEqual([(rows as unknown[]).length, others], [1, { names: 1, counts: [0, 1, 0, 0, 0, 0, 0, 0, 0, 0] }])
+    for (const by of ['lane', 'tag'] as const) {
+      const wish = { by, now: NOON, limit: 10 }
+      const both = { summary: await spool.admin.summary(), shape: await spool.admin.shape(wish) }
+      assert.deepEqual(await spool.admin.overview(wish), both)
+    }
     const { tags, laneCount, oldestLanes } = await spool.admin.summary()
     assert.deepEqual(tags, [{ tag: 'news', messages: 2, oldestReceivedAt: NOON - 6 * minute }])
     assert.deepEqual([laneCount, oldestLanes[0]?.lane], [2, lane(1)])

@@ -217,8 +217,10 @@ export interface SpoolAdmin {
   /** Applies to each matching delivery that is not claimed; answers what was done to each message. */
   change(ids: readonly QueueId[], action: QueueAction): Promise<readonly QueueChange[]>
   summary(): Promise<QueueSummary>
+  /** Both of one look at the queue, as far as possible. */
+  overview(ask: ShapeWish): Promise<{ readonly summary: QueueSummary; readonly shape: QueueShape }>
   /** What waits, by name and age. */
-  shape(ask: { readonly by: ShapeBy; readonly now: number; readonly limit: number }): Promise<QueueShape>
+  shape(ask: ShapeWish): Promise<QueueShape>
 }
 
 export interface QueueFilter {
@@ -300,6 +302,13 @@ export type RecipientState = 'open' | 'delivered' | 'failed' | 'cancelled' | 'to
 
 /** Of what: next hops and domains of recipients count deliveries that are queued, the others all messages. */
 export type ShapeBy = 'lane' | 'domain' | 'sender' | 'tag'
+
+export interface ShapeWish {
+  readonly by: ShapeBy
+  /** UTC milliseconds. */
+  readonly now: number
+  readonly limit: number
+}
 
 export interface QueueShape {
   readonly by: ShapeBy

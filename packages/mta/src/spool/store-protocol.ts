@@ -110,6 +110,11 @@ export interface SummaryRecord {
   readonly tags: readonly TagTotals[]
 }
 
+/** The shape by lane comes of the same walk. */
+export interface SummaryAnswer extends SummaryRecord {
+  readonly laneShape?: QueueShapeRecord
+}
+
 export interface TagTotals {
   readonly tag: string
   readonly messages: number
@@ -242,7 +247,7 @@ export interface StoreOperations {
     ask: ListAsk
     answer: ListAnswer
   }
-  summary: { ask: object; answer: SummaryRecord }
+  summary: { ask: { readonly lanes?: Omit<ShapeAsk, 'by'> }; answer: SummaryAnswer }
   shape: { ask: ShapeAsk; answer: QueueShapeRecord }
   'clear-suspect': { ask: { readonly id: QueueId }; answer: null }
 }

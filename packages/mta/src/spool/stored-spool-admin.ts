@@ -13,10 +13,11 @@ import type {
   QueuePlace,
   QueueShape,
   QueueSummary,
+  ShapeWish,
   SpoolAdmin,
 } from './spool.ts'
 import { entryOf } from './store-message.ts'
-import type { Gone, SpoolStore } from './store-protocol.ts'
+import type { Gone, ShapeAsk, SpoolStore, SummaryRecord } from './store-protocol.ts'
 
 const IDS_PER_ORDER = 64
 const PAGE_MAX = 1000
@@ -77,14 +78,27 @@ export class StoredSpoolAdmin implements SpoolAdmin {
     return changes
   }
 
-  async shape({ by, now, limit }: Parameters<SpoolAdmin['shape']>[0]): Promise<QueueShape> {
-    const edges = AGE_CLASSES_MS.map((age) => now - age)
-    const { rows, others } = await this.#link.ask('shape', { by, edges, limit: Math.min(limit, SHAPE_ROWS_MAX) })
+  async overview(wish: ShapeWish): ReturnType<SpoolAdmin['overview']> {
+    if (wish.by !== 'lane') return { summary: await this.summary(), shape: await this.shape(wish) }
+    const { laneShape, ...answer } = await this.#link.ask('summary', { lanes: termsOf(wish) })
+    const { rows, others } = laneShape ?? { rows: [], others: { names: 0, counts: [] } }
+    return { summary: summaryOf(answer), shape: { by: wish.by, ages: AGE_CLASSES_MS, rows, others } }
+  }
+
+  async shape({ by, ...wish }: ShapeWish): Promise<QueueShape> {
+    const { rows, others } = await this.#link.ask('shape', { by, ...termsOf(wish) })
     return { by, ages: AGE_CLASSES_MS, rows, others }
   }
 
   async summary(): Promise<QueueSummary> {
-    const { oldestReceivedAt, ...totals } = await this.#link.ask('summary', {})
-    return oldestReceivedAt === null ? totals : { ...totals, oldestReceivedAt }
+    return summaryOf(await this.#link.ask('summary', {}))
   }
+}
+
+function termsOf({ now, limit }: Omit<ShapeWish, 'by'>): Omit<ShapeAsk, 'by'> {
+  return { edges: AGE_CLASSES_MS.map((age) => now - age), limit: Math.min(limit, SHAPE_ROWS_MAX) }
+}
+
+function summaryOf({ oldestReceivedAt, ...totals }: SummaryRecord): QueueSummary {
+  return oldestReceivedAt === null ? totals : { ...totals, oldestReceivedAt }
 }

@@ -1,8 +1,9 @@
 /**
  * The numbers behind `/metrics`, kept with prom-client, the one file that knows it. What is counted is decided
- * in `metrics.ts`; the state of the queue is asked when somebody scrapes, and at most once in five seconds.
+ * in `metrics.ts`; the state of the queue is asked when somebody scrapes, and kept (`kept-reading.ts`).
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { KeptReading } from '../kept-reading.ts'
 import type { LogEvent } from '../log-events.ts'
 import { METRICS, type MetricEntry, type MetricUpdate, metricUpdates } from '../metrics.ts'
 import { RefusedDomains } from '../refused-domains.ts'
@@ -21,9 +22,6 @@ export interface RelayMetrics {
   /** The text of one scrape, in the format that its content type names. */
   scrape(): Promise<{ readonly contentType: string; readonly text: string }>
 }
-
-/** A summary looks at every lane; scrapers come every 10 seconds or more. */
-const SUMMARY_KEPT_MS = 5_000
 
 export function openPromMetrics(queue: QueueSource): RelayMetrics {
   const registry = new Registry()
@@ -56,12 +54,15 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
   }
 
   const refused = new RefusedDomains()
-  let readAt = Number.NEGATIVE_INFINITY
-  let reading: Promise<void> | undefined
   const gaugesOfState: StateGauges = {
     set: (name, value, labels = {}) => gauges.get(name)?.set(labels, value),
     forget: (name) => gauges.get(name)?.reset(),
   }
+
+  const state = new KeptReading({
+    read: () => readState(gaugesOfState, queue),
+    monotonic: () => performance.now(),
+  })
 
   return {
     emit(event) {
@@ -76,13 +77,8 @@ export function openPromMetrics(queue: QueueSource): RelayMetrics {
       if (queue.nodes !== undefined) setNodes(gaugesOfState, queue.nodes())
       const threads = queue.threads?.()
       if (threads !== undefined) setThreads(gaugesOfState, threads)
-      if (performance.now() - readAt > SUMMARY_KEPT_MS) {
-        reading ??= readState(gaugesOfState, queue).finally(() => {
-          readAt = performance.now()
-          reading = undefined
-        })
-        await reading
-      }
+      await state.fresh()
+      gaugesOfState.set('hermetic_queue_read_age_seconds', (state.ageMs ?? Number.NaN) / 1_000)
       return { contentType: registry.contentType, text: await registry.metrics() }
     },
   }

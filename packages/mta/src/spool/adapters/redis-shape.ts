@@ -5,7 +5,7 @@
 import { formatDomain, type MailDomain } from '../../smtp/mail-address.ts'
 import { noneOfClasses } from '../mail-class.ts'
 import { domainOfLane, largestTags, QueueTally } from '../queue-tally.ts'
-import type { QueueShapeRecord, StoreAsk, SummaryRecord } from '../store-protocol.ts'
+import type { QueueShapeRecord, StoreAsk, SummaryAnswer } from '../store-protocol.ts'
 import { type RedisReply, texts } from './redis-records.ts'
 
 /** Messages looked at per call: about two milliseconds of the server. */
@@ -26,13 +26,14 @@ function nameOf(by: StoreAsk<'shape'>['by'], name: string): string {
   return by === 'sender' && name !== '' ? formatDomain(JSON.parse(name) as MailDomain) : name
 }
 
-export async function redisTotals(run: Walk): Promise<SummaryRecord> {
+export async function redisTotals(run: Walk, { lanes: told }: StoreAsk<'summary'>): Promise<SummaryAnswer> {
   const all = { messages: 0, bytes: 0, recipientsOpen: 0, held: 0, heldByRules: 0, quarantined: 0 }
   const classes = noneOfClasses()
-  const lanes = new QueueTally(0)
+  const edges = told?.edges ?? []
+  const lanes = new QueueTally(edges.length)
   const tags = new QueueTally(0)
   let oldestReceivedAt: number | null = null
-  await walked(run, ['totals', '0'], (totals, sums) => {
+  await walked(run, ['totals', String(edges.length), ...edges.map(String)], (totals, sums) => {
     const [messages, bytes, oldest, open, held, ruled, quarantined, urgent, normal, bulk] = totals
     all.messages += Number(messages)
     all.bytes += Number(bytes)
@@ -46,11 +47,12 @@ export async function redisTotals(run: Walk): Promise<SummaryRecord> {
     if (oldest !== '') oldestReceivedAt = Math.min(oldestReceivedAt ?? Number(oldest), Number(oldest))
     for (const { name, ...sum } of sums) {
       const [kind, ...rest] = name.split(' ')
-      if (kind === 'tag') tags.add(rest.join(' '), sum)
+      if (kind === 'tag') tags.add(rest.join(' '), { ...sum, ageClass: 0 })
       else lanes.add(rest.join(' '), sum)
     }
   })
-  return { ...all, classes, oldestReceivedAt, ...lanes.lanes(), tags: largestTags(tags) }
+  const shape = told === undefined ? {} : { laneShape: lanes.shape(told.limit) }
+  return { ...all, classes, oldestReceivedAt, ...lanes.lanes(), tags: largestTags(tags), ...shape }
 }
 
 interface Sum {

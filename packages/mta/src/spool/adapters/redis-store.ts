@@ -118,7 +118,7 @@ export class RedisStore implements SpoolStore {
       return row.length === 0 ? null : entryRecord(row)
     },
     list: (ask) => redisList(this.#run, { ...ask, senderOf }),
-    summary: () => redisTotals(this.#run),
+    summary: (ask) => redisTotals(this.#run, ask),
     shape: (ask) => redisShape(this.#run, ask),
     enter: (ask) => this.#enter(ask),
     'entered-up-to': async ({ file }) => Number(String(await this.#run('entered-up-to', file))),

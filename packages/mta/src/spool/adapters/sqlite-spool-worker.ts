@@ -113,7 +113,7 @@ class Store {
     const { seq } = request
     try {
       if (request.op === 'list') this.#jobs.push({ seq, steps: this.#view.list(request.ask) })
-      else if (request.op === 'summary') this.#jobs.push({ seq, steps: this.#shape.summary() })
+      else if (request.op === 'summary') this.#jobs.push({ seq, steps: this.#shape.summary(request.ask) })
       else if (request.op === 'shape') this.#jobs.push({ seq, steps: this.#shape.shape(request.ask) })
       else return [{ seq, answer: this.#answer(request, now, mono) }]
       return []
