@@ -28,3 +28,24 @@ test('a later attempt that goes where the earlier ones go is told', () => {
   assert.match(doubts(`[[route]]\nhost = "any.test"\n${late('any.test')}`)[0] ?? '', /route\[1\].*changes nothing/)
   assert.deepEqual(doubts(`[[route]]\nhost = "any.test"\n${late('other.test')}`), [])
 })
+
+test('a route from an attempt on that no message has before it is given up is told', () => {
+  const late = (attempt: number) => `[[route]]\ndomain = "x.test"\nfrom_attempt = ${attempt}\nhost = "b.test"\n`
+  const [doubt, ...more] = doubts(late(900))
+  assert.deepEqual(more, [])
+  assert.match(
+    doubt ?? '',
+    /^route\[0\] \(x\.test, from attempt 900 on\) is never reached: mail is given up after \d+ attempts/,
+  )
+  assert.deepEqual(doubts(late(40)), [])
+  const quick = '[delivery]\nretry_interval = "30m"\nretry_interval_max = "30m"\nmax_age = "30d"\n'
+  assert.deepEqual(doubts(`${late(900)}${quick}`), [])
+})
+
+test('a route by tag is told where no mail can have one: tags come by submission listeners only', () => {
+  const tagged = '[[route]]\ntag = "news"\nhost = "b.test"\n'
+  const listener = (kind: string) =>
+    `[[listener]]\nkind = "${kind}"\nport = 2526\ntls = "none"\nallow_networks = ["127.0.0.1/32"]\n`
+  assert.match(doubts(`${tagged}${listener('relay')}`)[0] ?? '', /with the tag news\) is never used/)
+  assert.deepEqual(doubts(tagged), [])
+})

@@ -5,6 +5,8 @@
 import type { ConfigPath } from '../config/config-path.ts'
 import type { Config, RouteConfig } from '../config/schema.ts'
 import { criteriaText, domainText, senderText } from '../delivery/route-text.ts'
+import { attemptsWithin } from '../schedule/retry-schedule.ts'
+import { retryOptions } from '../wiring/delivery-settings.ts'
 
 interface RouteDoubt {
   readonly path: ConfigPath
@@ -13,8 +15,41 @@ interface RouteDoubt {
 
 type RouteList = Pick<Config, 'route'>['route']
 
-export function routeDoubts({ route: routes }: Pick<Config, 'route'>): readonly RouteDoubt[] {
-  return [...routes.flatMap((route, index) => overridden(route, index, routes)), ...without(routes)]
+export function routeDoubts(config: Pick<Config, 'route' | 'delivery' | 'listener' | 'role'>): readonly RouteDoubt[] {
+  const { route: routes } = config
+  return [
+    ...routes.flatMap((route, index) => overridden(route, index, routes)),
+    ...without(routes),
+    ...tooLate(config),
+    ...neverTagged(config),
+  ]
+}
+
+/** As the setting allows. */
+const ATTEMPTS_MAX = 1_000
+
+/** From an attempt on that no message has before it is given up. */
+function tooLate({ route: routes, delivery }: Pick<Config, 'route' | 'delivery'>): readonly RouteDoubt[] {
+  const retry = retryOptions({ delivery })
+  const most = attemptsWithin(Math.max(retry.maxAgeMs, retry.dsnMaxAgeMs), ATTEMPTS_MAX, retry)
+  // Each attempt at a destination may have one at its fallback, which counts too.
+  const attempts = routes.some(({ fallback }) => fallback !== undefined) ? 2 * most : most
+  return routes.flatMap((route, index) => {
+    if (route.from_attempt <= attempts) return []
+    const why = `mail is given up after ${attempts} attempts at the most, unless an operator orders more`
+    return [{ path: ['route', index], text: `route[${index}] (${words(route)}) is never reached: ${why}` }]
+  })
+}
+
+/** Tags come with logins, which need TLS, and with header fields at submission listeners. */
+function neverTagged({ route: routes, listener, role }: Pick<Config, 'route' | 'listener' | 'role'>) {
+  const mayTag = listener.length === 0 || listener.some(({ kind, tls }) => kind === 'submission' || tls !== 'none')
+  if (!role.includes('submission') || mayTag) return []
+  return routes.flatMap((route, index): readonly RouteDoubt[] => {
+    if (route.tag === undefined) return []
+    const why = 'no listener of kind "submission", none with logins, so that no mail that arrives here has a tag'
+    return [{ path: ['route', index], text: `route[${index}] (${words(route)}) is never used: ${why}` }]
+  })
 }
 
 /**

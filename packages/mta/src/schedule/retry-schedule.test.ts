@@ -5,6 +5,7 @@ import { covers } from '../../../../test/conformance/covers.ts'
 import {
   type AttemptSoFar,
   afterAmbiguous,
+  attemptsWithin,
   defaultRetryOptions,
   laneBackoffMs,
   messageExpiry,
@@ -107,4 +108,16 @@ describe('RFC 5321 §3.8: after a connection that was lost behind the final dot'
 test('a lane whose hosts are all dead rests longer each time, up to a quarter of an hour', () => {
   const rests = [1, 2, 3, 4, 5, 6, 100].map((failures) => laneBackoffMs({ failures, chance: 0 }) / MINUTE)
   assert.deepEqual(rests, [1, 2, 4, 8, 15, 15, 15])
+})
+
+test('as many attempts fit into the age of a message as the quickest end of each allows', () => {
+  const options = {
+    ...defaultRetryOptions,
+    ...{ quickMs: [1_000], greylistedMs: [2_000, 3_000], intervalMs: 10_000, intervalGrowth: 1, ambiguousMax: 0 },
+  }
+  assert.equal(attemptsWithin(1, 100, options), 2)
+  // 1 s, then 3 s, then 10 s each.
+  assert.equal(attemptsWithin(4_000, 100, options), 3)
+  assert.equal(attemptsWithin(14_000, 100, options), 4)
+  assert.equal(attemptsWithin(1_000_000, 5, options), 5)
 })

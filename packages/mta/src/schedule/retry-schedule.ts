@@ -70,7 +70,26 @@ export function nextAttempt(soFar: AttemptSoFar, options: RetryOptions = default
   return { kind: 'retry', dueAt: Math.min(now + Math.ceil(delay), expiresAt) }
 }
 
-function delayMs({ attempts, pace }: AttemptSoFar, options: RetryOptions): number {
+/**
+ * As many attempts as a message can have in so long, however each of them ends, and never more than `most`: an operator may
+ * order others.
+ */
+export function attemptsWithin(ageMs: number, most: number, options: RetryOptions = defaultRetryOptions): number {
+  let attempts = 1
+  let passed = 0
+  while (attempts < most) {
+    passed += Math.min(...PACES.map((pace) => delayMs({ attempts, pace }, options)))
+    // The last one comes when the time is over.
+    attempts += 1
+    if (passed >= ageMs) break
+  }
+  // Those behind an ambiguous end have a time of their own.
+  return Math.min(most, attempts + options.ambiguousMax)
+}
+
+const PACES: readonly RetryPace[] = ['quick', 'greylisted', 'steady']
+
+function delayMs({ attempts, pace }: Pick<AttemptSoFar, 'attempts' | 'pace'>, options: RetryOptions): number {
   const soon = soonerMs(pace, options)
   const first = soon[Math.max(attempts, 1) - 1]
   if (first !== undefined) return first

@@ -9,7 +9,7 @@ import { defaultRetryOptions, type RetryOptions } from '../schedule/retry-schedu
 import { type BeginSignature, signWhole } from '../signing/dkim.ts'
 import type { SmtpTimeouts } from '../smtp/timeouts.ts'
 
-export function retryOptions({ delivery }: Config): RetryOptions {
+export function retryOptions({ delivery }: Pick<Config, 'delivery'>): RetryOptions {
   return {
     ...defaultRetryOptions,
     quickMs: delivery.retry_quick,
