@@ -46,7 +46,7 @@ const ALL = {
     reporter: budget,
     api: { enabled: true, ...budget },
   },
-  api: { existingSecret: 'api-tokens' },
+  api: { existingSecret: 'api-tokens', tlsSecret: 'api-tls', hosts: ['control.example.com'] },
   service: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', annotations: { a: 'b' } },
   metrics: { serviceMonitor: { enabled: true, labels: { release: 'x' } }, prometheusRule: { enabled: true } },
   networkPolicy: { submitters: [{ namespaceSelector: { matchLabels: { mail: 'yes' } } }] },
@@ -63,11 +63,25 @@ const ALL = {
     },
   ],
 }
+/** Elsewhere than at a URL and in a claim. */
+const BUCKET = {
+  url: 's3://hermetic-mail/relay',
+  ...{ endpoint: 'https://minio.example.com:9000', accessKeyId: 'AKIAEXAMPLE', existingSecret: 'bucket' },
+}
+const SENTINELS = {
+  ...ALL,
+  queue: { existingSecret: 'redis', sentinels: ['a.example:26379', 'b.example:26379'], master: 'mail', username: 'm' },
+  content: { s3: BUCKET },
+  api: { existingSecret: 'api-tokens', allowCleartext: true },
+}
+const CLUSTER = { ...SENTINELS, queue: { cluster: ['a.example:7000', 'b.example:7001'], tls: true } }
 
 let directory: string
 let program: string
 let least: readonly Manifest[]
 let most: readonly Manifest[]
+let sentinels: readonly Manifest[]
+let cluster: readonly Manifest[]
 
 before(() => {
   directory = mkdtempSync(join(tmpdir(), 'hermetic-chart-'))
@@ -80,12 +94,14 @@ before(() => {
   assert.equal(built.status, 0, built.stderr)
   least = manifests(NEEDED)
   most = manifests(ALL)
+  sentinels = manifests(SENTINELS)
+  cluster = manifests(CLUSTER)
 })
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('every manifest', () => {
   test('has the types and the required fields of its kind', async () => {
-    for (const manifest of [...least, ...most]) {
+    for (const manifest of [...least, ...most, ...sentinels, ...cluster]) {
       const { kind, metadata } = manifest
       const models: Readonly<Record<string, unknown>> = await import(moduleOf(manifest))
       const Model = models[kind] as new (value: Manifest) => { validate(): void }
@@ -97,7 +113,7 @@ describe('every manifest', () => {
     const folder = `${ROOT}test/node_modules/.chart`
     mkdirSync(folder, { recursive: true })
     try {
-      const lines = [...least, ...most].map((manifest, index) => {
+      const lines = [...least, ...most, ...sentinels, ...cluster].map((manifest, index) => {
         const type = `import('${moduleOf(manifest)}').I${manifest.kind}`
         return `export const m${index}: ${type} = ${JSON.stringify(manifest)}`
       })
@@ -123,7 +139,7 @@ describe('every manifest', () => {
   })
 
   test('is named once', () => {
-    for (const rendered of [least, most]) {
+    for (const rendered of [least, most, sentinels, cluster]) {
       const names = rendered.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
       assert.equal(new Set(names).size, names.length, names.join())
     }
@@ -178,16 +194,35 @@ describe('the chart', () => {
       ['tls.key', key],
     ] as const)
       writeFileSync(join(directory, name), String(value))
-    for (const rendered of [least, most]) {
+    writeFileSync(join(directory, 'tokens'), '{"tokens": []}')
+    const folders = /\/etc\/hermetic-(tls|api-tls|api)(?=\/)/g
+    for (const rendered of [least, most, sentinels, cluster]) {
       const map = rendered.find(({ kind }) => kind === 'ConfigMap')?.['data'] as Readonly<Record<string, string>>
       const file = join(directory, 'hermetic.toml')
-      const text = (map['hermetic.toml'] ?? '').replaceAll('/etc/hermetic-tls', directory).replace(/\[api\][^[]*/, '')
-      writeFileSync(file, text)
+      writeFileSync(file, (map['hermetic.toml'] ?? '').replaceAll(folders, directory))
       const checked = spawnSync(`${ROOT}hermetic`, ['check-config', '--config', file], {
         encoding: 'utf8',
-        env: { ...process.env, HERMETIC_QUEUE__REDIS_URL: 'redis://127.0.0.1:6379/0' },
+        env: { ...process.env, ...secretsOf(rendered) },
       })
       assert.equal(checked.status, 0, checked.stdout + checked.stderr)
+    }
+  })
+
+  test('lets pods reach Sentinels, the nodes of a Cluster and the bucket, by the ports of their values', () => {
+    for (const [rendered, ports] of [
+      [least, [53, 53, 6379]],
+      [sentinels, [53, 53, 6379, 26379, 9000]],
+      [cluster, [53, 53, 6379, 7000, 7001, 9000]],
+    ] as const) {
+      const policy = rendered.find(
+        ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'mail-submission',
+      )
+      const port = /"port":(\d+)/g
+      const egress = JSON.stringify(policy?.['spec']).replace(/.*"egress"/, '')
+      assert.deepEqual(
+        [...egress.matchAll(port)].map(([, number]) => Number(number)),
+        ports,
+      )
     }
   })
 })
@@ -199,7 +234,8 @@ describe('its values', () => {
 
   test('fit their schema, once what is needed is there', () => {
     assert.ok(!isValid(defaults), 'the defaults alone name no host')
-    for (const values of [NEEDED, ALL]) assert.ok(isValid(merged(defaults, values)), JSON.stringify(isValid.errors))
+    for (const values of [NEEDED, ALL, SENTINELS, CLUSTER])
+      assert.ok(isValid(merged(defaults, values)), JSON.stringify(isValid.errors))
   })
 
   for (const [what, values] of [
@@ -210,6 +246,7 @@ describe('its values', () => {
       { listeners: [{ name: 'a', kind: 'submission', tls: 'none', port: 587, servicePort: 587 }] },
     ],
     ['a host name of one word', { hostname: 'relay' }],
+    ['a Sentinel without its port', { queue: { sentinels: ['a.example'], master: 'mail' } }],
     ['a grace that is shorter than delivery needs', { terminationGracePeriodSeconds: 5 }],
   ] as const) {
     test(`do not fit with ${what}`, () => assert.ok(!isValid(merged(defaults, { ...NEEDED, ...values }))))
@@ -227,7 +264,29 @@ describe('its values', () => {
       assert.match(stderr, message)
     })
   }
+
+  for (const [what, values, message] of [
+    ['an API without TLS that nobody allowed', { ...ALL, api: { existingSecret: 'a' } }, /api\.tlsSecret must name/],
+    ['two places for contents', { ...NEEDED, content: { existingClaim: 'c', s3: BUCKET } }, /keep one of them/],
+    ['Sentinels of no master', { ...SENTINELS, queue: { sentinels: ['a.example:26379'] } }, /queue\.master must/],
+    ['a bucket without a secret', { ...ALL, content: { s3: { ...BUCKET, existingSecret: '' } } }, /s3\.existingSecret/],
+  ] as const) {
+    test(`stop the rendering with ${what}`, () => {
+      const { status, stderr } = rendered(values)
+      assert.equal(status, 1)
+      assert.match(stderr, message)
+    })
+  }
 })
+
+/** What the pods get from Secrets, for every variable that the Deployments name. */
+function secretsOf(rendered: readonly Manifest[]): Readonly<Record<string, string>> {
+  const text = JSON.stringify(rendered.filter(({ kind }) => kind === 'Deployment'))
+  const names = text.match(/HERMETIC_[A-Z0-9_]+/g) ?? []
+  return Object.fromEntries(
+    names.map((name) => [name, name.endsWith('REDIS_URL') ? 'redis://127.0.0.1:6379/0' : 'secret']),
+  )
+}
 
 function rendered(values: object) {
   const file = join(directory, 'values.json')

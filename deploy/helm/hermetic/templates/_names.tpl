@@ -15,6 +15,25 @@ app.kubernetes.io/name: hermetic
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- define "hermetic.redisPlace" -}}
+{{- $queue := .Values.queue -}}
+{{- if and $queue.sentinels $queue.cluster -}}
+{{- fail "queue.sentinels and queue.cluster both name a Redis: keep one of them" -}}
+{{- else if $queue.sentinels -}}
+sentinels
+{{- else if $queue.cluster -}}
+cluster
+{{- else -}}
+url
+{{- end -}}
+{{- end -}}
+
+{{- define "hermetic.s3Port" -}}
+{{- $endpoint := default "https://aws" .Values.content.s3.endpoint -}}
+{{- $port := regexFind ":[0-9]+(/|$)" $endpoint | trimPrefix ":" | trimSuffix "/" -}}
+{{- default (ternary "80" "443" (hasPrefix "http://" $endpoint)) $port -}}
+{{- end -}}
+
 {{- define "hermetic.redisSecret" -}}
 {{- if .Values.queue.existingSecret -}}
 {{ .Values.queue.existingSecret }}
