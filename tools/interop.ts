@@ -11,6 +11,9 @@ import { scenariosOnRedis } from './on-both-engines.ts'
 /** Where Debian puts the sources of Go packages. */
 const GO_SOURCES = '/usr/share/gocode/src'
 
+/** Where Debian puts the mechanisms of Cyrus SASL. */
+const SASL_PLUGINS = ['x86_64', 'aarch64'].map((machine) => `/usr/lib/${machine}-linux-gnu/sasl2`)
+
 /** What the tests run → Debian package. */
 const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: () => boolean])[] = [
   ['postfix', 'postfix', () => isProgram('postfix')],
@@ -21,6 +24,9 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['python3', 'python3', () => isProgram('python3')],
   ['dkim of Python', 'python3-dkim', () => isPythonModule('dkim')],
   ['gsasl', 'gsasl', () => isProgram('gsasl')],
+  ['saslpasswd2', 'sasl2-bin', () => isProgram('saslpasswd2')],
+  // Only recommended by the library that Postfix logs clients in with.
+  ['LOGIN of Cyrus SASL', 'libsasl2-modules', () => SASL_PLUGINS.some((folder) => existsSync(`${folder}/liblogin.so`))],
   ['openssl', 'openssl', () => isProgram('openssl')],
   ['named', 'bind9', () => isProgram('named')],
   ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],
