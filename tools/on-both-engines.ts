@@ -23,6 +23,7 @@ const ON_BOTH_ENGINES: readonly string[] = [
   'failure-notification',
   'hanging-store',
   'history-trouble',
+  'hold-rules',
   'misbehaving-host',
   'mta-sts-{alarms,whole-relay}',
   'no-backscatter',

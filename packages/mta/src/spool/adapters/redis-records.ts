@@ -40,7 +40,7 @@ const STATES: ReadonlyMap<string, DeliveryState> = new Map(
   (['queued', 'held', 'quarantined', 'settled'] as const).map((state) => [STATE_LETTERS[state], state]),
 )
 /** Keys, indexes and the hash itself, as measured (test/interop/redis-spool-server.test.ts), besides what a message says. */
-const MESSAGE_OVERHEAD_BYTES = 768
+const MESSAGE_OVERHEAD_BYTES = 896
 
 export function stateLetter(state: DeliveryState): string {
   return STATE_LETTERS[state]
