@@ -75,13 +75,14 @@ function wantedOf({ filter: { sender, tag, rule }, limit }: RedisListAsk, have: 
 }
 
 function conditions({ filter }: RedisListAsk): readonly string[] {
-  const { lane, domain, sender } = filter
+  const { lane, domain, sender, tag } = filter
   const state = stateOf(filter)
   return [
     lane ?? '',
     state === undefined ? '' : stateLetter(state),
     domain === undefined ? '' : ` ${domain.toLowerCase()} `,
     sender === undefined ? '' : inEnvelopeOf(sender),
+    tag === undefined ? '' : `"tag":${JSON.stringify(tag)}`,
   ]
 }
 

@@ -3,7 +3,7 @@
 -- that arrived earlier. Ids are in the order of arrival but for what took long to arrive: an hour at most.
 local LATE_MS = 3600000
 local after, slice, limit, before = arg(), tonumber(arg()), tonumber(arg()), tonumber(arg())
-local lane, state, domain, sender = arg(), arg(), arg(), arg()
+local lane, state, domain, sender, tag = arg(), arg(), arg(), arg(), arg()
 local now = clock()
 local stoppedOnly = state == 'h' or state == 'x'
 local from = after == '' and '-' or '(' .. after
@@ -22,7 +22,7 @@ for n, member in ipairs(walked) do
       break
     end
     local in_time = not before or received < before
-    if in_time and matches(id, lane, state, domain, sender) then answer[#answer + 1] = entry(id, now) end
+    if in_time and matches(id, lane, state, domain, sender, tag) then answer[#answer + 1] = entry(id, now) end
     if #answer == limit and n < #walked then
       ended = '0'
       break
