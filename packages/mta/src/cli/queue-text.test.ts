@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labEntry } from '../admin/queue-lab.ts'
+import { NOTICE_LANE } from '../bounce/notice-lane.ts'
 import type { DeliveryProblem } from '../delivery/outcome.ts'
-import { messageText } from './queue-text.ts'
+import type { QueueEntry } from '../spool/spool.ts'
+import { listText, messageText } from './queue-text.ts'
 
 for (const [tls, shown] of [
   ['default', '7bit'],
@@ -57,4 +59,19 @@ test('queue show names the rule that holds a delivery, and what ends it', () => 
   const text = messageText({ ...entry, deliveries: [held] }, { now: 0, width: undefined })
   assert.match(text, /: held by rule 0badcafe \(audit\), 1 try$/m)
   assert.match(text, /^ {2}waits because rule 0badcafe holds it: hermetic hold remove 0badcafe$/m)
+})
+
+test('a notice that its sender has is no line of the queue; one that is still to be told is', () => {
+  const entry = labEntry(1)
+  const [delivery] = entry.deliveries
+  assert.ok(delivery !== undefined)
+  const paper = { now: 1_050_000, width: undefined }
+  for (const [state, lines] of [
+    ['settled', 2],
+    ['queued', 3],
+  ] as const) {
+    const told: QueueEntry = { ...entry, deliveries: [delivery, { ...delivery, lane: NOTICE_LANE, state }] }
+    assert.equal(listText([told], paper).trimEnd().split('\n').length, lines)
+    assert.equal(messageText(told, paper).includes('Lane notice'), state === 'queued')
+  }
 })

@@ -20,7 +20,7 @@ export interface Paper {
 
 /** One line for each lane of each message. */
 export function listText(entries: readonly QueueEntry[], { now, width }: Paper): string {
-  const rows = entries.flatMap((entry) => entry.deliveries.map((delivery) => listRow(entry, delivery, now)))
+  const rows = entries.flatMap((entry) => shownOf(entry).map((delivery) => listRow(entry, delivery, now)))
   const columns = [
     { title: 'ID' },
     { title: 'AGE', align: 'right' },
@@ -53,6 +53,11 @@ function listRow(entry: QueueEntry, delivery: QueueDelivery, now: number): reado
     first === undefined ? '' : `${formatAddress(first.address)}${more}`,
     lastProblem(delivery),
   ]
+}
+
+/** What the sender was told already is in the trace. */
+function shownOf({ deliveries }: QueueEntry): readonly QueueDelivery[] {
+  return deliveries.filter(({ lane, state }) => lane !== NOTICE_LANE || state !== 'settled')
 }
 
 /** No mail, but what its sender is still to be told. */
@@ -100,7 +105,10 @@ export function messageText(entry: QueueEntry, { now, waiting = {} }: Paper & { 
   ]
   const head = lines.map(([name = '', value = '']) => `${`${name}:`.padEnd(12)}${foreignText(value)}\n`).join('')
   return (
-    head + entry.deliveries.map((delivery) => deliveryText(delivery, { now, wait: waiting[delivery.lane] })).join('')
+    head +
+    shownOf(entry)
+      .map((delivery) => deliveryText(delivery, { now, wait: waiting[delivery.lane] }))
+      .join('')
   )
 }
 
