@@ -3,13 +3,10 @@ import { describe, test } from 'node:test'
 import { anchorsOf, brokenLinks, missingPages, type Tree } from './links.ts'
 import { readSource, repositoryFiles } from './sources.ts'
 
-/** Pages that others have announced. */
-const ANNOUNCED: readonly string[] = ['docs/operating/high-availability.md']
-
-const paths = new Set([...repositoryFiles().flatMap(withFolders), ...ANNOUNCED])
+const paths = new Set(repositoryFiles().flatMap(withFolders))
 const tree: Tree = {
   has: (path) => paths.has(path.replace(/\/$/, '')),
-  page: (path) => (path.endsWith('.md') && !ANNOUNCED.includes(path) ? readSource(path).text : undefined),
+  page: (path) => (path.endsWith('.md') ? readSource(path).text : undefined),
 }
 
 function withFolders(path: string): readonly string[] {
