@@ -128,7 +128,7 @@ export class QueueFileReader {
     const feed = await this.#octets.exactly(1)
     const written = await this.#octets.exactly(CHECKSUM_OCTETS)
     if (feed === undefined || written === undefined) throw this.#damaged({ kind: 'truncated' })
-    if (withoutLineFeed(written) !== hash.update(feed).digest('hex')) {
+    if (written.toString('latin1') !== `${hash.update(feed).digest('hex')}\n`) {
       throw this.#damaged({ kind: 'wrong-checksum', number })
     }
     this.#intactUpTo = this.#octets.at
