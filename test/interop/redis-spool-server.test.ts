@@ -299,7 +299,8 @@ describe('several processes', () => {
   test('two processes that empty a lane never have the same message', async (t) => {
     const lab = await RedisSpoolLab.start(t)
     const { spool } = await lab.open()
-    const sent = Array.from({ length: 300 }, () => messageNow())
+    // Enough that neither is done before the other has started.
+    const sent = Array.from({ length: 2_000 }, () => messageNow())
     await Promise.all(sent.map((one) => spool.accept(one)))
     const program = fileURLToPath(new URL('./redis-spool-claimer.ts', import.meta.url))
     const claimer = async (): Promise<readonly string[]> => {
