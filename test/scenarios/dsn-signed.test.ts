@@ -58,6 +58,7 @@ test('those of two lanes that are made in such children', async () => {
   await world.settled(id, 2)
   await spool.admin.change([id], { kind: 'retry' })
   let suspected = true
+  const ends: string[] = []
   await retrySuspects({
     suspects: {
       list: () => (suspected ? [{ id, deaths: 1 }] : []),
@@ -68,7 +69,9 @@ test('those of two lanes that are made in such children', async () => {
       quarantine: (one, reason) => spool.suspects.quarantine(one, reason),
     },
     ...{ spool, delivery, setAsideAfterDeaths: 1, signal: new AbortController().signal },
+    onTried: ({ end }) => ends.push(end.kind),
   })
+  assert.deepEqual(ends, ['ended', 'ended'])
   // Each delivery of a suspect is tried in a child of its own, and so tells of its own lane.
   for (const { message, perRecipient } of await notifications(world, 2)) {
     assert.equal(perRecipient.length, 1)

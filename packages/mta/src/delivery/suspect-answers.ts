@@ -73,7 +73,9 @@ export class SuspectAnswers {
   }
 }
 
+/** A settlement without outcomes is of a notification that was made: that is something done. */
 function isDelayByDns({ outcomes }: Settlement): boolean {
+  if (outcomes.length === 0) return false
   return outcomes.every((outcome) => outcome.kind === 'deferred' && isOurTroubleWithDns(outcome.problem.cause))
 }
 
