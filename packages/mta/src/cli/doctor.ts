@@ -22,6 +22,7 @@ import { coloured, type Tone } from './colour.ts'
 import { assess } from './doctor/assess.ts'
 import type { DoctorFacts, PortFacts, SmarthostFacts } from './doctor/facts.ts'
 import type { Finding, Grade } from './doctor/finding.ts'
+import { bucketFacts } from './doctor/gather-bucket.ts'
 import { dnssecFacts } from './doctor/gather-dnssec.ts'
 import { certificateFacts, clockFacts, diskFacts, fileFacts, relayFacts } from './doctor/gather-machine.ts'
 import {
@@ -47,7 +48,7 @@ export const doctor: Verb = {
   help: `Usage: hermetic doctor [--to DOMAIN] [--config FILE] [--json]
 
 Checks the configuration, the Node.js version, our own name forward and in reverse, the name servers, DNSSEC, smarthosts,
-Redis where the queue is in it, the clock, room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
+Redis and the bucket where the queue is in them, the clock, room and speed of the disk, file modes, certificates, and the running relay. Sends no mail.
 
   --to DOMAIN    also connect to the servers of this domain on port 25, read the greeting and quit
   --config FILE  read this configuration file
@@ -82,7 +83,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
   const resolver = 'servers' in found ? openDoctorResolver(found.servers) : undefined
   const probe = to ?? parsedProbe()
   try {
-    const [ownName, resolverState, dnssec, port, smarthosts, redis, watched, relay] = await Promise.all([
+    const [ownName, resolverState, dnssec, port, smarthosts, redis, bucket, watched, relay] = await Promise.all([
       ownNameFacts(config.hostname, resolver),
       resolver === undefined || !('servers' in found)
         ? ({ kind: 'no-servers', detail: 'problem' in found ? found.problem : '' } as const)
@@ -94,6 +95,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
           portFacts({ resolver, domain: to, port: config.delivery.port, guard: guardOf(config) })),
       resolver === undefined ? [] : smarthostsOf(config, resolver),
       redisFacts(config),
+      bucketFacts(config),
       clockJump(CLOCK_WATCH_MS),
       relayFacts(config.data_dir),
     ])
@@ -103,7 +105,7 @@ async function gather({ config, file }: Settings, to: DomainName | undefined): P
       resolver: resolverState,
       dnssec,
       port,
-      ...{ smarthosts, redis },
+      ...{ smarthosts, redis, bucket },
       // After the network checks: writing and syncing holds up the thread that they run on.
       clock: clockFacts(config.data_dir, watched),
       disk: diskFacts(config),

@@ -6,6 +6,7 @@ import type { RedisSpoolOpenError } from '../spool/adapters/redis-spool.ts'
 import type { DirectoryLockError } from '../spool/adapters/sqlite-directory-lock.ts'
 import type { SpoolOpenError } from '../spool/adapters/sqlite-schema.ts'
 import type { StartProblem } from '../wiring/start-problem.ts'
+import { bucketAdvice } from './bucket-advice.ts'
 import { describeError } from './describe-error.ts'
 import { resultStoreProblemText } from './result-store-text.ts'
 
@@ -97,8 +98,10 @@ export function describeRedisSpoolProblem(error: RedisSpoolOpenError | Directory
     case 'foreign-content':
       return (
         `${error.path} does not have the contents of this queue: ${error.detail}; nothing was changed. ` +
-        'All relays of a queue name one directory, which they share'
+        `All relays of a queue name one ${error.isBucket ? 'bucket and prefix ([queue] content_url)' : 'directory ([queue] content_dir)'}, which they share`
       )
+    case 'bucket':
+      return `the bucket ${error.place} cannot be used: ${error.detail}. It has the large messages of the queue: ${bucketAdvice(error.code)}`
     case 'newer-schema':
       return (
         `the queue in Redis was written by a newer Hermetic (schema ${error.found}, this one knows ${error.supported}); ` +

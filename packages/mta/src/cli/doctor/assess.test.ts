@@ -44,7 +44,7 @@ const healthy: DoctorFacts = {
     jumpMs: 0.2,
     watchedMs: 300,
   },
-  redis: undefined,
+  ...{ redis: undefined, bucket: undefined },
   disk: { kind: 'measured', path: '/var/lib/hermetic', freeBytes: 1e12, queueMaxBytes: 1e10, fsyncMs: [0.3, 0.5, 4] },
   files: [{ kind: 'there', what: 'data_dir', path: '/var/lib/hermetic/', mode: 0o40700, uid: 7, ourUid: 7 }],
   certificates: [

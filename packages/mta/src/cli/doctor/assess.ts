@@ -7,6 +7,7 @@ import { assertNever } from '@hermetic/policy'
 import { formatSize } from '../../config/quantity.ts'
 import { judgeNodeVersion, NODE_FIXES } from '../../observability/node-version.ts'
 import { formatAge, formatBytes } from '../table.ts'
+import { assessBucket } from './assess-bucket.ts'
 import { assessDnssec } from './assess-dnssec.ts'
 import { assessRedis } from './assess-redis.ts'
 import type {
@@ -36,6 +37,7 @@ export function assess(facts: DoctorFacts): readonly Finding[] {
     ...facts.smarthosts.map(assessSmarthost),
     assessClock(facts.clock),
     ...(facts.redis === undefined ? [] : assessRedis(facts.redis)),
+    ...(facts.bucket === undefined ? [] : [assessBucket(facts.bucket)]),
     ...assessDisk(facts.disk),
     ...facts.files.map(assessFile),
     ...facts.certificates.map((certificate) => assessCertificate(certificate, facts.clock.now)),

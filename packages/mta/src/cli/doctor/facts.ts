@@ -14,6 +14,8 @@ export interface DoctorFacts {
   readonly clock: ClockFacts
   /** Absent: the queue is not in Redis. */
   readonly redis: RedisFacts | undefined
+  /** Absent: large messages are in no bucket. */
+  readonly bucket: BucketFacts | undefined
   readonly disk: DiskFacts
   readonly files: readonly FileFacts[]
   readonly certificates: readonly CertificateFacts[]
@@ -39,6 +41,21 @@ export type RedisFacts =
       /** Of single questions, sorted. */
       readonly answerMs: readonly number[]
     }
+
+export interface BucketFacts {
+  /** Endpoint, bucket and prefix. */
+  readonly place: string
+  readonly outcome:
+    | { readonly kind: 'works'; readonly tookMs: number }
+    | { readonly kind: 'failed'; readonly step: BucketStep; readonly code: string; readonly detail: string }
+    /** It gave back something else than what was written. */
+    | { readonly kind: 'differs' }
+  /** An object that could not be removed again. */
+  readonly left?: string
+}
+
+/** In the order in which they are tried. */
+export type BucketStep = 'list' | 'write' | 'read' | 'remove'
 
 export type OwnNameFacts =
   | { readonly kind: 'literal'; readonly text: string }

@@ -22,6 +22,8 @@ export interface MarkedPlace {
 }
 
 export const MARK_BEGIN = 'of-'
+/** What `doctor` writes for a moment; comes after all other names. */
+export const PROBE_BEGIN = 'probe-'
 
 export interface ContentOwnership {
   readonly place: MarkedPlace

@@ -12,13 +12,17 @@ export async function contentsAreThere({ mark, place }: KnownPlace): Promise<boo
   return mark === undefined || (await place.isMarked(mark))
 }
 
-export async function requireContents(
-  ground: KnownPlace & { readonly options: { readonly contentDir: string } },
-): Promise<void> {
+interface NamedPlace {
+  readonly options: { readonly contentDir: string }
+  readonly bucket: { readonly where: string } | undefined
+}
+
+export async function requireContents(ground: KnownPlace & NamedPlace): Promise<void> {
   if (await contentsAreThere(ground)) return
   throw new Error(awayText(ground))
 }
 
-export function awayText({ options }: { readonly options: { readonly contentDir: string } }): string {
+export function awayText({ options, bucket }: NamedPlace): string {
+  if (bucket !== undefined) return `${bucket.where} has no mark of this queue now: was it emptied?`
   return `${options.contentDir} is not the content_dir of this queue now: is it mounted?`
 }

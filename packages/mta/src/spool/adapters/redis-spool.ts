@@ -36,7 +36,7 @@ import { FaultyStore } from './redis-faults.ts'
 import { checkServer, NotDurable, SCHEMA_VERSION } from './redis-server-check.ts'
 import { gatherMemory } from './redis-server-facts.ts'
 import { RedisStore } from './redis-store.ts'
-import { S3Bucket, type S3Place } from './s3-bucket.ts'
+import { S3Bucket, S3Failed, type S3Place } from './s3-bucket.ts'
 import { markedBucket, S3Contents } from './s3-contents.ts'
 
 /** Larger contents are files: they would fill the memory and the append-only file of the server (architecture §3). */
@@ -76,7 +76,9 @@ export interface RedisSpoolOptions {
 export type RedisSpoolOpenError =
   | { readonly kind: 'unusable-directory'; readonly path: string; readonly detail: string }
   /** Its files belong to messages of another queue, or the server lost ours: nothing there is touched. */
-  | { readonly kind: 'foreign-content'; readonly path: string; readonly detail: string }
+  | { readonly kind: 'foreign-content'; readonly path: string; readonly isBucket: boolean; readonly detail: string }
+  /** The bucket of contents, whose place is named for people, and the code of what failed. */
+  | { readonly kind: 'bucket'; readonly place: string; readonly code: string; readonly detail: string }
   | { readonly kind: 'newer-schema'; readonly found: number; readonly supported: number }
   | { readonly kind: 'unreachable'; readonly detail: string }
   /** The server may lose what it answers, or cannot serve at all. */
@@ -134,6 +136,9 @@ export async function onRedisGround<T>(
   } catch (error) {
     ground.connection.close()
     if (error instanceof Refused) return err(error.reason)
+    if (error instanceof S3Failed && ground.bucket !== undefined) {
+      return err({ kind: 'bucket', place: ground.bucket.where, code: error.code, detail: error.detail })
+    }
     return err({ kind: 'unreachable', detail: messageOf(error) })
   }
 }
@@ -198,15 +203,18 @@ async function makeDirectory(path: string, hooks: SpoolHooks): Promise<void> {
 }
 
 /** Keys that a later version wrote are not touched; answers the mark of our directory of contents. */
-async function claimGround({ options, connection, keys, place }: RedisSpoolGround): Promise<string> {
+async function claimGround({ options, connection, keys, place, bucket }: RedisSpoolGround): Promise<string> {
   await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION), 'NX')
   const found = Number(String(await connection.call('GET', `${keys.spool}version`)))
   if (found > SCHEMA_VERSION) throw new Refused({ kind: 'newer-schema', found, supported: SCHEMA_VERSION })
   // What version 1 wrote is read as it is: mail without a class of its own is normal mail.
   if (found < SCHEMA_VERSION) await connection.call('SET', `${keys.spool}version`, String(SCHEMA_VERSION))
-  const { contentDir: path, queue } = options
+  const { contentDir, queue } = options
   const owned = await ownContents(connection, { place, queue, key: `${keys.spool}owner` })
-  if (!owned.ok) throw new Refused({ kind: 'foreign-content', path, detail: owned.error })
+  if (!owned.ok) {
+    const path = bucket?.where ?? contentDir
+    throw new Refused({ kind: 'foreign-content', path, isBucket: bucket !== undefined, detail: owned.error })
+  }
   return owned.value
 }
 

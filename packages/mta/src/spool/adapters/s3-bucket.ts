@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { AwsClient } from 'aws4fetch'
+import { errorCode } from '../durable-file.ts'
 
 export interface S3Place {
   /** `https://…`, without the bucket. */
@@ -34,9 +35,14 @@ const KEYS_PER_PAGE = 1000
 export class S3Failed extends Error {
   override readonly name = 'S3Failed'
   readonly code: string
+  /** The code, and what the system says below it. */
+  readonly detail: string
 
   constructor(code: string, options?: ErrorOptions) {
-    super(`S3: ${code}`, options)
+    const below = options?.cause instanceof Error ? options.cause.cause : undefined
+    const detail = below === undefined ? code : `${code} (${errorCode(below)})`
+    super(`S3: ${detail}`, options)
+    this.detail = detail
     this.code = code
   }
 }
@@ -52,6 +58,12 @@ export class S3Bucket {
     const { region, accessKeyId, secretAccessKey } = place
     // Repetitions are the caller's: mail that waits is tried again anyway.
     this.#client = new AwsClient({ accessKeyId, secretAccessKey, region, service: 's3', retries: 0 })
+  }
+
+  /** For people. */
+  get where(): string {
+    const { endpoint, bucket, prefix } = this.#place
+    return `${endpoint}/${bucket}/${prefix}`
   }
 
   /** The store has it when this resolves. */
@@ -162,7 +174,7 @@ export class S3Bucket {
       }
       const signal = AbortSignal.timeout(REQUEST_MS_MAX)
       response = await this.#client.fetch(url, {
-        ...{ method, headers, signal, redirect: 'error' },
+        ...{ method, headers, signal, redirect: 'manual' },
         ...(body === undefined ? {} : { body: Buffer.from(body) }),
       })
     } catch (error) {

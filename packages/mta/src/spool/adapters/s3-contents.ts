@@ -13,7 +13,7 @@ import type { ContentFile, ContentStore, Contents, PlacedContent, Staging } from
 import { FILE_MODE } from '../durable-file.ts'
 import { newQueueId, parseQueueId, type QueueId } from '../queue-id.ts'
 import { type Content, type ContentSink, ContentUnreadable, type NewContent, StoreUnavailable } from '../spool.ts'
-import { MARK_BEGIN, type MarkedPlace } from './redis-content-owner.ts'
+import { MARK_BEGIN, type MarkedPlace, PROBE_BEGIN } from './redis-content-owner.ts'
 import { type S3Bucket, S3Failed } from './s3-bucket.ts'
 
 /** A copy is of use while its message is fresh. */
@@ -131,7 +131,7 @@ export function markedBucket(bucket: S3Bucket): MarkedPlace {
     unmark: (mark) => bucket.remove(mark),
     holdsContents: async () => {
       const first = await bucket.first()
-      return first !== undefined && !first.startsWith(MARK_BEGIN)
+      return first !== undefined && !first.startsWith(MARK_BEGIN) && !first.startsWith(PROBE_BEGIN)
     },
   }
 }
