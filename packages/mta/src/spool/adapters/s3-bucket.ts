@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { AwsClient } from 'aws4fetch'
 import { errorCode } from '../durable-file.ts'
+import { S3_PATIENCE, type S3Patience, S3Wait } from './s3-wait.ts'
 
 export interface S3Place {
   /** `https://…`, without the bucket. */
@@ -26,7 +27,6 @@ export interface S3Object {
 
 /** Also the least that S3 takes for a part which is not the last. */
 const PART_BYTES = 8 * 1024 * 1024
-const REQUEST_MS_MAX = 30_000
 /** Each holds one part in memory. */
 const UPLOADS_AT_ONCE = 4
 const KEYS_PER_PAGE = 1000
@@ -50,11 +50,13 @@ export class S3Failed extends Error {
 export class S3Bucket {
   readonly #place: S3Place
   readonly #client: AwsClient
+  readonly #patience: S3Patience
   readonly #waiting: (() => void)[] = []
   #uploads = 0
 
-  constructor(place: S3Place) {
+  constructor(place: S3Place, patience: S3Patience = S3_PATIENCE) {
     this.#place = place
+    this.#patience = patience
     const { region, accessKeyId, secretAccessKey } = place
     // Repetitions are the caller's: mail that waits is tried again anyway.
     this.#client = new AwsClient({ accessKeyId, secretAccessKey, region, service: 's3', retries: 0 })
@@ -89,11 +91,18 @@ export class S3Bucket {
     await this.#asked('PUT', name, { body: bytes })
   }
 
-  /** Rejects with `NoSuchKey` when there is none. */
-  async get(name: string): Promise<ReadableStream<Uint8Array>> {
-    const { body } = await this.#answer('GET', name, {})
-    if (body === null) throw new S3Failed('no body')
-    return body
+  /** Rejects with `NoSuchKey` when there is none; as slow as a large object may be, never silent. */
+  async get(name: string): Promise<AsyncIterable<Uint8Array>> {
+    const wait = new S3Wait(this.#patience)
+    try {
+      const { body, headers } = await this.#answer('GET', name, { wait })
+      if (body === null) throw new S3Failed('no body')
+      wait.answered(Number(headers.get('content-length') ?? 0))
+      return heard(body, wait)
+    } catch (error) {
+      wait.end()
+      throw error
+    }
   }
 
   async remove(name: string): Promise<void> {
@@ -150,18 +159,21 @@ export class S3Bucket {
     }
   }
 
-  async #asked(method: string, name: string | undefined, words: Words) {
-    const response = await this.#answer(method, name, words)
+  async #asked(method: string, name: string | undefined, words: Omit<Words, 'wait'>) {
+    const wait = new S3Wait(this.#patience)
     try {
+      const response = await this.#answer(method, name, { ...words, wait })
       const text = await response.text()
       const date = Date.parse(response.headers.get('date') ?? '')
       return { text, etag: response.headers.get('etag') ?? '', date: Number.isNaN(date) ? Date.now() : date }
     } catch (error) {
-      throw new S3Failed('connection lost', { cause: error })
+      throw error instanceof S3Failed ? error : broken(error, wait)
+    } finally {
+      wait.end()
     }
   }
 
-  async #answer(method: string, name: string | undefined, { query, body }: Words): Promise<Response> {
+  async #answer(method: string, name: string | undefined, { query, body, wait }: Words): Promise<Response> {
     const { endpoint, bucket, prefix } = this.#place
     const path = name === undefined ? '' : `/${prefix}${name}`.split('/').map(encodeURIComponent).join('/')
     const url = `${endpoint}/${bucket}${path}${query === undefined ? '' : `?${query}`}`
@@ -172,15 +184,12 @@ export class S3Bucket {
           .update(body ?? '')
           .digest('hex'),
       }
-      const signal = AbortSignal.timeout(REQUEST_MS_MAX)
       response = await this.#client.fetch(url, {
-        ...{ method, headers, signal, redirect: 'manual' },
+        ...{ method, headers, signal: wait.signal, redirect: 'manual' },
         ...(body === undefined ? {} : { body: Buffer.from(body) }),
       })
     } catch (error) {
-      throw new S3Failed(error instanceof Error && error.name === 'TimeoutError' ? 'no answer' : 'no connection', {
-        cause: error,
-      })
+      throw new S3Failed(wait.isOver ? 'no answer' : 'no connection', { cause: error })
     }
     if (response.ok) return response
     const text = await response.text().catch(() => '')
@@ -203,6 +212,24 @@ export class S3Bucket {
 interface Words {
   readonly query?: string
   readonly body?: Uint8Array
+  readonly wait: S3Wait
+}
+
+async function* heard(body: AsyncIterable<Uint8Array>, wait: S3Wait): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body) {
+      yield chunk
+      wait.heard()
+    }
+  } catch (error) {
+    throw broken(error, wait)
+  } finally {
+    wait.end()
+  }
+}
+
+function broken(error: unknown, wait: S3Wait): S3Failed {
+  return new S3Failed(wait.isOver ? 'no answer' : 'connection lost', { cause: error })
 }
 
 /** The text of the first element of this name; S3 writes no attributes, and escapes little. */

@@ -5,9 +5,8 @@
  */
 
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm, utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ContentFile, ContentStore, Contents, PlacedContent, Staging } from '../content-store.ts'
 import { FILE_MODE } from '../durable-file.ts'
@@ -71,12 +70,20 @@ export class S3Contents implements Contents {
 
   async open(id: QueueId, expected: { readonly size: number; readonly sha256: Uint8Array }): Promise<Content> {
     try {
-      return await this.#local.open(id, expected)
+      const content = await this.#local.open(id, expected)
+      await this.#use(id)
+      return content
     } catch (error) {
       if (!(error instanceof ContentUnreadable)) throw error
     }
     await this.#fetch(id)
     return await this.#local.open(id, expected)
+  }
+
+  /** A copy that is about to be sent is not removed as an old one. */
+  async #use(id: QueueId): Promise<void> {
+    const now = new Date()
+    await utimes(this.#local.pathOf(id), now, now).catch(() => undefined)
   }
 
   async #fetch(id: QueueId): Promise<void> {
@@ -86,7 +93,7 @@ export class S3Contents implements Contents {
     try {
       await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE })
       const body = await this.#bucket.get(nameOf(id))
-      await pipeline(Readable.fromWeb(body), createWriteStream(arriving, { mode: FILE_MODE }))
+      await pipeline(body, createWriteStream(arriving, { mode: FILE_MODE }))
       await rename(arriving, path)
     } catch (error) {
       await rm(arriving, { force: true })
