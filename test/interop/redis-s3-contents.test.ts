@@ -1,10 +1,10 @@
 /**
- * Contents of a shared queue in a bucket: a real redis-server, and s3rver as the S3-compatible store. What the contract of
- * contents demands of directories (`spool-content.contract.ts`), and what a store behind a network adds.
+ * Contents of a shared queue in a bucket: a real redis-server, and s3rver as the S3-compatible store. What several nodes and a
+ * store behind a network add to the contract of contents (`redis-s3-contract.test.ts`).
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openRedisSpool } from '../../packages/mta/src/spool/adapters/redis-spool.ts'
@@ -113,20 +113,6 @@ test('while the bucket is away mail is refused for now, and nothing of it is kep
   assert.deepEqual((await accept(spool, randomBytes(40_000))).outcome, { kind: 'accepted' })
   assert.equal((await spool.admin.summary()).messages, 2)
   assert.ok((await objects()).includes(`${before.slice(-2)}/${before}`))
-})
-
-test('objects without an envelope are swept after a day by the clock of the store, others stay', async (t) => {
-  const { s3, node, objects } = await worldOf(t)
-  const { spool } = await node()
-  const { id: kept } = await accept(spool, randomBytes(40_000))
-  const bucket = new S3Bucket(s3.place)
-  const [old, fresh] = [newQueueId(), newQueueId()]
-  for (const id of [old, fresh]) await bucket.put(`${id.slice(-2)}/${id}`, randomBytes(100))
-  const dayAgo = Date.now() / 1000 - 25 * 3600
-  for (const id of [old, kept]) utimesSync(pathOf(s3, id), dayAgo, dayAgo)
-  await node()
-  await eventually('the old orphan is gone', async () => (await objects()).length === 2)
-  assert.deepEqual(new Set((await objects()).map((name) => name.slice(3))), new Set([kept, fresh]))
 })
 
 test('a bucket of another queue, or of a Redis that lost its data, is not touched', async (t) => {

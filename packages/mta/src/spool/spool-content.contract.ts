@@ -22,8 +22,28 @@ import { type Content, ContentUnreadable, type NewMessage, type Spool } from './
 
 const LARGE = 300 * 1024
 const DAY_MS = 86_400_000
+/** So that a slow run does not make it old. */
+const AGE_SLACK_MS = 60_000
 
-export function contentContract(open: OpenSpool, { inlineBytesMax }: { readonly inlineBytesMax: number }): void {
+export interface ContentTraits {
+  /** Larger contents are files. */
+  readonly inlineBytesMax: number
+  /** Where they rest; absent: in a directory of the engine. */
+  readonly rest?: ContentRest
+}
+
+/** How a test reaches around the engine to contents that rest. */
+export interface ContentRest {
+  /** Names of contents that rest or arrive. */
+  names(place: SpoolPlace): readonly string[]
+  /** Writes beside the content of this id, or over its own. */
+  write(place: SpoolPlace, at: { readonly beside: string; readonly name: string; readonly bytes: Uint8Array }): void
+  /** As if everything had been written so long ago, or one alone. */
+  age(place: SpoolPlace, by: { readonly ms: number; readonly name?: string }): void
+}
+
+export function contentContract(open: OpenSpool, { inlineBytesMax, rest = directoryRest }: ContentTraits): void {
+  const files = rest.names
   for (const [kind, size] of [
     ['small', 5000],
     ['empty', 0],
@@ -131,8 +151,8 @@ export function contentContract(open: OpenSpool, { inlineBytesMax }: { readonly 
     for (const one of sent) await spool.accept(one)
     const [flipped, shortened, whole] = sent
     assert.ok(flipped && shortened && whole)
-    writeFileSync(pathOf(world.place, flipped.id), randomBytes(LARGE))
-    writeFileSync(pathOf(world.place, shortened.id), randomBytes(LARGE - 1))
+    rest.write(world.place, { beside: flipped.id, name: flipped.id, bytes: randomBytes(LARGE) })
+    rest.write(world.place, { beside: shortened.id, name: shortened.id, bytes: randomBytes(LARGE - 1) })
     await assert.rejects(spool.open(flipped.id), ContentUnreadable)
     await assert.rejects(spool.open(shortened.id), ContentUnreadable)
     await assert.rejects(spool.open(newQueueId()), ContentUnreadable)
@@ -149,10 +169,11 @@ export function contentContract(open: OpenSpool, { inlineBytesMax }: { readonly 
     const sink = spool.stage(abandoned)
     await sink.write(randomBytes(LARGE))
     await sink.finish()
-    const directory = join(pathOf(world.place, sent.id), '..')
-    for (const name of [orphan, fresh, 'README']) writeFileSync(join(directory, name), 'x')
-    for (const path of paths(world.place)) utimesSync(path, (NOON - DAY_MS) / 1000 - 1, (NOON - DAY_MS) / 1000 - 1)
-    utimesSync(join(directory, fresh), (NOON - DAY_MS) / 1000 + 1, (NOON - DAY_MS) / 1000 + 1)
+    for (const name of [orphan, fresh, 'README']) {
+      rest.write(world.place, { beside: sent.id, name, bytes: Buffer.from('x') })
+    }
+    rest.age(world.place, { ms: DAY_MS + 1000 })
+    rest.age(world.place, { ms: DAY_MS - AGE_SLACK_MS, name: fresh })
     const again = await world.open()
     await eventually('old orphans are gone', () => files(world.place).length === 3)
     assert.deepEqual(new Set(files(world.place)), new Set([sent.id, fresh, 'README']))
@@ -200,8 +221,13 @@ function paths({ dataDir }: SpoolPlace): readonly string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-function files(place: SpoolPlace): readonly string[] {
-  return paths(place).map((path) => path.slice(path.lastIndexOf('/') + 1))
+const directoryRest: ContentRest = {
+  names: (place) => paths(place).map((path) => path.slice(path.lastIndexOf('/') + 1)),
+  write: (place, { beside, name, bytes }) => writeFileSync(join(pathOf(place, beside), '..', name), bytes),
+  age: (place, { ms, name = '' }) => {
+    const at = (NOON - ms) / 1000
+    for (const path of paths(place)) if (path.endsWith(name)) utimesSync(path, at, at)
+  },
 }
 
 function pathOf(place: SpoolPlace, id: string): string {

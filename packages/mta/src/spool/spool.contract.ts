@@ -7,7 +7,7 @@ import type { OpenSpool } from './spool.fixture.ts'
 import { acceptContract } from './spool-accept.contract.ts'
 import { adminContract } from './spool-admin.contract.ts'
 import { claimContract } from './spool-claim.contract.ts'
-import { contentContract } from './spool-content.contract.ts'
+import { type ContentTraits, contentContract } from './spool-content.contract.ts'
 import { keepClaimContract } from './spool-keep-claim.contract.ts'
 import { noticeContract } from './spool-notice.contract.ts'
 import { priorityContract } from './spool-priority.contract.ts'
@@ -18,13 +18,7 @@ import { troubleContract } from './spool-trouble.contract.ts'
 /** Each test has a place of its own, and most of its time is waiting for a disk. */
 const TOGETHER = { concurrency: 4 }
 
-/** What is an engine's own choice. */
-export interface SpoolTraits {
-  /** Larger contents are files. */
-  readonly inlineBytesMax: number
-}
-
-export function spoolContract(open: OpenSpool, traits: SpoolTraits): void {
+export function spoolContract(open: OpenSpool, traits: ContentTraits): void {
   describe('accept', TOGETHER, () => acceptContract(open))
   describe('claim', TOGETHER, () => claimContract(open))
   describe('priorities', TOGETHER, () => priorityContract(open))

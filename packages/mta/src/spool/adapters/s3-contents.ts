@@ -112,14 +112,14 @@ export class S3Contents implements Contents {
         if (copy.modifiedAt < Date.now() - COPY_MS_MAX) await this.#local.drop(copy)
       }
     }
-    return Array.from({ length: 256 }, (_, n) => `${n.toString(16).padStart(2, '0')}/`)
+    return Array.from({ length: 16 }, (_, n) => n.toString(16))
   }
 
   async files(directory: string): Promise<readonly ContentFile[]> {
     const objects = await this.#bucket.list(directory)
     return objects.flatMap(({ name, ageMs }) => {
-      const id = parseQueueId(name.slice(directory.length))
-      return id === undefined ? [] : [{ id, path: name, modifiedAt: this.#now() - ageMs }]
+      const id = parseQueueId(name.slice(name.indexOf('/') + 1))
+      return id === undefined || name !== nameOf(id) ? [] : [{ id, path: name, modifiedAt: this.#now() - ageMs }]
     })
   }
 
