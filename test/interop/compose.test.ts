@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
+import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
 import { connected, connectRedis } from '../../packages/mta/src/redis/adapters/redis-connection.ts'
 import { durability } from '../../packages/mta/src/spool/adapters/redis-durability.ts'
 import type { RedisReply } from '../../packages/mta/src/spool/adapters/redis-records.ts'
@@ -17,6 +18,7 @@ import { labAuthority } from '../lab/world-host.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const REDIS_MS = 5_000
+const ROLES = ['submission', 'delivery', 'reporter', 'api'] as const
 
 interface Service {
   readonly image: string
@@ -24,6 +26,7 @@ interface Service {
   readonly cap_drop?: readonly string[]
   readonly stop_grace_period?: string
   readonly volumes?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 let directory: string
@@ -36,34 +39,55 @@ before(async () => {
   mkdirSync(join(directory, 'tls'))
   writeFileSync(join(directory, 'tls/privkey.pem'), String(key))
   writeFileSync(join(directory, 'tls/fullchain.pem'), String(cert))
+  mkdirSync(join(directory, 'api'))
+  writeFileSync(join(directory, 'api/tokens.json'), '{"version": 1, "tokens": []}', { mode: 0o600 })
 })
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 for (const folder of ['one', 'many'] as const) {
   describe(`deploy/compose/${folder}`, () => {
     test('is taken by docker-compose, and its relays run without rights on a read-only root', () => {
-      const read = spawnSync('docker-compose', ['config'], {
-        cwd: join(directory, 'deploy/compose', folder),
-        encoding: 'utf8',
-      })
-      assert.equal(read.status, 0, read.stderr)
-      assert.equal(read.stderr, '')
-      const { services }: { readonly services: Readonly<Record<string, Service>> } = parse(read.stdout)
-      const relays = Object.values(services).filter(({ image }) => image.startsWith('hermetic:'))
-      assert.equal(relays.length, folder === 'one' ? 1 : 3)
-      for (const { read_only: readOnly, cap_drop: dropped, stop_grace_period: grace } of relays) {
+      const relays = relaysOf(folder)
+      assert.deepEqual([...relays.keys()].sort(), folder === 'one' ? ['hermetic'] : [...ROLES].sort())
+      for (const { read_only: readOnly, cap_drop: dropped, stop_grace_period: grace } of relays.values()) {
         assert.deepEqual([readOnly, dropped, grace], [true, ['ALL'], '60s'])
       }
     })
 
-    test('has a configuration that the relay takes', () => {
-      const file = join(directory, `${folder}.toml`)
+    test('has a configuration that each of its relays takes, with the variables of its service', async () => {
+      using lab = new TerminalLab()
       const text = readFileSync(`${ROOT}deploy/compose/${folder}/hermetic.toml`, 'utf8')
-      writeFileSync(file, text.replaceAll('/etc/hermetic-tls', join(directory, 'tls')))
-      const checked = spawnSync(`${ROOT}hermetic`, ['check-config', '--config', file], { encoding: 'utf8' })
-      assert.equal(checked.status, 0, checked.stdout + checked.stderr)
+      lab.file('hermetic.toml', here(text))
+      for (const [name, { environment = {} }] of relaysOf(folder)) {
+        lab.env = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, here(value)]))
+        const { code, out, err } = await lab.run('check-config', '--json')
+        assert.equal(code, 0, err)
+        const { role, listener, api } = JSON.parse(out)
+        assert.deepEqual(role, folder === 'one' ? [...ROLES] : [name])
+        assert.equal(listener.length > 0, folder === 'one' || name === 'submission')
+        assert.equal(api.listen !== undefined, name === 'api')
+      }
     })
   })
+}
+
+/** As docker-compose reads them, by name. */
+function relaysOf(folder: 'one' | 'many'): ReadonlyMap<string, Service> {
+  const read = spawnSync('docker-compose', ['--profile', 'api', 'config'], {
+    cwd: join(directory, 'deploy/compose', folder),
+    encoding: 'utf8',
+  })
+  assert.equal(read.status, 0, read.stderr)
+  assert.equal(read.stderr, '')
+  const { services }: { readonly services: Readonly<Record<string, Service>> } = parse(read.stdout)
+  return new Map(Object.entries(services).filter(([, { image }]) => image.startsWith('hermetic:')))
+}
+
+/** What is mounted there is here. */
+function here(text: string): string {
+  return text
+    .replaceAll('/etc/hermetic-tls', join(directory, 'tls'))
+    .replaceAll('/etc/hermetic-api', join(directory, 'api'))
 }
 
 test('the Redis of many relays is one that loses nothing', async () => {

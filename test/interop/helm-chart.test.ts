@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse, parseAllDocuments } from 'yaml'
+import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
 import { certificateFor } from '../lab/policy-certificates.ts'
 import { labAuthority } from '../lab/world-host.ts'
 
@@ -187,7 +188,7 @@ describe('the chart', () => {
     }
   })
 
-  test('writes a configuration that the relay takes', async () => {
+  test('writes a configuration that the relay of each role takes', async () => {
     const { key, cert } = await certificateFor('relay.example.com', 'good', await labAuthority())
     for (const [name, value] of [
       ['tls.crt', cert],
@@ -195,16 +196,21 @@ describe('the chart', () => {
     ] as const)
       writeFileSync(join(directory, name), String(value))
     writeFileSync(join(directory, 'tokens'), '{"tokens": []}')
+    using lab = new TerminalLab()
     const folders = /\/etc\/hermetic-(tls|api-tls|api)(?=\/)/g
     for (const rendered of [least, most, sentinels, cluster]) {
       const map = rendered.find(({ kind }) => kind === 'ConfigMap')?.['data'] as Readonly<Record<string, string>>
-      const file = join(directory, 'hermetic.toml')
-      writeFileSync(file, (map['hermetic.toml'] ?? '').replaceAll(folders, directory))
-      const checked = spawnSync(`${ROOT}hermetic`, ['check-config', '--config', file], {
-        encoding: 'utf8',
-        env: { ...process.env, ...secretsOf(rendered) },
-      })
-      assert.equal(checked.status, 0, checked.stdout + checked.stderr)
+      lab.file('hermetic.toml', (map['hermetic.toml'] ?? '').replaceAll(folders, directory))
+      const roles = rendered.flatMap((one) => (one.kind === 'Deployment' ? [roleOf(one)] : []))
+      assert.ok(roles.length >= 3)
+      for (const role of roles) {
+        lab.env = { ...secretsOf(rendered), HERMETIC_ROLE: role }
+        const { code, out, err } = await lab.run('check-config', '--json')
+        assert.equal(code, 0, err)
+        const { queue, ...settings } = JSON.parse(out)
+        assert.deepEqual(settings.role, [role])
+        assert.equal(queue.bucket !== undefined, rendered === sentinels || rendered === cluster)
+      }
     }
   })
 
@@ -278,6 +284,13 @@ describe('its values', () => {
     })
   }
 })
+
+/** As `start` is told it. */
+function roleOf(deployment: Manifest): string {
+  const [, role] = /"args":\["start","--role","(\w+)"\]/.exec(JSON.stringify(deployment)) ?? []
+  assert.ok(role !== undefined)
+  return role
+}
 
 /** What the pods get from Secrets, for every variable that the Deployments name. */
 function secretsOf(rendered: readonly Manifest[]): Readonly<Record<string, string>> {

@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TerminalLab } from '../../packages/mta/src/cli/terminal-lab.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const UNIT = readFileSync(`${ROOT}deploy/systemd/hermetic.service`, 'utf8')
@@ -79,6 +80,19 @@ describe('the unit', () => {
     t.diagnostic(`systemd-analyze security: exposure ${score} of 10`)
     for (const line of judged.text.split('\n').filter((one) => one.startsWith('✗'))) t.diagnostic(line.trim())
     assert.ok(Number(score) <= WORST_EXPOSURE, judged.text)
+  })
+
+  test('sets variables that the relay knows, and calls verbs that it has', async () => {
+    using lab = new TerminalLab()
+    const file = lab.file('hermetic.toml', 'hostname = "relay.example.com"\n')
+    const variables = [...UNIT.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value])
+    lab.env = Object.fromEntries(variables)
+    const { code, out, err } = await lab.run('check-config', '--json', '--config', file)
+    assert.equal(code, 0, err)
+    assert.equal(JSON.parse(out).data_dir, '/var/lib/hermetic')
+    const verbs = [...UNIT.matchAll(/^Exec\w+=\/usr\/local\/bin\/hermetic (\S+)$/gm)].map(([, verb = '']) => verb)
+    assert.deepEqual(verbs, ['check-config', 'start', 'reload'])
+    for (const verb of verbs) assert.equal((await lab.run(verb, '--help')).code, 0)
   })
 
   test('has a user and directories that systemd makes of its files', () => {

@@ -21,6 +21,8 @@ export class TerminalLab implements Disposable {
   /** Octets that runs have written to standard output. */
   readonly octets: Uint8Array[] = []
   errIsTerminal = false
+  /** Variables of the next run. */
+  env: Readonly<Record<string, string>> = {}
 
   file(name: string, text: string): string {
     const path = join(this.directory, name)
@@ -38,7 +40,7 @@ export class TerminalLab implements Disposable {
       err: (text) => {
         err += text
       },
-      env: {},
+      env: this.env,
       workingDirectory: this.directory,
       columns: undefined,
       colours: false,
