@@ -66,6 +66,8 @@ export class WholeRelay implements AsyncDisposable {
       loadConfig: load,
       logStream: { write: (line) => void lines.push(line) },
       onEvent: (event) => void events.push(event),
+      // Early talkers have tests of their own; each session of the others would wait a quarter of a second for them.
+      earlyTalkerDelayMs: 0,
       ...(spoolHooks === undefined ? {} : { spoolHooks }),
       ...(dnssec === undefined ? {} : { dnssec }),
       ...(onThread === undefined ? {} : { onThread }),

@@ -26,6 +26,8 @@ export interface RelayOptions {
   readonly dnssec?: DnssecSurroundings
   /** Tests only. */
   readonly spoolHooks?: SpoolHooks
+  /** Tests only: sessions of relay listeners are greeted after this time, where they are taken in the owner of the queue. */
+  readonly earlyTalkerDelayMs?: number
   /** Tests only: sees each thread that starts, and may end it as a defect would. */
   readonly onThread?: (thread: KillableThread) => void
 }

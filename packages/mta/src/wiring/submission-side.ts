@@ -51,6 +51,8 @@ export interface SubmissionParts {
   readonly authFailures?: AuthFailures
   /** Other threads listen on the same ports. */
   readonly shared?: SharedPorts
+  /** In place of the one that operators have. */
+  readonly earlyTalkerDelayMs?: number
   readonly emit: (event: LogEvent) => void
 }
 
@@ -110,6 +112,7 @@ function listenerWorld(
     resolver,
     beginSignature,
     suppression,
+    earlyTalkerDelayMs = DEFAULT_SUBMISSION_LIMITS.earlyTalkerDelayMs,
     emit,
     ...lasting
   }: Omit<SubmissionParts, 'credentials'> & Lasting,
@@ -119,7 +122,7 @@ function listenerWorld(
   return {
     ...{ hostname: formatDomain(config.hostname), credentials, authFailures, quotas, beginSignature, emit },
     postmaster: postmasterOf(config),
-    limits: submissionLimits(config),
+    limits: { ...submissionLimits(config), earlyTalkerDelayMs },
     // While policies are only observed the promise could not be kept (RFC 8689 §2).
     advertise: {
       dsn: true,
