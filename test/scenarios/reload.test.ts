@@ -102,10 +102,13 @@ function login(secret: string): string {
 }
 
 describe('hermetic reload', () => {
-  test('certificates, logins and limits change for new sessions; those that are open finish with the old', async () => {
+  test('certificates, logins and limits change for new sessions; those that are open finish with the old, but for logins', async () => {
     await using here = await world()
     const { relay, directory } = here
     const old = await overTls(here)
+    const [known, inTransaction] = [await overTls(here), await overTls(here)]
+    for (const one of [known, inTransaction]) assert.equal((await one.command(login('first'))).code, 235)
+    await inTransaction.command('MAIL FROM:<a@example.test>')
     const before = old.tlsSocket.getPeerCertificate().fingerprint256
     const { certificate, key } = await pair('second.test')
     await writeFile(join(directory, 'cert.pem'), certificate)
@@ -137,7 +140,10 @@ describe('hermetic reload', () => {
     )
     assert.equal((await old.command('NOOP')).code, 250)
     assert.equal((await old.command(login('second'))).code, 235)
-    await Promise.all([old.quit(), fresh.quit()])
+    assert.match((await known.command('MAIL FROM:<a@example.test>')).text, /^421 4\.7\.0 This login was removed/)
+    assert.equal((await inTransaction.command('RCPT TO:<b@example.test>')).code, 250)
+    await relay.until(() => relay.eventsOf('session-ended').some(({ reason }) => reason === 'login-withdrawn'))
+    await Promise.all([old.quit(), fresh.quit(), inTransaction.quit()])
     assert.ok(relay.eventsOf('certificate-shown').length === 2)
   })
 

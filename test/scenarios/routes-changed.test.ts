@@ -1,5 +1,6 @@
 /** A queue outlives its configuration: mail goes where it is routed now, and none waits for a route that is gone. */
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { retrySuspects } from '../../packages/mta/src/delivery/suspect-retry.ts'
 import { RelayWorld } from '../lab/relay-world.ts'
@@ -71,6 +72,22 @@ for (const [what, host, before, after] of [
     assert.equal(delivered?.summary.delivered, 1)
   })
 }
+
+test('a connection that logged in with the password of before a reload carries no more mail', async () => {
+  await using world = await RouteWorld.start({
+    hosts: { [NEW]: login('shop') },
+    routes: (port) => route(port(NEW), { host: NEW, username: 'shop' }),
+  })
+  const { connections, messages } = world.host(NEW)
+  for (const to of ['a@example.test', 'b@example.test']) await world.send(to)
+  assert.deepEqual([connections.length, messages.length], [1, 2])
+  const text = await readFile(world.relay.file, 'utf8')
+  await writeFile(world.relay.file, text.replace('"secret"', '"another"'))
+  assert.equal((await world.relay.relay.reload('SIGHUP')).kind, 'reloaded')
+  await world.submit('c@example.test')
+  await world.relay.until(() => world.relay.eventsOf('route-suspended').length > 0)
+  assert.deepEqual([connections.length, messages.length], [2, 2])
+})
 
 test('of the recipients of one message only those move whose route has changed', async () => {
   await using world = await RouteWorld.start({

@@ -8,6 +8,7 @@
 import { assertNever, type ProofRequirement } from '@hermetic/policy'
 import { type LaneId, laneOf } from './lane.ts'
 import { defaultReuseLimits, isWarm, type ReuseLimits, reuseVerdict } from './reuse.ts'
+import { isSameAccess } from './route.ts'
 import type { ProvenSession } from './session.ts'
 import { sharedSession, type WantedSession } from './shared-session.ts'
 
@@ -94,7 +95,9 @@ export class ConnectionPool {
   /** As it may be used for this; undefined: not any more. */
   #sessionFor(session: PooledSession, wanted: WantedSession): PooledSession | 'other-wish' | undefined {
     const known = session.byLane.get(wanted.lane)
-    if (known !== undefined) return sessionFor(known, wanted.requirement)
+    // A reload may have brought another password: what logged in with the old one is nobody's any more.
+    if (known !== undefined)
+      return isSameAccess(known.target.access, wanted.access) ? sessionFor(known, wanted.requirement) : undefined
     const shared = sharedSession(session, wanted, this.#options.now())
     if (shared === undefined) return 'other-wish'
     session.byLane.set(wanted.lane, shared)

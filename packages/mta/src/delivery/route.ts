@@ -55,6 +55,19 @@ export interface RouteAccess {
   readonly credentials?: Credentials
 }
 
+/** Tokens come and go: a login with one is the same as long as it comes from the same place. */
+export function isSameAccess(one: RouteAccess | undefined, other: RouteAccess | undefined): boolean {
+  if (one === other) return true
+  return one?.tls === other?.tls && isSameLogin(one?.credentials, other?.credentials)
+}
+
+function isSameLogin(one: Credentials | undefined, other: Credentials | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other
+  if (one.username !== other.username || one.mechanism !== other.mechanism) return false
+  if ('tokens' in one || 'tokens' in other) return 'tokens' in one && 'tokens' in other && one.tokens === other.tokens
+  return one.password.reveal() === other.password.reveal()
+}
+
 /** What routes look at. */
 export interface RoutedMail {
   readonly recipient: MailAddress

@@ -60,6 +60,21 @@ export class Authentication {
     return this.#account
   }
 
+  /**
+   * Before each message: from now on what the account may do today. False: it is gone or has another secret, and the
+   * session must not go on by it.
+   */
+  renew(): boolean | Promise<boolean> {
+    if (this.#account === undefined) return true
+    const current = this.#rules.credentials.current(this.#account)
+    return current instanceof Promise ? current.then((one) => this.#goOnAs(one)) : this.#goOnAs(current)
+  }
+
+  #goOnAs(account: Account | undefined): boolean {
+    this.#account = account
+    return account !== undefined
+  }
+
   /** The next line answers a challenge. */
   get underWay(): boolean {
     return this.#state !== undefined

@@ -182,6 +182,31 @@ describe('the store', () => {
     assert.equal(await verdict(store, 'a', 'x'), 'rejected')
   })
 
+  test('of an account that somebody is logged in to it is known within a second whether it still is the same', async () => {
+    const file = newFile()
+    let at = 0
+    const secretHash = hashToken('x')
+    await writeCredential(file, { username: 'a', secretHash })
+    const store = await openCredentials({ file, fixed: [], emit: () => undefined, now: () => at })
+    const login = await store.verify('a', 'x')
+    assert(login.kind === 'accepted')
+    const now = async () => store.current(login.account)
+    assert.equal((await now())?.tag, undefined)
+    await writeCredential(file, { username: 'a', secretHash, tag: 'shop' })
+    at += 1_000
+    assert.equal((await now())?.tag, 'shop')
+    await writeCredential(file, { username: 'a', secretHash: hashToken('y') })
+    assert.equal((await now())?.tag, 'shop')
+    at += 1_000
+    assert.equal(await now(), undefined)
+    await writeCredential(file, { username: 'a', secretHash })
+    at += 1_000
+    assert.equal((await now())?.username, 'a')
+    await unlink(file)
+    at += 1_000
+    assert.equal(await now(), undefined)
+  })
+
   test('at most two slow hashes run at once; unknown names and wrong tokens need a place as well', async () => {
     const slow = await hashPassword('x', { N: 2 ** 14, r: 8, p: 1 })
     const fixed = [

@@ -30,6 +30,11 @@ export interface ScramLogin {
 
 export interface CredentialStore {
   verify(username: string, secret: string): Promise<Verification>
+  /**
+   * The account as it is now, for a session that logged in to it earlier; undefined: it is gone, or has another secret.
+   * What the file says is known within a second.
+   */
+  current(account: Account): Account | undefined | Promise<Account | undefined>
   /** The pair was right within the last ten minutes: answers at once, so that a locked account keeps working. */
   recall(username: string, secret: string): Promise<Account | undefined>
   /** Every login could use it, as far as is known without waiting. */
@@ -55,6 +60,8 @@ export interface CredentialOptions {
 
 const REMEMBER_MS = 10 * 60 * 1000
 const REMEMBERED_MAX = 10_000
+/** The file is not looked at for each message of a session. */
+const LOOK_AGAIN_MS = 1_000
 /** Two threads of the pool of four: file system work keeps the others. */
 const SLOW_HASHES_MAX = 2
 /** As long as those that `credential add` makes. */
@@ -87,6 +94,9 @@ class FileCredentials implements CredentialStore {
   #decoyKey: Buffer = this.#key
   #fileState = ''
   #looking: Promise<void> | undefined
+  #lookedAt = Number.NEGATIVE_INFINITY
+  /** What those that logged in had to prove. */
+  readonly #secretHashes = new WeakMap<Account, string>()
 
   constructor(options: CredentialOptions) {
     this.#options = options
@@ -106,6 +116,16 @@ class FileCredentials implements CredentialStore {
     // A wrong secret must take as long as an unknown name, which pays for the slowest hash there is.
     if (verification.kind !== 'rejected' || hashCost(hash) >= hashCost(slowest)) return verification
     return this.#inPlace(slowest, () => this.#compare(undefined, slowest, secret))
+  }
+
+  current(account: Account): Account | undefined | Promise<Account | undefined> {
+    if (this.#options.file === undefined || this.#now() - this.#lookedAt < LOOK_AGAIN_MS) return this.#inForce(account)
+    return this.#refresh().then(() => this.#inForce(account))
+  }
+
+  #inForce(account: Account): Account | undefined {
+    const known = this.#accounts.get(account.username)
+    return known?.secretHash === this.#secretHashes.get(account) ? known?.account : undefined
   }
 
   async recall(username: string, secret: string): Promise<Account | undefined> {
@@ -170,6 +190,7 @@ class FileCredentials implements CredentialStore {
   #take(kept: readonly CredentialRecord[]): void {
     this.#kept = kept
     this.#accounts = new Map([...kept, ...this.#fixed].flatMap((record) => knownAccount(record)))
+    for (const { account, secretHash } of this.#accounts.values()) this.#secretHashes.set(account, secretHash)
     const hashes = [...this.#accounts.values()].map((known) => known.hash)
     this.#slowest = hashes.toSorted((a, b) => hashCost(b) - hashCost(a))[0]
     // A client that prefers it must not fail at a login that has none.
@@ -229,6 +250,7 @@ class FileCredentials implements CredentialStore {
     // Always, not only for unknown names: an account that was just removed is out, and both cost the same.
     this.#looking ??= this.#look(file).finally(() => {
       this.#looking = undefined
+      this.#lookedAt = this.#now()
     })
     return this.#looking
   }

@@ -128,6 +128,7 @@ export type SessionEnd =
   | 'too-many-bad-commands'
   | 'too-many-commands'
   | 'too-many-auth-failures'
+  | 'login-withdrawn'
   | 'bare-line-feed'
   | 'bdat-not-offered'
   | 'unauthorised-pipelining'

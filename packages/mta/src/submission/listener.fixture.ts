@@ -10,7 +10,7 @@ import type { AcceptOutcome, ContentSink, SpoolHealth } from '../spool/spool.ts'
 import { parseMailbox } from './address.ts'
 import { AuthFailures } from './auth-failures.ts'
 import type { CredentialRecord } from './credential-file.ts'
-import { openCredentials } from './credentials.ts'
+import { type CredentialStore, openCredentials } from './credentials.ts'
 import type { SubmissionEvent } from './events.ts'
 import type { ReceivedMessage } from './incoming-message.ts'
 import { DEFAULT_SUBMISSION_LIMITS, type SubmissionLimits } from './limits.ts'
@@ -24,7 +24,7 @@ export const HOSTNAME = 'relay.example.com'
 export interface FixtureOptions {
   readonly listener?: Partial<ListenerOptions>
   readonly limits?: Partial<SubmissionLimits>
-  readonly credentials?: readonly CredentialRecord[]
+  readonly credentials?: readonly CredentialRecord[] | CredentialStore
   readonly advertise?: ListenerParts['advertise']
   readonly mayRelaxTls?: ListenerParts['mayRelaxTls']
   readonly accept?: (message: ReceivedMessage) => Promise<AcceptOutcome>
@@ -114,10 +114,12 @@ async function fixtureParts(
     hostname: options.hostname ?? HOSTNAME,
     postmaster: postmaster.value,
     limits: { ...DEFAULT_SUBMISSION_LIMITS, ...options.limits },
-    credentials: await openCredentials({
-      fixed: options.credentials ?? [{ username: USERNAME, secretHash: hashToken(SECRET) }],
-      emit,
-    }),
+    credentials: isStore(options.credentials)
+      ? options.credentials
+      : await openCredentials({
+          fixed: options.credentials ?? [{ username: USERNAME, secretHash: hashToken(SECRET) }],
+          emit,
+        }),
     authFailures: options.authFailures ?? new AuthFailures(),
     spoolHealth: () => ({ intake: options.health?.() ?? 'open' }),
     emit,
@@ -126,6 +128,10 @@ async function fixtureParts(
     ...(options.mayRelaxTls === undefined ? {} : { mayRelaxTls: options.mayRelaxTls }),
     ...(options.now === undefined ? {} : { now: options.now }),
   }
+}
+
+function isStore(credentials: FixtureOptions['credentials']): credentials is CredentialStore {
+  return credentials !== undefined && 'verify' in credentials
 }
 
 async function readyDialogue(

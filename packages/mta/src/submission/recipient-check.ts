@@ -1,8 +1,8 @@
 /**
- * Recipients that are refused at RCPT because it is known that they get no mail: those on our own list, and those whose
- * domain says that it takes none (RFC 7505 §4.1). Asks; knows no session.
+ * Addresses that are refused at RCPT, or MAIL, because it is known that they get no mail: those on our own list, and those
+ * whose domain says that it takes none (RFC 7505 §4.1). Asks; knows no session.
  */
-import type { MailAddress, MailDomain } from '../smtp/mail-address.ts'
+import { type MailAddress, type MailDomain, nullReversePath, type ReversePath } from '../smtp/mail-address.ts'
 import type { FindSuppressed } from '../suppression/keeper.ts'
 import { type Reply, replies, suppressedReply } from './replies.ts'
 
@@ -23,6 +23,17 @@ export function recipientRefusal(
   // The answer for most recipients: the domain was looked at a moment ago, and nobody is suppressed.
   if (suppressed === undefined && nullMx === false) return undefined
   return refusal(suppressed?.([address]), nullMx)
+}
+
+/** The same of whom a failure would be told: `<>` is nobody. */
+export function senderRefusal(
+  reversePath: ReversePath,
+  { takesNoMail }: Pick<RecipientChecks, 'takesNoMail'>,
+): Promise<Reply | undefined> | Reply | undefined {
+  if (takesNoMail === undefined || reversePath === nullReversePath) return undefined
+  const known = takesNoMail(reversePath.domain)
+  const told = (nullMx: boolean): Reply | undefined => (nullMx ? replies.senderTakesNoMail : undefined)
+  return typeof known === 'boolean' ? told(known) : known.then(told)
 }
 
 async function refusal(

@@ -78,6 +78,7 @@ export const replies = {
   internal: reply(451, '4.3.0', 'Internal error, try again later'),
   tooLarge: reply(552, '5.3.4', 'Message exceeds the maximum message size'),
 
+  loginWithdrawn: reply(421, '4.7.0', 'This login was removed or has another secret now, closing the connection'),
   tooManySessions: bare(421, 'Too many connections, try again later'),
   tooManySessionsFromAddress: bare(421, 'Too many connections from your address, try again later'),
   draining: reply(421, '4.3.2', 'This server takes no mail now, try another one or later'),

@@ -7,7 +7,6 @@
  * session only.
  */
 import { isAscii, isUtf8 } from 'node:buffer'
-import { nullReversePath } from '../smtp/mail-address.ts'
 import { Activity, type Overdue } from './activity.ts'
 import { type AuthAnswer, Authentication } from './authentication.ts'
 import { ehloKeywords } from './ehlo-keywords.ts'
@@ -16,14 +15,12 @@ import { askQuotas } from './mail-quota.ts'
 import { addRecipient, type MailTransaction, openTransaction, readRecipient } from './mail-transaction.ts'
 import { MessageIntake } from './message-intake.ts'
 import { messageOptions, type SessionFacts, transactionRules } from './message-options.ts'
-import { recipientRefusal } from './recipient-check.ts'
+import { recipientRefusal, senderRefusal } from './recipient-check.ts'
 import { ehloReply, greeting, type Reply, replies, replyText } from './replies.ts'
+import { BEFORE_TLS, NEEDS_EHLO, readCommand, type SessionCommand } from './session-command.ts'
 import type { OwnEvent, SessionChannel, SessionRules } from './session-rules.ts'
 import { type LineFault, type LineVerdict, WireReader, type WireTarget } from './wire-reader.ts'
 
-// RFC 3207 §4: what a client may say before STARTTLS where it is demanded.
-const BEFORE_TLS: ReadonlySet<string> = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS'])
-const NEEDS_EHLO: ReadonlySet<string> = new Set(['MAIL', 'RCPT', 'DATA', 'AUTH'])
 // RFC 5321 §4.1.1.1 as far as a server must care: one word, printable.
 const CLIENT_NAME = /^[\x21-\x7e]{1,255}$/
 
@@ -149,10 +146,7 @@ export class Session implements WireTarget {
     const { commandsPerMessageMax, commandsBeforeAuthMax } = this.#rules.limits
     const commandsMax = this.#mayRelay() ? commandsPerMessageMax : commandsBeforeAuthMax
     if (this.#commands > commandsMax) return this.#endWith('too-many-commands', replies.tooManyCommands)
-    const space = text.indexOf(' ')
-    const verb = (space === -1 ? text : text.slice(0, space)).toUpperCase()
-    const argument = space === -1 ? '' : text.slice(space + 1).trim()
-    return this.#command({ verb, argument, text, more })
+    return this.#command(readCommand(text, more))
   }
 
   content(slice: Buffer): void | Promise<void> {
@@ -173,7 +167,7 @@ export class Session implements WireTarget {
     return this.#shuttingDown ? this.#endWith('shutdown', replies.shuttingDown) : 'continue'
   }
 
-  #command({ verb, argument, text, more }: Command): LineVerdict | Promise<LineVerdict> {
+  #command({ verb, argument, text, more }: SessionCommand): LineVerdict | Promise<LineVerdict> {
     // In any state and however it goes on: the client takes what it sends next for content.
     if (verb.startsWith('BDAT')) return this.#endWith('bdat-not-offered', replies.bdatNotOffered)
     if (this.#demandsTls() && !BEFORE_TLS.has(verb)) {
@@ -221,20 +215,25 @@ export class Session implements WireTarget {
 
   #mail(text: string): LineVerdict | Promise<LineVerdict> {
     if (this.#transaction !== undefined) return this.#refuse(replies.alreadyInTransaction)
-    const { kind, requireAuth, takesNoMail } = this.#rules
-    if (!this.#mayRelay() && (kind === 'submission' || requireAuth)) return this.#refuse(replies.authRequired)
+    const valid = this.#authentication.renew()
+    return valid instanceof Promise ? valid.then((is) => this.#mailBy(is, text)) : this.#mailBy(valid, text)
+  }
+
+  #mailBy(isLoginValid: boolean, text: string): LineVerdict | Promise<LineVerdict> {
+    if (this.#end !== undefined) return 'stop'
+    if (!isLoginValid) return this.#endWith('login-withdrawn', replies.loginWithdrawn)
+    if (!this.#mayRelay() && (this.#rules.kind === 'submission' || this.#rules.requireAuth))
+      return this.#refuse(replies.authRequired)
     const opened = openTransaction(text, transactionRules(this.#rules, this.#facts()))
     if (!opened.ok) return this.#refuseCommand('MAIL', opened.error)
-    const answer = (nullMx: boolean): LineVerdict => {
-      if (nullMx) return this.#refuseCommand('MAIL', replies.senderTakesNoMail)
+    const answer = (refusal: Reply | undefined): LineVerdict => {
+      if (this.#end !== undefined) return 'stop'
+      if (refusal !== undefined) return this.#refuseCommand('MAIL', refusal)
       this.#transaction = opened.value
       return this.#answer(replies.senderOk)
     }
-    const { reversePath } = opened.value
-    if (takesNoMail === undefined || reversePath === nullReversePath) return answer(false)
-    const known = takesNoMail(reversePath.domain)
-    if (typeof known === 'boolean') return answer(known)
-    return known.then((nullMx) => (this.#end === undefined ? answer(nullMx) : 'stop'))
+    const refusal = senderRefusal(opened.value.reversePath, this.#rules)
+    return refusal instanceof Promise ? refusal.then(answer) : answer(refusal)
   }
 
   #rcpt(text: string): LineVerdict | Promise<LineVerdict> {
@@ -390,11 +389,4 @@ export class Session implements WireTarget {
   #emit(event: OwnEvent): void {
     this.#rules.emit({ ...event, listener: this.#rules.listener, address: this.#address } as SubmissionEvent)
   }
-}
-
-interface Command {
-  readonly verb: string
-  readonly argument: string
-  readonly text: string
-  readonly more: boolean
 }
