@@ -50,5 +50,15 @@ const drawing = `${values.out}.svg`
 writeFileSync(drawing, svg)
 const drawn = spawnSync('rsvg-convert', ['--width', '1200', '--output', values.out, drawing], { stdio: 'inherit' })
 if (drawn.status === 0) rmSync(drawing)
+// A third of the size, and just as sharp: it has few colours, and no dithering blurs them.
+const smaller = spawnSync('pngquant', [
+  ...'--speed 1 --strip --nofs --force --output'.split(' '),
+  values.out,
+  '256',
+  values.out,
+])
+const smallest = spawnSync('optipng', ['-quiet', '-o5', values.out])
+if (smaller.status !== 0 || smallest.status !== 0)
+  console.log('pngquant or optipng is missing; the picture is larger than it need be')
 console.log(drawn.status === 0 ? `Written: ${values.out}` : `rsvg-convert is missing; the drawing is ${drawing}`)
 for (const query of silent) console.log(`no series: ${query}`)

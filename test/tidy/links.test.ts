@@ -24,6 +24,17 @@ describe('links', () => {
     )
   })
 
+  test('the README leads to every page for operators', () => {
+    const { text } = readSource('README.md')
+    const next = text.slice(text.indexOf('## Where next'))
+    const pages = repositoryFiles().filter((path) => /^docs\/operating\/.*\.md$/.test(path))
+    assert.ok(pages.length > 30)
+    assert.deepEqual(
+      pages.filter((path) => !next.includes(`](${path})`)),
+      [],
+    )
+  })
+
   test('every page that a text names by its path is there', () => {
     const texts = repositoryFiles().filter((path) => /\.(?:ts|md|toml|ya?ml|sh|service)$/.test(path))
     const named = texts.filter((path) => path !== 'test/tidy/links.test.ts').map(readSource)
