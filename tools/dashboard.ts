@@ -18,10 +18,15 @@ const { values } = parseArgs({
 })
 const to = Math.floor(Date.now() / 1_000)
 const seconds = Number(values.minutes) * 60
-const { svg, silent } = await drawDashboard(values.prometheus, {
-  variables: { job: values.job, instance: '.*', rateInterval: values['rate-interval'] },
-  span: { from: to - seconds, to, step: Math.max(1, Math.round(seconds / 240)) },
-})
-writeFileSync(values.out, svg)
-console.log(`Written: ${values.out}`)
-for (const query of silent) console.log(`no series: ${query}`)
+try {
+  const { svg, silent } = await drawDashboard(values.prometheus, {
+    variables: { job: values.job, instance: '.*', rateInterval: values['rate-interval'] },
+    span: { from: to - seconds, to, step: Math.max(1, Math.round(seconds / 240)) },
+  })
+  writeFileSync(values.out, svg)
+  console.log(`Written: ${values.out}`)
+  for (const query of silent) console.log(`no series: ${query}`)
+} catch (error) {
+  console.error(`dashboard: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The gate of the image: no Node.js below 26.12.1 goes into it. The releases before it check a server's name wrongly
+# The gate of the image and of the installer: no Node.js below 26.12.1 goes into it. The releases before it check a server's name wrongly
 # (CVE-2026-105483, -106069) and pass NUL in DNS names (CVE-2026-105482). Older lines are refused too, even patched
 # ones: the image is built for one line. Usage: check-node.sh [NODE]
 set -eu
@@ -11,8 +11,8 @@ version=$("$node" --version 2>/dev/null) || {
   exit 1
 }
 refuse() {
-  echo "check-node: $node is $version; this image needs $floor or newer ($1)" >&2
-  echo "check-node: build with --build-arg NODE_IMAGE=… naming an image that has it" >&2
+  echo "check-node: $node is $version; Hermetic in production needs $floor or newer ($1)" >&2
+  echo "check-node: name one that is: --build-arg NODE_IMAGE=… of the image, install.sh /path/to/node of systemd" >&2
   exit 1
 }
 

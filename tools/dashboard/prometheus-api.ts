@@ -22,13 +22,21 @@ export async function queryRange(
   { from, to, step }: Span,
 ): Promise<readonly Series[]> {
   const words = { query, start: String(from), end: String(to), step: String(step) }
-  const response = await fetch(`${prometheus}/api/v1/query_range`, { method: 'POST', body: new URLSearchParams(words) })
-  const answer: Answer = JSON.parse(await response.text())
+  const answer = await answerOf(`${prometheus}/api/v1/query_range`, new URLSearchParams(words))
   if (answer.status !== 'success') throw new Error(`${answer.error}: ${query}`)
   return answer.data.result.map(({ metric, values }) => ({
     labels: metric,
     points: values.map(([at, value]) => [at, Number(value)] as const),
   }))
+}
+
+async function answerOf(url: string, body: URLSearchParams): Promise<Answer> {
+  try {
+    const response = await fetch(url, { method: 'POST', body })
+    return JSON.parse(await response.text())
+  } catch (error) {
+    throw new Error(`no Prometheus answers at ${url}`, { cause: error })
+  }
 }
 
 type Answer =

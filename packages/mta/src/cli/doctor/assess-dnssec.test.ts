@@ -15,6 +15,19 @@ const NOBODY: DnssecState = {
   },
 }
 
+const UNHEARD: DnssecState = {
+  kind: 'off',
+  because: {
+    kind: 'no-validator',
+    problems: [
+      {
+        candidate: 'private-unbound',
+        problem: { kind: 'no-answer', server: { address: '127.0.0.1', port: 4053 }, reason: { kind: 'timeout' } },
+      },
+    ],
+  },
+}
+
 interface Row {
   readonly rule: string
   readonly state: DnssecState
@@ -44,6 +57,10 @@ const TABLE: readonly Row[] = [
   {
     ...{ rule: 'nobody, at a first start', state: NOBODY, grade: 'warn' },
     ...{ found: /unbound 1\.9\.0 is too old: 1\.13 .*not on this machine/, advice: /apt install unbound.*restart/ },
+  },
+  {
+    ...{ rule: 'an unbound that hears nothing from the root', state: UNHEARD, grade: 'warn' },
+    ...{ found: /did not answer for the root/, advice: /^let this machine ask .* port 53 .*\[dns\] servers.*restart/ },
   },
   {
     ...{ rule: 'nobody, where DANE was on', state: NOBODY, wouldHold: true, grade: 'fail' },
