@@ -27,6 +27,16 @@ install -d "$destdir/usr/local/bin" "$destdir/etc/systemd/system" "$destdir/etc/
 # For the command line the same settings as for the service; what is set already counts.
 cat >"$destdir/usr/local/bin/hermetic" <<END
 #!/bin/sh
+# As the unit's EnvironmentFile=: lines NAME=VALUE, perhaps in quotes.
+if [ -r /etc/hermetic/environment ]; then
+  while IFS= read -r line || [ -n "\$line" ]; do
+    name=\${line%%=*} value=\${line#*=}
+    case "\$name" in HERMETIC_*[!A-Z0-9_]* | HERMETIC_) continue ;; HERMETIC_*) ;; *) continue ;; esac
+    [ "\$name" != "\$line" ] || continue
+    case "\$value" in '"'*'"') value=\${value#'"'} value=\${value%'"'} ;; "'"*"'") value=\${value#"'"} value=\${value%"'"} ;; esac
+    printenv "\$name" >/dev/null || export "\$name=\$value"
+  done </etc/hermetic/environment
+fi
 export HERMETIC_CONFIG="\${HERMETIC_CONFIG-/etc/hermetic/hermetic.toml}" HERMETIC_DATA_DIR="\${HERMETIC_DATA_DIR-/var/lib/hermetic}"
 exec "$node" /opt/hermetic/packages/mta/src/cli/main.ts "\$@"
 END

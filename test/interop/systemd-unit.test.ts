@@ -59,6 +59,31 @@ describe('the installer', () => {
     assert.match(readFileSync(join(target, 'usr/local/bin/hermetic'), 'utf8'), /^exec "\/.*\/node" \/opt\/hermetic\//m)
   })
 
+  test('gives the command line what the unit reads from /etc/hermetic/environment; what is set already counts', () => {
+    const environment = join(directory, 'environment')
+    const lines = [
+      '# a comment',
+      'HERMETIC_ROLE="delivery"',
+      "HERMETIC_HOSTNAME='a.example'",
+      'HERMETIC_QUEUE__REDIS_URL=redis://:a=$b@c',
+    ]
+    writeFileSync(
+      environment,
+      [...lines, 'HERMETIC_x;id=1', 'PATH=/nowhere', 'HERMETIC_DATA_DIR=/elsewhere', ''].join('\n'),
+    )
+    const command = join(directory, 'hermetic')
+    const text = readFileSync(join(target, 'usr/local/bin/hermetic'), 'utf8')
+    writeFileSync(command, text.replaceAll('/etc/hermetic/environment', environment).replace(/^exec .*$/m, 'exec env'))
+    const seen = run('sh', [command], { HERMETIC_HOSTNAME: 'b.example' }).text.split('\n')
+    assert.deepEqual(seen.filter((line) => line.startsWith('HERMETIC_')).sort(), [
+      'HERMETIC_CONFIG=/etc/hermetic/hermetic.toml',
+      'HERMETIC_DATA_DIR=/elsewhere',
+      'HERMETIC_HOSTNAME=b.example',
+      'HERMETIC_QUEUE__REDIS_URL=redis://:a=$b@c',
+      'HERMETIC_ROLE=delivery',
+    ])
+  })
+
   test('refuses a Node.js below 26.12.1 before it changes anything', () => {
     const old = join(directory, 'old-node')
     writeFileSync(old, '#!/bin/sh\necho v26.12.0\n', { mode: 0o755 })
