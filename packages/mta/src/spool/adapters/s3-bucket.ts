@@ -119,7 +119,7 @@ export class S3Bucket {
         'max-keys': String(KEYS_PER_PAGE),
       })
       if (token !== '') query.set('continuation-token', token)
-      const { text, date } = await this.#asked('GET', undefined, { query: query.toString() })
+      const { text, date } = await this.#asked('GET', undefined, { query: queryText(query) })
       for (const [, entry = ''] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
         const modifiedAt = Date.parse(tagged(entry, 'LastModified') ?? '')
         found.push({ name: (tagged(entry, 'Key') ?? '').slice(prefix.length), ageMs: date - modifiedAt })
@@ -133,7 +133,7 @@ export class S3Bucket {
   async first(): Promise<string | undefined> {
     const { prefix } = this.#place
     const query = new URLSearchParams({ 'list-type': '2', prefix, 'max-keys': '1' })
-    const { text } = await this.#asked('GET', undefined, { query: query.toString() })
+    const { text } = await this.#asked('GET', undefined, { query: queryText(query) })
     return tagged(text, 'Key')?.slice(prefix.length)
   }
 
@@ -213,6 +213,11 @@ interface Words {
   readonly query?: string
   readonly body?: Uint8Array
   readonly wait: S3Wait
+}
+
+/** A space as `%20`, which no store takes for a plus. */
+function queryText(query: URLSearchParams): string {
+  return query.toString().replaceAll('+', '%20')
 }
 
 async function* heard(body: AsyncIterable<Uint8Array>, wait: S3Wait): AsyncGenerator<Uint8Array> {
