@@ -2,7 +2,6 @@
  * The child process that delivers one suspect: the same turn as everywhere, with every port answered by the parent.
  * An entry point, started by `suspect-retry.ts` only; it ends with its parent.
  */
-import { invariant } from '@hermetic/policy'
 import type { Permit, Permits, SiteId } from '../limits/permits.ts'
 import type { TurnEnd } from '../schedule/lane-scheduler.ts'
 import { type Claim, ContentUnreadable, StoreUnavailable } from '../spool/spool.ts'
@@ -14,7 +13,7 @@ const stopping = new AbortController()
 const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>()
 let lastSeq = 0
 
-process.on('disconnect', () => process.exit(0))
+process.on('disconnect', goWithParent)
 process.on('message', (message: ToChild) => receive(message))
 say({ kind: 'ready' })
 
@@ -156,9 +155,18 @@ function ask<N extends QuestionName>(name: N, asked: Questions[N]['ask']): Promi
   })
 }
 
+/** A parent that died before it hung up is found out by what it does not take: that is no defect of ours to print. */
 function say(message: FromChild): void {
-  invariant(process.send !== undefined, 'started as a child process')
-  process.send(message)
+  if (process.send === undefined || !process.connected) goWithParent()
+  else
+    process.send(message, undefined, undefined, (error) => {
+      if (error instanceof Error) goWithParent()
+    })
+}
+
+/** Nobody takes what is settled here: the claim's lease ends, and another process has the message. */
+function goWithParent(): void {
+  process.exit(0)
 }
 
 function errorOf({ error, detail }: ToChild & { readonly kind: 'refusal' }): Error {
