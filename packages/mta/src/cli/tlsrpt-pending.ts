@@ -35,7 +35,7 @@ async function* pendingReports(reports: ReportAdmin): AsyncGenerator<ReportState
     let after: ReportState['policyDomain'] | undefined
     for (;;) {
       const page = await reports.reports(day, { limit: PAGE, after })
-      yield* page.filter(({ done, dueAt }) => !done && dueAt !== undefined)
+      yield* page.filter(({ done, dueAt, setAside }) => !done && (dueAt !== undefined || setAside === true))
       after = page.at(-1)?.policyDomain
       if (page.length < PAGE) break
     }
@@ -58,20 +58,30 @@ const COLUMNS = [
 
 async function tellTable(reports: ReportAdmin, terminal: Terminal): Promise<void> {
   const rows: (readonly string[])[] = []
-  let count = 0
+  let [count, aside] = [0, 0]
   for await (const report of pendingReports(reports)) {
     count += 1
+    if (report.setAside === true) aside += 1
     if (rows.length < ROWS_MAX) rows.push(...rowsOf(report, terminal.now()))
   }
   if (count === 0) terminal.err('No report waits.\n')
   else {
     terminal.out(formatTable(COLUMNS, rows, terminal.columns))
     terminal.err(`${counted(count, 'report')} not done.\n`)
+    if (aside > 0) terminal.err(`${counted(aside, 'report')} of these set aside: ${ASIDE_HELP}\n`)
   }
 }
 
+const ASIDE_HELP =
+  'what is stored of each is damaged, so that it is never sent. It is deleted with its day, and nothing has to be done; ' +
+  'if there are more and more, look at the disk or the memory that holds them.'
+
 function rowsOf(report: ReportState, now: number): readonly (readonly string[])[] {
-  const { day, policyDomain, targets, dueAt = now, claimed } = report
+  const { day, policyDomain, targets, dueAt = now, claimed, setAside, damaged } = report
+  if (setAside === true) {
+    const reason = damaged === true ? 'what became of its targets cannot be read' : 'its sums cannot be read'
+    return [[day, policyDomain, 'set aside', '', 'never', reason, '']]
+  }
   const inTime = (at: number): string => (at <= now ? 'now' : `in ${formatAge(at - now)}`)
   // While it is worked on, the time is the end of the lease.
   const next = claimed ? 'being sent' : inTime(dueAt)

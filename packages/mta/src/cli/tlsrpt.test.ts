@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { openSqliteResultStore } from '@hermetic/reporter'
+import { parseDomainName } from '@hermetic/policy'
+import { EMPTY_TALLY, openSqliteResultStore, parseUtcDay } from '@hermetic/reporter'
 import { type Printed, runHermetic } from '../../../../test/lab/command-lab.ts'
 import { startDnsServer, zone } from '../../../../test/lab/dns-server.ts'
 
@@ -89,6 +91,29 @@ describe('tlsrpt run and pending', () => {
       assert.deepEqual([code, /no relay runs, and only a relay sends reports/.test(err)], [1, true])
     }
     assert.match((await tlsrpt('pending')).err, /Nothing was counted here/)
+  })
+
+  test('a report that was set aside as damaged is listed, with why and what to do', async (t) => {
+    const { tlsrpt, directory } = desk(t, ON)
+    const dataDir = join(directory, 'data')
+    const [day, name] = [parseUtcDay('2026-11-21'), parseDomainName('a.example')]
+    assert.ok(day !== undefined && name.ok)
+    const store = openSqliteResultStore({ dataDir, now: Date.now })
+    assert.ok(store.ok)
+    await store.value.addBatch('1', [{ day, policyDomain: name.value, tally: EMPTY_TALLY }])
+    await store.value.closeDay(day, () => 1)
+    store.value.close()
+    const db = new DatabaseSync(join(dataDir, 'tlsrpt.db'))
+    db.exec("UPDATE report SET tally = '{'")
+    db.close()
+    const again = openSqliteResultStore({ dataDir, now: Date.now })
+    assert.ok(again.ok)
+    assert.equal((await again.value.claimReport(2, 1))?.kind, 'damaged')
+    again.value.close()
+    const { out, err } = await tlsrpt('pending')
+    assert.match(out, /^2026-11-21 +a\.example +set aside +never +its sums cannot be read$/m)
+    assert.match(err, /1 report of these set aside: .*never sent.*nothing has to be done/)
+    assert.deepEqual(JSON.parse((await tlsrpt('pending', '--json')).out).setAside, true)
   })
 
   for (const words of [['pending'], ['show', 'a.example', 'today'], ['run', '--dry-run']]) {

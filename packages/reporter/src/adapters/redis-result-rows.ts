@@ -49,9 +49,9 @@ export function readClaim(value: unknown, token: string): ReportClaim | DamagedR
   return typeof claim === 'string' ? { ...names, part: claim } : claim
 }
 
-/** `[domain, dueAt, token, id, targets, first, done]`; undefined: nobody can say whose it is. */
+/** `[domain, dueAt, token, id, targets, first, done, setAside]`; undefined: nobody can say whose it is. */
 export function readState(value: unknown, day: UtcDay): ReportState | undefined {
-  const [domain, dueAt, token, id, targetsText, first, done] = list(value)
+  const [domain, dueAt, token, id, targetsText, first, done, setAside] = list(value)
   const policyDomain = readDomain(domain)
   if (policyDomain === undefined) return undefined
   const targets = readTargetsJson(typeof targetsText === 'string' ? targetsText : '[]')
@@ -62,6 +62,7 @@ export function readState(value: unknown, day: UtcDay): ReportState | undefined 
     targets: targets ?? [],
     firstAttemptAt: typeof first === 'string' ? Number(first) : undefined,
     ...(targets === undefined ? { damaged: true } : {}),
+    ...(setAside === 1 ? { setAside: true } : {}),
   }
 }
 

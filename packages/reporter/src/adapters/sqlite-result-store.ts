@@ -66,8 +66,9 @@ const STATEMENTS = {
   admit: `INSERT INTO admission (day, site, attempts) SELECT ?1, ?2, 1 WHERE ?3 > 0
           ON CONFLICT (day, site) DO UPDATE SET attempts = attempts + 1 WHERE attempts < ?3`,
   days: 'SELECT DISTINCT day FROM report ORDER BY day',
-  reports: `SELECT day, domain, due_at, token, report_id, targets, first_attempt_at, done FROM report
-            WHERE day = ? AND domain > ? ORDER BY domain LIMIT ?`,
+  reports: `SELECT day, domain, due_at, token, report_id, targets, first_attempt_at, done,
+              (done = 0 AND due_at IS NULL AND day IN (SELECT day FROM closed_day)) AS set_aside
+            FROM report WHERE day = ? AND domain > ? ORDER BY domain LIMIT ?`,
   claim: 'UPDATE report SET token = ?, due_at = ? WHERE row = ?',
   mark: `UPDATE report SET targets = ?4, first_attempt_at = COALESCE(first_attempt_at, ?5), due_at = ?6, done = ?7,
            token = CASE WHEN ?8 THEN token END
@@ -263,6 +264,7 @@ function readState(row: Row, day: UtcDay): ReportState | undefined {
     targets: targets ?? [],
     firstAttemptAt: row['first_attempt_at'] === null ? undefined : Number(row['first_attempt_at']),
     ...(targets === undefined ? { damaged: true } : {}),
+    ...(row['set_aside'] === 1 ? { setAside: true } : {}),
   }
 }
 

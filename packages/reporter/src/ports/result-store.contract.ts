@@ -280,6 +280,14 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
       const again = await bed.reopen()
       assert.equal((await claimed(again, 1_009)).policyDomain, B, 'what is damaged was told once')
       assert.equal(await again.claimReport(1_010, 1), undefined)
+      const aside = (await again.reports(DAY, { limit: 9 })).map(({ policyDomain, setAside }) => [
+        policyDomain,
+        setAside,
+      ])
+      assert.deepEqual(aside, [
+        [A, true],
+        [B, undefined],
+      ])
       assert.equal(await again.forget(NEXT_DAY), 2, 'it was never done')
     })
   }
@@ -295,18 +303,18 @@ export function resultStoreContract(bedFor: (t: TestContext) => ResultStoreBed):
     await bed.damage('targets', { policyDomain: A, day: DAY, text: '[{"uri":1}]' })
     const again = await bed.reopen()
     const states = async () =>
-      (await again.reports(DAY, { limit: 9 })).map(({ policyDomain, damaged, dueAt }) => [policyDomain, damaged, dueAt])
+      (await again.reports(DAY, { limit: 9 })).map((one) => [one.policyDomain, one.damaged, one.setAside, one.dueAt])
     assert.deepEqual(await states(), [
-      [A, true, 1],
-      [B, undefined, 2],
+      [A, true, undefined, 1],
+      [B, undefined, undefined, 2],
     ])
     const damaged = { kind: 'damaged', policyDomain: A, day: DAY, part: 'targets' }
     assert.deepEqual(await again.claimReport(9, 1_000), damaged)
     assert.equal((await claimed(again, 9, 1_000)).policyDomain, B)
     assert.equal(await again.expedite(DAY, 9), 0)
     assert.deepEqual(await states(), [
-      [A, true, undefined],
-      [B, undefined, 1_009],
+      [A, true, true, undefined],
+      [B, undefined, undefined, 1_009],
     ])
   })
 

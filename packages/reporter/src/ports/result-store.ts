@@ -101,6 +101,8 @@ export interface ReportState {
   readonly firstAttemptAt: number | undefined
   /** What became of its targets cannot be read. */
   readonly damaged?: true
+  /** It was claimed and could not be read: nobody sends it, and it is deleted with its day. */
+  readonly setAside?: true
 }
 
 /** Every method rejects with `ResultStoreUnavailable` when the store cannot answer. */
