@@ -34,6 +34,12 @@ export async function notifications(world: RelayWorld, count: number): Promise<r
   return host.messages.map(readNotification)
 }
 
+/** What the relay told of as many notifications: with a queue that many share one may arrive before that. */
+export async function queuedNotices(world: RelayWorld, count: number) {
+  await world.until(() => world.eventsOf('dsn-queued').length >= count)
+  return world.eventsOf('dsn-queued')
+}
+
 /** Until every message, the notification included, has left the queue. */
 export async function emptied(world: RelayWorld): Promise<void> {
   const giveUpAt = performance.now() + 10_000

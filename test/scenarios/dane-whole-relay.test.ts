@@ -18,6 +18,9 @@ async function withRelay(
   use: (mx: ScriptedMx, relay: WholeRelay) => Promise<void>,
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'whole-dane-'))
+  // Made first, so that it goes last: a relay that runs still writes in it.
+  await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => rm(directory, { recursive: true, force: true }))
   const [shown, other] = [await selfSigned({ names: [MX] }), await selfSigned({ names: [MX] })]
   await using mx = await ScriptedMx.start({ tls: { key: shown.key, cert: shown.certificate } })
   const published = tlsaOf((records === 'match' ? shown : other).certificate, 3)
@@ -44,19 +47,15 @@ allow_networks = ["127.0.0.0/8"]
       [`_${mx.port}._tcp.${MX}`]: { TLSA: [published], secure: true },
     },
   })
-  try {
-    const client = await relay.greeted()
-    await client.command('MAIL FROM:<a@sender.test>')
-    await client.command(`RCPT TO:<bob@${DOMAIN}>`)
-    await client.command('DATA')
-    client.send(MESSAGE)
-    assert.equal((await client.reply())?.code, 250)
-    await client.quit()
-    await relay.until(() => relay.eventsOf('message-settled').length > 0)
-    await use(mx, relay)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  const client = await relay.greeted()
+  await client.command('MAIL FROM:<a@sender.test>')
+  await client.command(`RCPT TO:<bob@${DOMAIN}>`)
+  await client.command('DATA')
+  client.send(MESSAGE)
+  assert.equal((await client.reply())?.code, 250)
+  await client.quit()
+  await relay.until(() => relay.eventsOf('message-settled').length > 0)
+  await use(mx, relay)
 }
 
 const daneSessions = async (relay: WholeRelay): Promise<readonly string[]> => {

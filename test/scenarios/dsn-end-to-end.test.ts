@@ -114,6 +114,7 @@ for (const [listener, kind] of [
     const { perMessage, perRecipient } = readNotification(notification)
     assert.equal(perMessage.get('Original-Envelope-Id'), 'order 7+8')
     assert.equal(perRecipient[0]?.get('Action'), 'relayed')
+    await world.relay.until(() => world.relay.eventsOf('dsn-queued').length > 0)
     assert.equal(world.relay.eventsOf('dsn-queued')[0]?.action, 'relayed')
   })
 }

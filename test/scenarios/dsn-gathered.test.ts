@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultNoticeSettings } from '../../packages/mta/src/bounce/notice-plan.ts'
-import { emptied, manyDomains, notifications, startNotifiedWorld, told } from '../lab/notification.ts'
+import { emptied, manyDomains, notifications, queuedNotices, startNotifiedWorld, told } from '../lab/notification.ts'
 import type { RelayWorld, WorldOptions } from '../lab/relay-world.ts'
 import { DEFAULT_CAPABILITIES } from '../lab/scripted-mx.ts'
 
@@ -29,7 +29,7 @@ test('twenty domains refuse a message: one notification names all of them', asyn
   assert.equal(new Set(told(dsn).map(([address]) => address)).size, 20)
   assert.equal(dsn.parts[2]?.type, 'message/rfc822')
   assert.match(dsn.parts[2]?.body ?? '', /\r\nHello\r\n/)
-  const [queued, ...more] = world.eventsOf('dsn-queued')
+  const [queued, ...more] = await queuedNotices(world, 1)
   assert.deepEqual([more.length, queued?.id, queued?.recipients, queued?.gathered], [0, id, 20, true])
   await world.settled(queued?.dsnId ?? id)
   await emptied(world)
@@ -118,5 +118,5 @@ test('a message to one domain is told of at once', async () => {
   await world.submit({ to: ['bob@d0.test', 'carol@d0.test'] })
   const [dsn] = await notifications(world, 1)
   assert.equal(dsn?.perRecipient.length, 2)
-  assert.equal(world.eventsOf('dsn-queued')[0]?.gathered, false)
+  assert.equal((await queuedNotices(world, 1))[0]?.gathered, false)
 })

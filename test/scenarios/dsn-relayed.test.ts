@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { covers } from '../conformance/covers.ts'
-import { emptied, notifications, SENDER_HOST, startNotifiedWorld, told } from '../lab/notification.ts'
+import { emptied, notifications, queuedNotices, SENDER_HOST, startNotifiedWorld, told } from '../lab/notification.ts'
 import type { RelayWorld } from '../lab/relay-world.ts'
 import { DEFAULT_CAPABILITIES } from '../lab/scripted-mx.ts'
 
@@ -87,7 +87,7 @@ test('what was handed on and what failed in one transaction is told in one notif
   assert.match(dsn.header.get('Subject') ?? '', /not delivered to eve@example\.test$/)
   assert.equal(dsn.parts[2]?.type, 'message/rfc822')
   assert.deepEqual(
-    world.eventsOf('dsn-queued').map(({ action, recipients, gathered }) => [action, recipients, gathered]),
+    (await queuedNotices(world, 1)).map(({ action, recipients, gathered }) => [action, recipients, gathered]),
     [['failed', 2, false]],
   )
 })

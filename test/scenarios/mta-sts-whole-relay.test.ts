@@ -29,6 +29,9 @@ async function withRelay(
 ): Promise<void> {
   const authority = await labAuthority()
   const directory = await mkdtemp(join(tmpdir(), 'whole-sts-'))
+  // Made first, so that it goes last: a relay that runs still writes in it.
+  await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => rm(directory, { recursive: true, force: true }))
   const { key, chain } = await authority.issue({ names: [options.certificateName] })
   await using mx = await ScriptedMx.start({ tls: { key, cert: chain } })
   const answer = { body: policyText({ mode: 'enforce', mx: [MX] }) }
@@ -59,19 +62,15 @@ allow_networks = ["127.0.0.0/8"]
       '_mta-sts.example.test': { TXT: ['v=STSv1; id=1'] },
     },
   })
-  try {
-    const client = await relay.greeted()
-    await client.command('MAIL FROM:<a@sender.test>')
-    await client.command('RCPT TO:<bob@example.test>')
-    await client.command('DATA')
-    client.send(MESSAGE)
-    assert.equal((await client.reply())?.code, 250)
-    await client.quit()
-    await relay.until(() => relay.eventsOf('message-settled').length > 0)
-    await use({ directory, mx, host, relay })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  const client = await relay.greeted()
+  await client.command('MAIL FROM:<a@sender.test>')
+  await client.command('RCPT TO:<bob@example.test>')
+  await client.command('DATA')
+  client.send(MESSAGE)
+  assert.equal((await client.reply())?.code, 250)
+  await client.quit()
+  await relay.until(() => relay.eventsOf('message-settled').length > 0)
+  await use({ directory, mx, host, relay })
 }
 
 test('a policy is fetched, kept and enforced: a certificate for another name gets no mail', () =>

@@ -56,5 +56,6 @@ test('DSN-21: a stranger with a recipient in an unknown domain is refused in the
     mx.messages.map(({ recipients }) => recipients.map(({ address }) => address)),
     [['trusted@victim.test']],
   )
+  await whole.until(() => whole.eventsOf('dsn-queued').length > 0)
   assert.deepEqual([whole.eventsOf('message-accepted').length, whole.eventsOf('dsn-queued').length], [1, 1])
 })

@@ -40,6 +40,9 @@ async function withRelay(
 ): Promise<void> {
   const authority = await labAuthority()
   const directory = await mkdtemp(join(tmpdir(), 'whole-requiretls-'))
+  // Made first, so that it goes last: a relay that runs still writes in it.
+  await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => rm(directory, { recursive: true, force: true }))
   const [shown, other] = [await authority.issue({ names: [MX] }), await authority.issue({ names: [MX] })]
   await using mx = await ScriptedMx.start({ tls: { key: shown.key, cert: shown.chain }, capabilitiesInTls: LISTED })
   await writeFile(join(directory, 'roots.pem'), authority.certificate)
@@ -80,11 +83,7 @@ ${settings}
     await client.quit()
     await relay.until(() => relay.eventsOf('message-settled').length > settled)
   }
-  try {
-    await use({ directory, mx, relay, port, send })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  await use({ directory, mx, relay, port, send })
 }
 
 async function submission(port: number): Promise<SmtpDialogue> {

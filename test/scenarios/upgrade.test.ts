@@ -37,7 +37,9 @@ for (const { name, kept } of await keptRelays(testEngine())) {
       for (const { id } of held) await run('queue', 'release', id)
       await relay.until(() => mx.messages.length >= kept.mails.length)
       assert.deepEqual(delivered(mx), promised(kept.mails))
-      assert.equal(await run('queue', 'list', '--json'), '')
+      // The host has the last one before its outcome is kept.
+      const giveUpAt = performance.now() + 10_000
+      while ((await run('queue', 'list', '--json')) !== '') assert.ok(performance.now() < giveUpAt)
     } finally {
       await rm(directory, { recursive: true, force: true })
     }
