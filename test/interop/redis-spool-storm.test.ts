@@ -18,7 +18,8 @@ import { SeededRandom } from '../soak/random.ts'
 
 const CHILD = fileURLToPath(new URL('../anomaly/spool-kill-child.ts', import.meta.url))
 const PROCESSES = 3
-const MESSAGES_PER_PROCESS = 1500
+/** Enough to last as long as the blows. */
+const MESSAGES_PER_PROCESS = 1000
 const BLOWS = 12
 /** Longer than the lease of the child. */
 const STANDSTILL_MS = 2500
