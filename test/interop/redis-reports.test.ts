@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { covers } from '../conformance/covers.ts'
 import { runHermetic } from '../lab/command-lab.ts'
+import { longEnoughDay } from '../lab/long-enough-day.ts'
 import { startRedis } from '../lab/redis-server.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { WholeRelay } from '../lab/whole-relay.ts'
@@ -17,6 +18,7 @@ const MESSAGES = 9
 
 test('RPT-66: three relays make one report, with the sessions of all of them, also when one has stopped', async () => {
   covers('RPT-66', { observe: 'store' })
+  await longEnoughDay()
   const directory = await mkdtemp(join(tmpdir(), 'redis-reports-'))
   await using opened = new AsyncDisposableStack()
   opened.defer(() => rm(directory, { recursive: true, force: true }))

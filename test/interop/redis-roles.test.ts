@@ -11,6 +11,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateApiToken } from '../../packages/mta/src/api/token-file.ts'
 import { type DnsServer, startDnsServer, zone } from '../lab/dns-server.ts'
+import { longEnoughDay } from '../lab/long-enough-day.ts'
 import { type RedisServer, startRedis } from '../lab/redis-server.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { SmtpDialogue } from '../lab/submit.ts'
@@ -40,6 +41,7 @@ describe('one process for each role', () => {
   let apiPort: number
 
   before(async () => {
+    await longEnoughDay()
     directory = await mkdtemp(join(tmpdir(), 'hermetic-roles-'))
     const { privateKey } = generateKeyPairSync('ed25519')
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' })

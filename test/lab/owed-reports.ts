@@ -17,6 +17,7 @@ import { type UtcDay, utcDayOf } from '../../packages/reporter/src/utc-day.ts'
 import { type Printed, runHermetic } from './command-lab.ts'
 import type { NameRecords } from './dns-server.ts'
 import { seedResults } from './engine-of-test.ts'
+import { longEnoughDay } from './long-enough-day.ts'
 import { certificateFor } from './policy-certificates.ts'
 import { domainName } from './policy-host-world.ts'
 import { ReportEndpoint } from './report-endpoint.ts'
@@ -70,6 +71,7 @@ export class OwedReports implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack
 
   static async start(options: OwedReportsOptions): Promise<OwedReports> {
+    await longEnoughDay()
     await using stack = new AsyncDisposableStack()
     const directory = mkdtempSync(join(tmpdir(), 'hermetic-reports-'))
     stack.defer(() => rm(directory, { recursive: true, force: true }))

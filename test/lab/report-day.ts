@@ -13,11 +13,12 @@ import { generateKeyPem } from '../../packages/mta/src/signing/generate-key.ts'
 import { keyFilePath, writeKeyFile } from '../../packages/mta/src/signing/key-files.ts'
 import { keyRecordName, reportKeyRecordText } from '../../packages/mta/src/signing/key-record.ts'
 import { parseSigningKey, type SigningKey } from '../../packages/mta/src/signing/signing-key.ts'
-import { type UtcDay, utcDayOf } from '../../packages/reporter/src/utc-day.ts'
+import type { UtcDay } from '../../packages/reporter/src/utc-day.ts'
 import { selfSigned } from './ca.ts'
 import { type Printed, runHermetic } from './command-lab.ts'
 import { tlsaOf } from './dane-world.ts'
 import type { NameRecords } from './dns-server.ts'
+import { longEnoughDay } from './long-enough-day.ts'
 import { certificateFor } from './policy-certificates.ts'
 import { PolicyHost } from './policy-host.ts'
 import { DAY_DOMAINS, type DayDomain, type Seen } from './report-day-domains.ts'
@@ -317,11 +318,4 @@ export function domainsBy(way: 'mail' | 'https'): readonly string[] {
 /** What the operator demands of a domain keeps its report mails back as well. */
 export function mailedDomains(): readonly string[] {
   return domainsBy('mail').filter((domain) => DAY_DOMAINS[domain]?.require === undefined)
-}
-
-/** A day that does not end in the middle of a test. */
-async function longEnoughDay(): Promise<UtcDay> {
-  const left = 86_400_000 - (Date.now() % 86_400_000)
-  if (left < 60_000) await new Promise((resolve) => setTimeout(resolve, left + 100))
-  return utcDayOf(Date.now())
 }

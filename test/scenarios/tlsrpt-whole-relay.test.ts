@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { runHermetic } from '../lab/command-lab.ts'
 import { testEngine } from '../lab/engine-of-test.ts'
+import { longEnoughDay } from '../lab/long-enough-day.ts'
 import { ScriptedMx } from '../lab/scripted-mx.ts'
 import { WholeRelay } from '../lab/whole-relay.ts'
 
@@ -14,6 +15,7 @@ const MX = 'mx.example.test'
 const MESSAGE = 'Subject: hello\r\nFrom: <a@sender.test>\r\n\r\nhello\r\n.\r\n'
 
 async function relayWith(t: TestContext, tlsrpt: string, dataDir?: string): Promise<WholeRelay> {
+  await longEnoughDay()
   const directory = dataDir ?? (await mkdtemp(join(tmpdir(), 'whole-tlsrpt-')))
   if (dataDir === undefined) t.after(() => rm(directory, { recursive: true, force: true }))
   const mx = await ScriptedMx.start({})
