@@ -32,6 +32,7 @@ import { laneForNotice, mailRouting, type RouteTable, type RoutingOptions } from
 import { defaultPool, SourceAddresses, type SourcePool } from './source-address.ts'
 import { runTurn } from './turn.ts'
 import type { TurnWorld } from './turn-state.ts'
+import { TurnsOfLanes } from './turns-of-lane.ts'
 import { WaitingLanes, type WaitNews } from './waiting-lanes.ts'
 
 export interface DeliveryOptions extends PolicySettings {
@@ -163,6 +164,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     facts,
     waiting,
     health: new LaneHealth(),
+    turns: new TurnsOfLanes(),
     logins,
     leases,
     settler,

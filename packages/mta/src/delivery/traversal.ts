@@ -168,7 +168,7 @@ function attemptOptions(state: TurnState, message: MessageTls, done: Done): Atte
       world.health.answered(id)
       context.progressed()
       // Not before the host has answered: a dead one would get a connection from every worker.
-      if (state.moreIsDue && world.waiting.hasRoom(state.permit?.site)) context.wakeAnother()
+      if (state.among.wantsAnother && world.waiting.hasRoom(state.permit?.site)) context.wakeAnother()
     },
   }
 }

@@ -15,6 +15,7 @@ import type { Logins } from './login-breaker.ts'
 import type { Settler, SettlerOptions } from './settler.ts'
 import type { SuppressedOptions } from './suppressed-recipients.ts'
 import type { TransactionRight } from './transaction-right.ts'
+import type { TurnOfLane, TurnsOfLanes } from './turns-of-lane.ts'
 import type { WaitingLanes } from './waiting-lanes.ts'
 
 export interface TurnWorld {
@@ -22,6 +23,7 @@ export interface TurnWorld {
   readonly facts: FactsSource
   readonly waiting: WaitingLanes
   readonly health: LaneHealth
+  readonly turns: TurnsOfLanes
   readonly logins: Pick<Logins, 'refused'>
   readonly leases: LeaseKeeper
   readonly settler: SettlerOptions
@@ -53,8 +55,8 @@ export interface TurnState {
   /** What was found before the permit was taken: a policy without an age serves the attempt it was fetched for. */
   found: Destination | undefined
   batch: number
-  /** The last claim was a full batch. */
-  moreIsDue: boolean
+  /** Among the lane's other turns. */
+  readonly among: TurnOfLane
   /** A host answered a message of this batch. */
   answered: boolean
   /** Gives back what is claimed and not on its way to a host. */

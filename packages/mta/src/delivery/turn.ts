@@ -48,8 +48,9 @@ async function turnOf(id: LaneId, context: TurnContext, { world, stopping }: Aro
   if (permit === 'none') return { kind: 'parked', retryAfterMs: PARKED_MS }
   const settler = new Settler(world.settler)
   const state: TurnState = {
-    ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', moreIsDue: false, answered: false },
+    ...{ world, id, lane, context, settler, using: new Set(), feedback: 'unused', answered: false },
     permit,
+    among: world.turns.begin(id),
     right: new TransactionRight({ permit, context, onLater: (site, ms) => world.waiting.pause(id, site, ms) }),
     found: destination,
     batch: Math.min(FIRST_BATCH, world.batch),
@@ -60,6 +61,7 @@ async function turnOf(id: LaneId, context: TurnContext, { world, stopping }: Aro
     return await batches(state)
   } finally {
     disarm()
+    state.among.end()
     permit?.release(state.feedback)
     await settler.finished()
   }
@@ -70,11 +72,12 @@ async function batches(state: TurnState): Promise<TurnEnd> {
   for (;;) {
     if (context.signal.aborted) return { kind: 'more' }
     await settler.room()
+    state.among.asks()
     const claims = await claimBatch(state)
     if (claims === 'store-failed') return { kind: 'backoff', until: world.now() + STORE_RETRY_MS }
-    if (claims.length === 0) return { kind: 'idle' }
     const full = claims.length >= state.batch
-    state.moreIsDue = full
+    state.among.claimed(full)
+    if (claims.length === 0) return { kind: 'idle' }
     world.leases.hold(claims)
     const startedAt = world.monotonic()
     const end = await deliverGroups(wishGroups(claims), state)
