@@ -66,7 +66,10 @@ const ENGINE_BLIND: readonly (readonly [because: string, names: readonly string[
       'tls-optional',
     ],
   ],
-  ['nothing is queued', ['explain-{dane,documented,limits}', 'line-end-repair', 'null-mx-submission']],
+  [
+    'nothing is queued',
+    ['explain-{dane,documented,limits}', 'line-end-repair', 'null-mx-submission', 'operating-pages'],
+  ],
   [
     'results are counted in memory, or read by a reporter; its store on Redis has a contract and tests of its own',
     ['tlsrpt-{counting,mixed-day,policy-fetch,report-mail,results,whole-day}'],
