@@ -136,7 +136,7 @@ async function queueOfTest(server: RedisServer) {
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 5_000
+  const giveUpAt = Date.now() + 15_000
   while (!(await condition())) {
     assert.ok(Date.now() < giveUpAt, `this never happened: ${condition.toString()}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
