@@ -37,6 +37,7 @@ test('a refused login is shown once for all mail of the route, and no attempt is
   await smart.submit('z@b.test')
   const { connections } = smart.host(SMART)
   assert.equal(connections.length, 1)
+  assert.match((await command(smart, 'queue', 'list')).out, / queued +0 +in .* \(login refused\) /)
   const { out } = await command(smart, 'queue', 'show', id, '--json')
   assert.equal(JSON.parse(out).deliveries[0].attempts, 0)
   assert.equal(smart.relay.eventsOf('message-settled').length, 0)

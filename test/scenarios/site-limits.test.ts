@@ -99,5 +99,7 @@ test('mail behind a host that was not there waits with the others, and queue sho
   const [waiting = ''] = await send(relay, ['b@one.test'])
   const { out } = await runHermetic(relay.file, 'queue', 'show', waiting)
   assert.match(out, /: queued, 0 tries, next try now /)
+  const listed = (await runHermetic(relay.file, 'queue', 'list')).out
+  assert.match(listed, new RegExp(`^${waiting} .* queued +0 +in \\S+ \\(lane rests\\) `, 'm'), listed)
   assert.match(out, /waits because nobody could be talked to there \(4\.4\.[12] .*\), tried again at \d{4}-/)
 })

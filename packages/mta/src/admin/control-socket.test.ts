@@ -44,6 +44,7 @@ describe('the control socket', () => {
       queue,
       status: async () => status,
       queueChanged: (action) => void changed.push(action),
+      waitOf: () => ({ phase: 'draining' }),
       emit: (event) => void events.push(event),
     })
     const client = await connectControl(path)
@@ -61,6 +62,14 @@ describe('the control socket', () => {
     await service?.close()
     service = undefined
     rmSync(directory, { recursive: true })
+  })
+
+  test('what the lanes of a message with a thousand next hops wait for fits into requests', async () => {
+    const { client } = await start()
+    const label = 'a'.repeat(60)
+    const lanes = Array.from({ length: 1_000 }, (_, at) => `mx:${label}.${label}.${label}.x${at}.example:25`)
+    assert.ok(JSON.stringify(lanes).length > REQUEST_BYTES_MAX)
+    assert.deepEqual(Object.keys(await client.waits(lanes)), lanes)
   })
 
   test('only its owner may open it', async () => {

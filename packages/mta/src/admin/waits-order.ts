@@ -26,6 +26,8 @@ export interface LaneWaits {
 
 /** More lanes than a message has recipients. */
 const LANES_MAX = 10_000
+/** A lane of the longest names has some 400 octets, and a request `REQUEST_BYTES_MAX`. */
+const LANES_PER_REQUEST = 250
 
 export function waitsOrder(waitOf: (lane: LaneId) => LaneWaits = () => ({})): ControlOrder {
   return {
@@ -49,5 +51,11 @@ export type AskWaits = (lanes: readonly string[]) => Promise<Waits>
 
 /** The running relay's, for the command line. */
 export function waitsClient(ask: Ask): AskWaits {
-  return (lanes) => ask('/waits', { lanes: lanes.slice(0, LANES_MAX) })
+  return async (lanes) => {
+    const known: Record<string, LaneWaits> = {}
+    for (let at = 0; at < Math.min(lanes.length, LANES_MAX); at += LANES_PER_REQUEST) {
+      Object.assign(known, await ask<Waits>('/waits', { lanes: lanes.slice(at, at + LANES_PER_REQUEST) }))
+    }
+    return known
+  }
 }

@@ -51,6 +51,25 @@ for (const [what, wait, said] of [
   })
 }
 
+for (const [wait, dueAt, said] of [
+  [{ suspended: { said: '535 5.7.8 no', until: 1_600_000 } }, 0, 'in 9m (login refused)'],
+  [{ resting: { problem: PROBLEM, until: 1_600_000 } }, 0, 'in 9m (lane rests)'],
+  [{ resting: { problem: PROBLEM, until: 1_600_000 } }, 1_700_000, 'in 10m'],
+  [{ phase: 'draining' }, 0, 'draining'],
+  [{ limit: { site: 'x', connections: 1, adaptive: false, waitsFor: 'connections' } }, 0, 'now (at its limit)'],
+  [{ limit: { site: 'x', connections: 1, adaptive: false, waitsFor: 'rate' } }, 0, 'now (at its rate)'],
+  [{ limit: { site: 'x', connections: 1, adaptive: false } }, 0, 'now'],
+  [undefined, 0, 'now'],
+] as const) {
+  test(`queue list tells when the lane is tried, not only the message: ${said}`, () => {
+    const entry = labEntry(1)
+    const deliveries = entry.deliveries.map((delivery) => ({ ...delivery, dueAt }))
+    const waiting = Object.fromEntries(deliveries.flatMap(({ lane }) => (wait === undefined ? [] : [[lane, wait]])))
+    const [, row = ''] = listText([{ ...entry, deliveries }], { now: 1_050_000, width: undefined, waiting }).split('\n')
+    assert.equal(row.split(/ {2,}/)[6], said)
+  })
+}
+
 test('queue show names the rule that holds a delivery, and what ends it', () => {
   const entry = labEntry(1)
   const [delivery] = entry.deliveries

@@ -18,9 +18,16 @@ export interface Paper {
   readonly width: number | undefined
 }
 
+/** With what the lanes wait for in the relay that was asked; what is not known is not shown. */
+export interface WaitingPaper extends Paper {
+  readonly waiting?: Waits
+}
+
 /** One line for each lane of each message. */
-export function listText(entries: readonly QueueEntry[], { now, width }: Paper): string {
-  const rows = entries.flatMap((entry) => shownOf(entry).map((delivery) => listRow(entry, delivery, now)))
+export function listText(entries: readonly QueueEntry[], { now, width, waiting = {} }: WaitingPaper): string {
+  const rows = entries.flatMap((entry) =>
+    shownOf(entry).map((delivery) => listRow(entry, delivery, { now, wait: waiting[delivery.lane] })),
+  )
   const columns = [
     { title: 'ID' },
     { title: 'AGE', align: 'right' },
@@ -36,19 +43,19 @@ export function listText(entries: readonly QueueEntry[], { now, width }: Paper):
   return formatTable(columns, rows, width)
 }
 
-function listRow(entry: QueueEntry, delivery: QueueDelivery, now: number): readonly string[] {
+function listRow(entry: QueueEntry, delivery: QueueDelivery, paper: DeliveryPaper): readonly string[] {
   const open = delivery.recipients.filter(({ state }) => state === 'open')
   const shown = open.length > 0 ? open : delivery.recipients
   const [first] = shown
   const more = shown.length > 1 ? ` +${shown.length - 1}` : ''
   return [
     entry.id,
-    formatAge(now - entry.receivedAt),
+    formatAge(paper.now - entry.receivedAt),
     formatBytes(entry.envelope.size),
     mailClassOf(entry.envelope.priority),
     isNotice(delivery) ? 'to report' : delivery.state,
     isNotice(delivery) ? '-' : String(delivery.attempts),
-    nextTry(delivery, now),
+    isNotice(delivery) ? nextTry(delivery, paper.now) : laneTry(delivery, paper),
     formatReversePath(entry.envelope.reversePath) || '<>',
     first === undefined ? '' : `${formatAddress(first.address)}${more}`,
     lastProblem(delivery),
@@ -71,6 +78,23 @@ function nextTry({ state, dueAt }: QueueDelivery, now: number): string {
   return dueAt <= now ? 'now' : `in ${formatAge(dueAt - now)}`
 }
 
+/** Its own time, or the later one of its lane, with what keeps the lane; in two words, for `queue show` has all. */
+function laneTry(delivery: QueueDelivery, { now, wait = {} }: DeliveryPaper): string {
+  const { state, dueAt } = delivery
+  if (state !== 'queued') return nextTry(delivery, now)
+  const { phase, suspended, resting, limit } = wait
+  if (phase !== undefined) return phase
+  const earliest = Math.max(dueAt, now)
+  const longer = [
+    ...(resting === undefined ? [] : [{ until: resting.until, because: 'lane rests' }]),
+    ...(suspended === undefined ? [] : [{ until: suspended.until, because: 'login refused' }]),
+  ].filter(({ until }) => until > earliest)
+  const last = longer.toSorted((a, b) => a.until - b.until).at(-1)
+  if (last !== undefined) return `in ${formatAge(last.until - now)} (${last.because})`
+  if (dueAt > now || limit?.waitsFor === undefined) return nextTry(delivery, now)
+  return limit.waitsFor === 'rate' ? 'now (at its rate)' : 'now (at its limit)'
+}
+
 function lastProblem({ recipients, stateReason: said, rule }: QueueDelivery): string {
   const stateReason = rule === undefined ? said : `rule ${rule}: ${said ?? ''}`
   const problem = recipients.map(recipientProblem).find((text) => text !== undefined)
@@ -87,7 +111,7 @@ function recipientProblem({ lastOutcome }: QueueRecipient): string | undefined {
 const TLS_WORDS = { requiretls: 'REQUIRETLS', 'tls-optional': 'TLS-Required: No' } as const
 
 /** Everything about one message. */
-export function messageText(entry: QueueEntry, { now, waiting = {} }: Paper & { readonly waiting?: Waits }): string {
+export function messageText(entry: QueueEntry, { now, waiting = {} }: WaitingPaper): string {
   const { envelope } = entry
   const flags = [
     envelope.body === '8bitmime' ? '8BITMIME' : '7bit',

@@ -1,8 +1,10 @@
 /** `hermetic queue …`: looks at waiting mail and changes what is to become of it. */
 
 import { ORDER_MAX, PAGE_MAX, SHAPE_ROWS_MAX, SHAPES } from '../admin/control-protocol.ts'
-import type { QueueAdmin, QueueOrder } from '../admin/routed-queue.ts'
+import type { QueueOrder } from '../admin/routed-queue.ts'
+import type { Waits } from '../admin/waits-order.ts'
 import { suggestion } from '../config/suggestion.ts'
+import type { LaneId } from '../delivery/lane.ts'
 import { parseQueueId, type QueueId } from '../spool/queue-id.ts'
 import type { QueueEntry, QueueFilter, ShapeBy } from '../spool/spool.ts'
 import { readArguments } from './arguments.ts'
@@ -226,7 +228,7 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
       return EXIT.done
     }
     case 'list':
-      return list(order, spool, terminal)
+      return list(order, opened, terminal)
     case 'show':
       return show(order, opened, terminal)
     default: {
@@ -237,7 +239,7 @@ async function carryOut(order: Order, opened: OpenedQueue, terminal: Terminal): 
   }
 }
 
-async function list(order: Order, spool: QueueAdmin, terminal: Terminal): Promise<number> {
+async function list(order: Order, { queue: spool, waits }: OpenedQueue, terminal: Terminal): Promise<number> {
   const limit = limitOf(order.limit)
   const entries: QueueEntry[] = []
   let upTo: QueueId | undefined
@@ -256,11 +258,23 @@ async function list(order: Order, spool: QueueAdmin, terminal: Terminal): Promis
     if (!isAll || entries.length > limit) terminal.err(moreText(shown, { upTo, isFull: entries.length > limit }))
     return EXIT.done
   }
-  if (shown.length > 0) terminal.out(listText(shown, { now: terminal.now(), width: terminal.columns }))
+  const paper = { now: terminal.now(), width: terminal.columns }
+  if (shown.length > 0) terminal.out(listText(shown, { ...paper, waiting: await waitingOf(shown, waits) }))
   else if (isAll)
     terminal.out(Object.keys(order.filter).length > 0 ? 'No waiting message matches.\n' : 'The queue is empty.\n')
   if (!isAll || entries.length > limit) terminal.err(moreText(shown, { upTo, isFull: entries.length > limit }))
   return EXIT.done
+}
+
+/** Of so many lanes at the most: the first of a long list are those that are read. */
+const LANES_ASKED_MAX = 3_000
+
+async function waitingOf(entries: readonly QueueEntry[], waits: OpenedQueue['waits']): Promise<Waits> {
+  const lanes = new Set<LaneId>()
+  for (const { deliveries } of entries) {
+    for (const { lane, state } of deliveries) if (state === 'queued' && lanes.size < LANES_ASKED_MAX) lanes.add(lane)
+  }
+  return (await waits?.([...lanes])) ?? {}
 }
 
 function moreText(
