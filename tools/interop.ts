@@ -27,6 +27,8 @@ const NEEDED: readonly (readonly [name: string, debianPackage: string, isThere: 
   ['saslpasswd2', 'sasl2-bin', () => isProgram('saslpasswd2')],
   // Only recommended by the library that Postfix logs clients in with.
   ['LOGIN of Cyrus SASL', 'libsasl2-modules', () => SASL_PLUGINS.some((folder) => existsSync(`${folder}/liblogin.so`))],
+  // A submission proxy that takes access tokens; brings the rest of Dovecot along.
+  ['submission of Dovecot', 'dovecot-submissiond', () => existsSync('/usr/lib/dovecot/submission')],
   ['openssl', 'openssl', () => isProgram('openssl')],
   ['named', 'bind9', () => isProgram('named')],
   ['dnssec-signzone', 'bind9-utils', () => isProgram('dnssec-signzone')],
