@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openSqliteSpool } from '../spool/adapters/sqlite-spool.ts'
 import { claimAll, envelope, eventually, lane, message, NOON } from '../spool/spool.fixture.ts'
+import { StoreUnavailable } from '../spool/spool.ts'
 import type { HoldEvent } from './events.ts'
 import { HoldKeeper } from './hold-keeper.ts'
 import type { HoldRule } from './hold-rule.ts'
@@ -31,7 +32,7 @@ async function world(t: TestContext) {
   const keeper = new HoldKeeper({ rules, queue: spool.admin, onReleased: () => undefined, now, emit })
   const states = async (id: ReturnType<typeof message>['id']) =>
     (await spool.admin.show(id))?.deliveries.map(({ state, rule, recipients }) => [state, rule, recipients.length])
-  return { spool, rules, keeper, clock, events, states }
+  return { stored, spool, rules, keeper, clock, events, states }
 }
 
 test('what a rule means is held as it is accepted, recipient by recipient', async (t) => {
@@ -65,6 +66,22 @@ test('what waited already is held when its turn comes, and mail of others behind
     [other.id],
   )
   for (const { id } of meant) assert.deepEqual(await states(id), [['held', RULE.id, 1]])
+})
+
+test('mail that cannot be held while the store does not answer keeps no other mail of its batch back', async (t) => {
+  const { stored, spool, rules } = await world(t)
+  const deliveries = [{ lane: lane(9), recipients: [0] }]
+  const other = message([2], { deliveries })
+  for (const one of [message([1], { deliveries }), other]) await spool.accept(one)
+  await rules.add(RULE)
+  t.mock.method(stored, 'settle', () => Promise.reject(new StoreUnavailable('gone')))
+  const claims = await spool.claim(lane(9), { limit: 10, leaseMs: 60_000 })
+  assert.deepEqual(
+    claims.map(({ id }) => id),
+    [other.id],
+  )
+  await stored.accept(message([1], { deliveries: [{ lane: lane(8), recipients: [0] }] }))
+  await assert.rejects(spool.claim(lane(8), { limit: 10, leaseMs: 60_000 }), StoreUnavailable)
 })
 
 test('mail over its age that a rule means is held, not expired', async (t) => {

@@ -98,8 +98,10 @@ async function heldBack(
     if (settlement === undefined) free.push(claim)
     else settled.push(spool.settle(claim.token, settlement))
   }
-  await Promise.all(settled)
-  tell(counts, 'claim', options)
+  const failed = (await Promise.allSettled(settled)).find(({ status }) => status === 'rejected')
+  // What could not be held comes again when its lease is over; those that are claimed with it do not wait for that.
+  if (failed?.status === 'rejected' && free.length === 0) throw failed.reason
+  if (failed !== undefined) return free
   return free
 }
 
