@@ -5,7 +5,7 @@
 import { type RerouteOrder, rerouteOf, type Way, wayOf } from '../delivery/reroute.ts'
 import type { RoutingOptions } from '../delivery/routing.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { QueueAction, QueueChange, SpoolAdmin } from '../spool/spool.ts'
+import type { QueueAction, QueueChange, QueueEntry, SpoolAdmin } from '../spool/spool.ts'
 import { expectedResult } from './expected-change.ts'
 
 /** An order as it is written. */
@@ -37,8 +37,7 @@ export function routedQueue(queue: SpoolAdmin, routing: RoutingOptions): QueueAd
     expect: async (ids, order) => {
       const way = order.kind === 'reroute' ? wayIn(order, routing) : undefined
       const changes: QueueChange[] = []
-      for (const id of ids) {
-        const entry = await queue.show(id)
+      for await (const { id, entry } of shown(ids, queue)) {
         if (entry === undefined) changes.push({ id, result: 'not-found' })
         else if (order.kind !== 'reroute') changes.push({ id, result: expectedResult(entry, order) })
         else {
@@ -48,6 +47,20 @@ export function routedQueue(queue: SpoolAdmin, routing: RoutingOptions): QueueAd
       }
       return changes
     },
+  }
+}
+
+/** As many as the spool changes at once. */
+const SHOWN_AT_ONCE = 64
+
+/** In their order, page by page: a store far away answers a page in the time of one message. */
+async function* shown(
+  ids: readonly QueueId[],
+  queue: Pick<SpoolAdmin, 'show'>,
+): AsyncGenerator<{ readonly id: QueueId; readonly entry: QueueEntry | undefined }> {
+  for (let at = 0; at < ids.length; at += SHOWN_AT_ONCE) {
+    const page = ids.slice(at, at + SHOWN_AT_ONCE)
+    yield* await Promise.all(page.map(async (id) => ({ id, entry: await queue.show(id) })))
   }
 }
 
@@ -62,8 +75,7 @@ async function reroute(ids: readonly QueueId[], { order, queue, routing }: Rerou
   const way = wayIn(order, routing)
   const results = new Map<QueueId, QueueChange>()
   const alike = new Map<string, { readonly ids: QueueId[]; readonly action: QueueAction }>()
-  for (const id of ids) {
-    const entry = await queue.show(id)
+  for await (const { id, entry } of shown(ids, queue)) {
     const plan = entry && rerouteOf(entry, { way, policyToo: order.policyToo === true, routing })
     if (plan === undefined) results.set(id, { id, result: 'not-found' })
     else if (plan.kind !== 'move') results.set(id, { id, result: plan.kind })
