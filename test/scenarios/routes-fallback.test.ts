@@ -112,10 +112,18 @@ test('a fallback that does not answer gives the mail back, and the usual way is 
   assert.equal(relay.host(FALLBACK).messages.length, 0)
 })
 
-for (const offers of [false, true]) {
-  test(`a message that demands REQUIRETLS ${offers ? 'goes to a fallback that offers it' : 'waits where the fallback does not offer it'}`, async () => {
+for (const [does, offers, host] of [
+  ['goes to a fallback that offers it', true, { capabilities: ['REQUIRETLS'] }],
+  ['waits where the fallback does not offer it', false, {}],
+  [
+    'waits where the fallback offers it and proves no name',
+    false,
+    { capabilities: ['REQUIRETLS'], tls: 'self-signed' },
+  ],
+] as const satisfies readonly (readonly [string, boolean, HostOptions])[]) {
+  test(`a message that demands REQUIRETLS ${does}`, async () => {
     await using sts = await StsWorld.start({
-      hosts: { [FALLBACK]: offers ? { capabilities: ['REQUIRETLS'] } : {} },
+      hosts: { [FALLBACK]: host },
       routes: (port) => routesOf([{ host: FALLBACK, port, fallback: 'unreachable' }]),
       dnssec: {},
     })

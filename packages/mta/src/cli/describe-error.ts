@@ -54,8 +54,10 @@ function systemWords(error: Error, code: string): string {
   return advice === undefined ? words : `${words}; ${advice}`
 }
 
+/** A socket in the file system has its path for an address, and no port. */
 function listenPlace(error: Error): string | undefined {
-  if (!('address' in error) || !('port' in error)) return undefined
+  if (!('address' in error)) return undefined
+  if (!('port' in error)) return String(error.address)
   return `${String(error.address)} port ${String(error.port)}`
 }
 

@@ -74,7 +74,7 @@ export function describeSpoolProblem(error: SpoolOpenError): string {
     case 'not-a-file':
       return `${error.path} is not a file; move it away, or name another data_dir`
     case 'unusable-directory':
-      return `${error.path} cannot be used (${error.detail}); it must be a directory that this user may write`
+      return `${error.path} cannot be used (${error.detail}); data_dir must be a directory that this user may write, with all that is in it`
     case 'store-failed':
       return `${error.path} cannot be opened: ${error.detail}`
     default:

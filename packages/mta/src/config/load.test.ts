@@ -53,6 +53,13 @@ describe('problems, as they are told', () => {
       ['hermetic.toml:2:8: this is not TOML: unexpected token; correct it; the rest is read after that'],
     ],
     [
+      'lists in lists without end',
+      `hostname = "a.example"\nport = ${'['.repeat(50_000)}${']'.repeat(50_000)}\n`,
+      [
+        'hermetic.toml:2:1: this is not TOML: lists or tables are nested too deeply; correct it; the rest is read after that',
+      ],
+    ],
+    [
       'a key written twice does not hide the others',
       'data_dir = "a"\ndata_dir = "b"\nworkers = 1\n',
       [

@@ -31,6 +31,8 @@ export interface TomlSyntaxError {
 /** The parser gives its errors no code; a canary test fails when this sentence changes. */
 const DUPLICATE_KEY = 'Defining a key multiple times is invalid'
 const DUPLICATES_MAX = 100
+/** The parser calls itself for each level, until the stack of the process is full. */
+const TOO_DEEP = 'Lists or tables are nested too deeply'
 
 export function parseTomlDocument(text: string): Result<TomlDocument, TomlSyntaxError> {
   const lines = text.replace(/^\ufeff/, '').split('\n')
@@ -40,6 +42,7 @@ export function parseTomlDocument(text: string): Result<TomlDocument, TomlSyntax
       const program = parseTOML(lines.join('\n'), { tomlVersion: '1.0' })
       return ok({ ...valuesOf(program), duplicates })
     } catch (error) {
+      if (error instanceof RangeError) return err({ at: deepestLine(lines), detail: TOO_DEEP })
       if (!(error instanceof ParseError)) throw error
       const at = { line: error.lineNumber, column: error.column + 1 }
       const line = lines[at.line - 1] ?? ''
@@ -50,6 +53,13 @@ export function parseTomlDocument(text: string): Result<TomlDocument, TomlSyntax
       lines[at.line - 1] = ''
     }
   }
+}
+
+/** The line that opens the most. */
+function deepestLine(lines: readonly string[]): Position {
+  const opened = lines.map((line) => line.split(/[[{]/).length)
+  const most = opened.reduce((a, b) => Math.max(a, b), 0)
+  return { line: opened.indexOf(most) + 1, column: 1 }
 }
 
 function valuesOf(program: AST.TOMLProgram): Omit<TomlDocument, 'duplicates'> {
