@@ -112,7 +112,7 @@ describe('relays of one queue', () => {
     await until(async () => {
       const listed = (await shown(other)).find(({ pid }) => pid === busy.relay.pid)
       return listed?.state === 'draining' && listed.in_flight === 1
-    }, 5_000)
+    }, 15_000)
     held.answer()
     assert.match(await hermetic(busy.dir, 'drain'), /is drained: nothing is under way/)
     await mx.received(MESSAGES)
@@ -151,17 +151,17 @@ describe('relays of one queue', () => {
     const { pid = 0 } = one.relay
     process.kill(pid, 'SIGSTOP')
     try {
-      await until(async () => stateOf(await shown(two), pid) === 'silent', SILENT_MS + 3_000)
+      await until(async () => stateOf(await shown(two), pid) === 'silent', SILENT_MS + 15_000)
       await assert.rejects(hermetic(two.dir, 'drain', await idOf(one)), /is silent: it hears no orders/)
       const before = mx.messages.length
       await submit(two, 'silent', 3)
       await mx.received(before + 3)
-      await until(async () => two.lines.some((line) => line.includes('"event":"node-silent"')), 5_000)
+      await until(async () => two.lines.some((line) => line.includes('"event":"node-silent"')), 15_000)
     } finally {
       process.kill(pid, 'SIGCONT')
     }
-    await until(async () => stateOf(await shown(two), pid) === 'running', 3_000)
-    await until(async () => two.lines.some((line) => line.includes('"event":"node-heard-again"')), 5_000)
+    await until(async () => stateOf(await shown(two), pid) === 'running', 15_000)
+    await until(async () => two.lines.some((line) => line.includes('"event":"node-heard-again"')), 15_000)
   })
 
   test('a relay that was killed takes its id back at once; a copy of a data_dir is refused', async () => {
@@ -245,7 +245,7 @@ async function holder(mx: ScriptedMx, nodes: readonly [Node, Node]): Promise<Nod
     const inFlight = (await shown(nodes[0])).filter((node) => node.in_flight > 0)
     busy = nodes.find(({ relay }) => inFlight.length === 1 && inFlight[0]?.pid === relay.pid)
     return busy !== undefined
-  }, 5_000)
+  }, 15_000)
   return busy ?? nodes[0]
 }
 

@@ -81,7 +81,7 @@ export function pause(ms: number): Promise<void> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const giveUpAt = Date.now() + 5_000
+  const giveUpAt = Date.now() + 15_000
   while (!condition()) {
     assert.ok(Date.now() < giveUpAt, `this never happened: ${condition.toString()}`)
     await pause(2)
