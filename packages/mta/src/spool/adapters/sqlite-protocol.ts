@@ -45,6 +45,8 @@ export type FromStore =
   | {
       readonly kind: 'replies'
       readonly replies: readonly Reply[]
+      /** The thread is free for the next batch. */
+      readonly batchDone?: boolean
       readonly usage?: Usage
       readonly commit?: CommitFacts
     }

@@ -1,12 +1,12 @@
 /**
- * The store's thread: owns `spool.db`. Whatever waits is drained at once: claims and queries are answered first,
- * because they need no commit; then everything that changes the store shares one commit, each operation in a
- * savepoint of its own; the answers follow the commit. Long admin answers are made in slices in between.
+ * The store's thread: owns `spool.db`. A batch has all that was asked while the last one was under way: claims and
+ * queries are answered first, because they need no commit; then everything that changes the store shares one commit, each
+ * operation in a savepoint of its own; the answers follow the commit. Long admin answers are made in slices in between.
  */
 
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { assertNever, invariant } from '@hermetic/policy'
 import { ClaimsJournal, readSuspects, type Suspect } from '../claims-journal.ts'
 import { SpoolFaults } from '../faults.ts'
@@ -87,24 +87,22 @@ class Store {
     return { usedBytes, reusableBytes }
   }
 
-  run(batches: readonly Batch[]): void {
+  run({ now, mono, requests }: Batch): void {
     this.#faults?.pass('thread')
-    const group: { readonly request: MutatingRequest; readonly now: number }[] = []
+    const group: MutatingRequest[] = []
     const replies: Reply[] = []
-    for (const { now, mono, requests } of batches) {
-      this.#leases.lapse(mono)
-      for (const request of requests) {
-        if (isMutating(request)) group.push({ request, now })
-        else replies.push(...this.#answered(request, now, mono))
-      }
+    this.#leases.lapse(mono)
+    for (const request of requests) {
+      if (isMutating(request)) group.push(request)
+      else replies.push(...this.#answered(request, now, mono))
     }
     this.#journal.flush()
-    post({ kind: 'replies', replies })
+    post({ kind: 'replies', replies, batchDone: group.length === 0 })
     if (this.#closing) {
       port.close()
       return
     }
-    if (group.length > 0) this.#commitGroup(group)
+    if (group.length > 0) this.#commitGroup(group, now)
     this.#rest()
   }
 
@@ -170,7 +168,8 @@ class Store {
     }
   }
 
-  #commitGroup(group: readonly { readonly request: MutatingRequest; readonly now: number }[]): void {
+  #commitGroup(group: readonly MutatingRequest[], now: number): void {
+    const batchDone = group.length > 0
     const began = performance.now()
     const effects: (() => void)[] = []
     let replies: readonly Reply[]
@@ -178,13 +177,13 @@ class Store {
     try {
       this.#faults?.pass('before-write')
       this.#records.begin()
-      replies = group.map(({ request, now }) => this.#inSavepoint(request, now, effects))
+      replies = group.map((request) => this.#inSavepoint(request, now, effects))
       this.#claims.mendLanes()
       this.#faults?.pass('before-commit')
       this.#records.commit()
     } catch (error) {
       this.#rollback()
-      post({ kind: 'replies', replies: group.map(({ request }) => this.#failed(request.seq, error)) })
+      post({ kind: 'replies', replies: group.map(({ seq }) => this.#failed(seq, error)), batchDone })
       return
     }
     for (const effect of effects) effect()
@@ -198,11 +197,11 @@ class Store {
     if (lost) {
       this.#failing = true
       const failure = { scope: 'store', full: false, detail: 'the answer was lost', outcomeUnknown: true } as const
-      replies = group.map(({ request }) => ({ seq: request.seq, failure }))
-    } else if (group.some(({ request }) => request.op === 'probe')) this.#failing = false
+      replies = group.map(({ seq }) => ({ seq, failure }))
+    } else if (group.some(({ op }) => op === 'probe')) this.#failing = false
     const commit: CommitFacts = { operations: group.length, durationMs: performance.now() - began }
-    post({ kind: 'replies', replies, usage: this.usage(), commit })
-    this.#logBytes += group.reduce((sum, { request }) => sum + logBytes(request), 0)
+    post({ kind: 'replies', replies, usage: this.usage(), commit, batchDone })
+    this.#logBytes += group.reduce((sum, request) => sum + logBytes(request), 0)
   }
 
   #inSavepoint(request: MutatingRequest, now: number, effects: (() => void)[]): Reply {
@@ -238,7 +237,7 @@ class Store {
     if (this.#idle !== undefined || (this.#logBytes === 0 && !this.#claims.hasOutdatedLanes)) return
     this.#idle = setTimeout(() => {
       this.#idle = undefined
-      if (this.#claims.hasOutdatedLanes && !this.#failing) this.#commitGroup([])
+      if (this.#claims.hasOutdatedLanes && !this.#failing) this.#commitGroup([], 0)
       if (this.#logBytes > 0) this.#checkpoint('PASSIVE')
     }, IDLE_MS)
   }
@@ -296,17 +295,9 @@ function messagesIn(request: MutatingRequest): readonly Omit<MessageRecord, 'del
 }
 
 function post(message: FromStore): void {
-  if (message.kind === 'replies' && message.replies.length === 0 && message.commit === undefined) return
+  if (message.kind === 'replies' && message.replies.length === 0 && message.commit === undefined && !message.batchDone)
+    return
   port.postMessage(message, transferred(message))
-}
-
-/** Everything that is waiting by now shares the next commit. */
-function drained(first: Batch): readonly Batch[] {
-  const batches = [first]
-  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-    batches.push(next.message as Batch)
-  }
-  return batches
 }
 
 /** Contents that were read go over without another copy. */
@@ -322,7 +313,7 @@ function transferred(message: FromStore): ArrayBuffer[] {
 const opened = openStore(join(start.dataDir, 'spool.db'), start.weaken === undefined ? {} : { weaken: start.weaken })
 if (opened.ok) {
   const store = new Store(opened.value)
-  port.on('message', (first: Batch) => store.run(drained(first)))
+  port.on('message', (batch: Batch) => store.run(batch))
   port.postMessage({ kind: 'ready', usage: store.usage(), suspects: store.suspects } satisfies FromStore)
 } else {
   port.postMessage({ kind: 'refused', error: opened.error } satisfies FromStore)

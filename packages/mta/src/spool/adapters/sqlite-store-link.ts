@@ -1,6 +1,6 @@
 /**
- * The relay's side of the store's thread: gathers what is asked during one turn of the event loop into one message,
- * with all contents in one transferred buffer, and settles the promises when the answers come. Knows nothing of mail.
+ * The relay's side of the store's thread: gathers what is asked while the thread is busy into one message, with all
+ * contents in one transferred buffer, and settles the promises when the answers come. Knows nothing of mail.
  */
 import { Worker } from 'node:worker_threads'
 import { err, invariant, ok, type Result } from '@hermetic/policy'
@@ -44,6 +44,9 @@ export class StoreLink implements SpoolStore {
   readonly #waiting = new Map<number, Waiting>()
   #worker: Worker | undefined
   #outbox: Request[] = []
+  #flush: NodeJS.Immediate | undefined
+  /** Until the thread is done with a batch the next one gathers: one message and one commit for all of it. */
+  #busy = false
   #seq = 0
   readonly #whenIdle: (() => void)[] = []
 
@@ -68,6 +71,7 @@ export class StoreLink implements SpoolStore {
         if (message.kind === 'refused') return resolve(err(message.error))
         invariant(message.kind === 'ready', 'the store says first whether it is open')
         this.#worker = worker
+        this.#busy = false
         worker.on('message', (later: FromStore) => this.#received(later))
         this.#events.onUsage(message.usage)
         resolve(ok(message.suspects))
@@ -84,9 +88,9 @@ export class StoreLink implements SpoolStore {
     if (this.#worker === undefined) return Promise.reject(new StoreFailed({ ...ENDED, outcomeUnknown: false }))
     this.#seq += 1
     const seq = this.#seq
-    if (this.#outbox.length === 0) setImmediate(() => this.#flush())
     // The union of requests is indexed by the same name as the answer.
     this.#outbox.push({ op, seq, ask } as unknown as Request)
+    this.#flushSoon()
     return new Promise((resolve, reject) => {
       this.#waiting.set(seq, {
         since: this.#events.mono(),
@@ -114,10 +118,19 @@ export class StoreLink implements SpoolStore {
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
-  #flush(): void {
+  #flushSoon(): void {
+    if (this.#busy || this.#outbox.length === 0) return
+    this.#flush ??= setImmediate(() => {
+      this.#flush = undefined
+      this.#send()
+    })
+  }
+
+  #send(): void {
     const requests = this.#outbox
     this.#outbox = []
     if (requests.length === 0 || this.#worker === undefined) return
+    this.#busy = true
     const { packed, buffer } = packContents(requests)
     const batch: Batch = { now: this.#events.now(), mono: this.#events.mono(), requests: packed }
     this.#worker.postMessage(batch, buffer === undefined ? [] : [buffer])
@@ -126,6 +139,10 @@ export class StoreLink implements SpoolStore {
   #received(message: FromStore): void {
     if (message.kind === 'trouble') this.#events.onFailure(message.failure)
     if (message.kind !== 'replies') return
+    if (message.batchDone === true) {
+      this.#busy = false
+      this.#flushSoon()
+    }
     if (message.usage !== undefined) this.#events.onUsage(message.usage)
     if (message.commit !== undefined && message.commit.operations > 0) this.#events.onCommit(message.commit)
     for (const reply of message.replies) this.#answered(reply)
