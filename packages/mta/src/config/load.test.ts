@@ -60,6 +60,13 @@ describe('problems, as they are told', () => {
       ],
     ],
     [
+      'a key without end',
+      `hostname = "a.example"\n${'a.'.repeat(50_000)}a = 1\n`,
+      [
+        'hermetic.toml:2:1: this is not TOML: lists or tables are nested too deeply; correct it; the rest is read after that',
+      ],
+    ],
+    [
       'a key written twice does not hide the others',
       'data_dir = "a"\ndata_dir = "b"\nworkers = 1\n',
       [

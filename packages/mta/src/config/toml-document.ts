@@ -33,9 +33,13 @@ const DUPLICATE_KEY = 'Defining a key multiple times is invalid'
 const DUPLICATES_MAX = 100
 /** The parser calls itself for each level, until the stack of the process is full. */
 const TOO_DEEP = 'Lists or tables are nested too deeply'
+/** A key or header of 64 parts or more: the parser's memory grows with their square. No setting has more than four. */
+const ENDLESS_KEY = /^[\s[]*(?:[\w-]+\s*\.\s*){64}/
 
 export function parseTomlDocument(text: string): Result<TomlDocument, TomlSyntaxError> {
   const lines = text.replace(/^\ufeff/, '').split('\n')
+  const endless = lines.findIndex((line) => ENDLESS_KEY.test(line))
+  if (endless >= 0) return err({ at: { line: endless + 1, column: 1 }, detail: TOO_DEEP })
   const duplicates: Position[] = []
   for (;;) {
     try {
