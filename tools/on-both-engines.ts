@@ -31,7 +31,7 @@ const ON_BOTH_ENGINES: readonly string[] = [
   'override-list',
   'priorities',
   'reload',
-  'requiretls-whole-relay',
+  'requiretls-{fallback,whole-relay}',
   'reroute',
   'routes-{changed,choice,fallback,suspended}',
   'site-limits',

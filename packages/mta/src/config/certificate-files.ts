@@ -3,10 +3,10 @@
  * each other. Reads files; expiry and modes are told by `doctor`, because they change while nobody edits.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { err, ok, type Result } from '@hermetic/policy'
 import type { ConfigPath } from './config-path.ts'
 import type { PathProblem } from './issues.ts'
+import { readAtMost } from './read-at-most.ts'
 import { describeSystemError } from './system-error.ts'
 
 /** A chain or a bundle of roots; Mozilla's whole list is a quarter of a megabyte. */
@@ -56,7 +56,7 @@ function parseCertificate(pem: Buffer): X509Certificate {
 function read<T>(file: string, parse: (pem: Buffer) => T): Result<T, string> {
   let pem: Buffer
   try {
-    pem = readFileSync(file)
+    pem = readAtMost(file, PEM_BYTES_MAX + 1)
   } catch (error) {
     return err(`cannot be read (${describeSystemError(error)}): ${file}`)
   }

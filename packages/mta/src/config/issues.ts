@@ -43,8 +43,9 @@ function unknownKey(path: ConfigPath): PathProblem {
   const known = childrenOf(parent)
   const near = suggestion(key, known)
   if (near !== undefined) return { path, wrong: 'is not a setting', remedy: `did you mean ${near}?` }
-  const elsewhere = outline.find((entry) => entry.names.at(-1) === key)
-  if (elsewhere !== undefined) {
+  const [elsewhere, ...more] = outline.filter((entry) => entry.names.at(-1) === key)
+  // Of several tables with such a key, none is the one that was meant.
+  if (elsewhere !== undefined && more.length === 0) {
     return { path, wrong: 'is not a setting here', remedy: `write it ${placeOf(elsewhere.names.slice(0, -1))}` }
   }
   return { path, wrong: 'is not a setting', remedy: `remove it; known here: ${known.join(', ')}` }

@@ -97,6 +97,11 @@ describe('problems, as they are told', () => {
       ['hermetic.toml:2:1: queue.stop_grace is not a setting here; write it in [delivery]'],
     ],
     [
+      'a setting of several other tables',
+      '[metrics]\nport = 9125\n',
+      ['hermetic.toml:2:1: metrics.port is not a setting; remove it; known here: listen'],
+    ],
+    [
       '__proto__ is only an unknown key',
       '[queue]\n__proto__ = 1\n',
       [

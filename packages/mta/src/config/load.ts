@@ -4,7 +4,6 @@
  *
  * Reads the named file, secret files and certificate files, and the names of this machine; changes nothing.
  */
-import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { err, ok, type Result } from '@hermetic/policy'
 import { keyFilePath } from '../signing/key-files.ts'
@@ -19,6 +18,7 @@ import { overlaid } from './overlay.ts'
 import { defaultOwnName, type HostFacts, readHostFacts } from './own-name.ts'
 import { preloadFileProblems } from './preload-file-problems.ts'
 import type { ConfigProblem, ProblemPlace } from './problem.ts'
+import { readAtMost } from './read-at-most.ts'
 import { redisServers } from './redis-servers.ts'
 import { settingsForRoles } from './role-settings.ts'
 import { portOf } from './route-rules.ts'
@@ -121,7 +121,7 @@ function readDocument(file: string | undefined): Result<TomlDocument, ConfigProb
 
 function readText(file: string, bytesMax: number): Result<string, string> {
   try {
-    const bytes = readFileSync(file)
+    const bytes = readAtMost(file, bytesMax + 1)
     if (bytes.length > bytesMax) return err('it is too large')
     return ok(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (error) {
