@@ -52,7 +52,7 @@ Examples:
 }
 
 function summary(config: Config): string {
-  const { delivery, metrics } = config
+  const { api, delivery, metrics } = config
   const listeners = config.listener.map(({ kind, address, port, tls, require_auth }) => {
     const login = require_auth ? 'login needed' : 'by network'
     return ['listens', `${address} port ${port}: ${kind}, ${tls === 'none' ? 'no TLS' : tls}, ${login}`]
@@ -75,6 +75,7 @@ function summary(config: Config): string {
         'the servers of /etc/resolv.conf',
     ],
     ['metrics', `${metrics.listen.address} port ${metrics.listen.port}`],
+    ...(api.listen === undefined ? [] : [['api', `${api.listen.address} port ${api.listen.port}`]]),
   ]
   return rows.map(([name = '', value = '']) => `  ${name.padEnd(9)} ${value}\n`).join('')
 }

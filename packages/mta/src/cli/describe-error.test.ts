@@ -14,5 +14,12 @@ test('an error of a socket in the file system names its path', async () => {
   )
   assert.deepEqual(describeError(error), { text: `${path}: no such file or directory`, defect: false })
   const denied = Object.assign(new Error('denied'), { code: 'EACCES', syscall: 'connect', address: path })
-  assert.match(describeError(denied).text, new RegExp(`^${path}: permission denied; run as the user that owns it`))
+  const { text } = describeError(denied)
+  assert.equal(text, `${path}: permission denied; run as the user that owns it, or change its mode`)
+})
+
+test('a port that needs a right has no owner and no mode', () => {
+  const where = { code: 'EACCES', syscall: 'listen', address: '127.0.0.1', port: 25 }
+  const { text } = describeError(Object.assign(new Error('denied'), where))
+  assert.match(text, /^127\.0\.0\.1 port 25: permission denied; ports below 1024 need CAP_NET_BIND_SERVICE/)
 })

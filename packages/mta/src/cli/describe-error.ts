@@ -50,7 +50,7 @@ function historyWords({ reason, message }: HistoryUnavailable): string {
 function systemWords(error: Error, code: string): string {
   const what = 'path' in error && typeof error.path === 'string' ? error.path : listenPlace(error)
   const words = `${what === undefined ? '' : `${what}: `}${describeSystemError(error)}`
-  const advice = ADVICE[code]
+  const advice = code === 'EACCES' && isOfPort(error) ? NO_LOW_PORT : ADVICE[code]
   return advice === undefined ? words : `${words}; ${advice}`
 }
 
@@ -61,8 +61,15 @@ function listenPlace(error: Error): string | undefined {
   return `${String(error.address)} port ${String(error.port)}`
 }
 
+/** A port belongs to nobody and has no mode. */
+function isOfPort(error: Error): boolean {
+  return 'port' in error && typeof error.port === 'number' && error.port > 0
+}
+
+const NO_LOW_PORT = 'ports below 1024 need CAP_NET_BIND_SERVICE, or choose another port in hermetic.toml'
+
 const ADVICE: Readonly<Record<string, string>> = {
-  EACCES: 'run as the user that owns it, or change its mode (ports below 1024 need CAP_NET_BIND_SERVICE)',
+  EACCES: 'run as the user that owns it, or change its mode',
   EADDRINUSE: 'stop the other program, or choose another port in hermetic.toml',
   EADDRNOTAVAIL: 'correct the address in hermetic.toml',
   EMFILE: 'raise the limit of open files (ulimit -n)',

@@ -31,8 +31,11 @@ test('a configuration that never ends is too large', () => {
   assert.match(loaded.error.map(formatProblem).join('\n'), /^\/dev\/zero: cannot be read \(it is too large\)/)
 })
 
-test('nor is such a file a certificate', () => {
-  const loaded = loadConfig({ env: { HERMETIC_TRUST__CA_FILE: '/dev/zero' } })
+test('nor is such a file a certificate or a list of domains', () => {
+  const env = { HERMETIC_TRUST__CA_FILE: '/dev/zero', HERMETIC_MTA_STS__PRELOAD_FILE: '/dev/zero' }
+  const loaded = loadConfig({ env })
   assert.ok(!loaded.ok)
-  assert.match(loaded.error.map(formatProblem).join('\n'), /is larger than any PEM file: \/dev\/zero/)
+  const told = loaded.error.map(formatProblem).join('\n')
+  assert.match(told, /is larger than any PEM file: \/dev\/zero/)
+  assert.match(told, /PRELOAD_FILE: .*\(it is too large\)/)
 })

@@ -2,7 +2,6 @@
  * Reads the file of a preload list, and puts into words what is wrong with one. The formats are those of
  * `preload-list.ts` in the policy package.
  */
-import { readFileSync } from 'node:fs'
 import {
   err,
   type PreloadList,
@@ -11,6 +10,7 @@ import {
   parsePreloadList,
   type Result,
 } from '@hermetic/policy'
+import { readAtMost } from '../config/read-at-most.ts'
 import { describeSystemError } from '../config/system-error.ts'
 
 export type PreloadFileError =
@@ -23,7 +23,7 @@ const LIST_BYTES_MAX = 16 * 1024 * 1024
 export function readPreloadFile(path: string): Result<PreloadList, PreloadFileError> {
   let text: string
   try {
-    const bytes = readFileSync(path)
+    const bytes = readAtMost(path, LIST_BYTES_MAX + 1)
     if (bytes.length > LIST_BYTES_MAX) return err({ kind: 'unreadable', detail: 'it is too large' })
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
