@@ -5,7 +5,7 @@ import { defaultNoticeSettings } from '../../packages/mta/src/bounce/notice-plan
 import { siteOf } from '../../packages/mta/src/delivery/site.ts'
 import { retrySuspects, type SuspectTried } from '../../packages/mta/src/delivery/suspect-retry.ts'
 import type { SiteId } from '../../packages/mta/src/limits/permits.ts'
-import type { ClaimToken } from '../../packages/mta/src/spool/spool.ts'
+import { type ClaimToken, StoreUnavailable } from '../../packages/mta/src/spool/spool.ts'
 import { RelayWorld, type Submission } from '../lab/relay-world.ts'
 
 const ONE = { hosts: { 'mx.example.test': {} }, mx: { 'example.test': [[10, 'mx.example.test']] } } as const
@@ -163,6 +163,39 @@ test('the site of a suspect is the one that an operator made of its hosts', asyn
     signal,
   })
   assert.deepEqual(asked, [made])
+})
+
+test('what the relay itself cannot answer is charged to no message: suspects are tried again', async () => {
+  let [sites, claims] = [0, 0]
+  await using world = await RelayWorld.start({ ...ONE, crashedWith: [harmless] })
+  const { suspects } = world.spool
+  const tried: string[] = []
+  const siteFor = async () => {
+    sites += 1
+    if (sites === 1) throw new StoreUnavailable('the answers of MX lookups are out of reach')
+    return undefined
+  }
+  const claim: typeof suspects.claim = async (...ask) => {
+    claims += 1
+    if (claims === 1) throw new StoreUnavailable('the store is out of reach')
+    return suspects.claim(...ask)
+  }
+  await retrySuspects({
+    suspects: {
+      list: () => suspects.list(),
+      claim,
+      clear: (id) => suspects.clear(id),
+      quarantine: suspects.quarantine.bind(suspects),
+    },
+    spool: world.spool,
+    delivery: { ...world.deliveryOptions, siteFor },
+    setAsideAfterDeaths: 1,
+    signal: AbortSignal.timeout(20_000),
+    onTried: ({ end }) => void tried.push(end.kind),
+    againMs: 1,
+  })
+  assert.deepEqual(tried, ['inconclusive', 'ended'])
+  assert.equal(world.mx('mx.example.test').messages.length, 1)
 })
 
 function noted<A extends readonly [SiteId, ...unknown[]]>(asked: SiteId[], ask: A): A {

@@ -11,6 +11,8 @@ import { arrivedRoutes } from './suspect-routes.ts'
 
 const stopping = new AbortController()
 const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>()
+/** What the parent said no with: trouble of the relay, which must not look like a death of the message's making. */
+const refusals = new WeakSet<object>()
 let lastSeq = 0
 
 process.on('disconnect', goWithParent)
@@ -20,19 +22,36 @@ say({ kind: 'ready' })
 function receive(message: ToChild): void {
   switch (message.kind) {
     case 'task':
-      void deliver(message.task)
+      void unlessUnanswered(message.task)
+      break
+    case 'no-task':
+      say({ kind: 'unanswered' })
       break
     case 'answer':
       waiting.get(message.seq)?.resolve(message.answer)
       waiting.delete(message.seq)
       break
     case 'refusal':
-      waiting.get(message.seq)?.reject(errorOf(message))
+      waiting.get(message.seq)?.reject(refusalOf(message))
       waiting.delete(message.seq)
       break
     case 'stop':
       stopping.abort()
       break
+  }
+}
+
+/** A defect of ours still ends this process, and is charged to the message. */
+async function unlessUnanswered(task: SuspectTask): Promise<void> {
+  try {
+    await deliver(task)
+  } catch (error) {
+    if (!(error instanceof Error) || !refusals.has(error)) throw error
+    say({
+      kind: 'event',
+      event: { event: 'delivery-defect', lane: task.claim.lane, detail: error.message, messages: 1 },
+    })
+    say({ kind: 'unanswered' })
   }
 }
 
@@ -167,6 +186,12 @@ function say(message: FromChild): void {
 /** Nobody takes what is settled here: the claim's lease ends, and another process has the message. */
 function goWithParent(): void {
   process.exit(0)
+}
+
+function refusalOf(message: ToChild & { readonly kind: 'refusal' }): Error {
+  const refusal = errorOf(message)
+  refusals.add(refusal)
+  return refusal
 }
 
 function errorOf({ error, detail }: ToChild & { readonly kind: 'refusal' }): Error {

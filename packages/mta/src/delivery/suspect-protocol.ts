@@ -114,6 +114,8 @@ export type Question = {
 
 export type ToChild =
   | { readonly kind: 'task'; readonly task: SuspectTask }
+  /** It could not be made. */
+  | { readonly kind: 'no-task' }
   | { readonly kind: 'answer'; readonly seq: number; readonly answer: unknown }
   /** `error` is the name of its class: two of them mean something (`StoreUnavailable`, `ContentUnreadable`). */
   | { readonly kind: 'refusal'; readonly seq: number; readonly error: string; readonly detail: string }
@@ -131,3 +133,5 @@ export type FromChild =
   | { readonly kind: 'release-permit'; readonly permit: number; readonly feedback: PermitFeedback }
   /** The attempt is over and the child has nothing more to say. What was given back may be tried after this time. */
   | { readonly kind: 'end'; readonly retryAfterMs: number }
+  /** The parent refused what the attempt cannot do without: it is over, and nothing is known about the message. */
+  | { readonly kind: 'unanswered' }

@@ -13,7 +13,7 @@ import type { MailDomain } from '../smtp/mail-address.ts'
 import { DEFAULT_TIMEOUTS } from '../smtp/timeouts.ts'
 import type { CrashSuspects } from '../spool/crash-suspects.ts'
 import type { QueueId } from '../spool/queue-id.ts'
-import type { Claim, Spool } from '../spool/spool.ts'
+import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
 import { type DeliveryOptions, LEASE_MS, STOP_GRACE_MS } from './delivery.ts'
 import { type LaneId, laneOf } from './lane.ts'
 import { guardOf, SuspectAnswers } from './suspect-answers.ts'
@@ -36,6 +36,8 @@ export interface SuspectRetryOptions extends LoneDeliveryOptions {
   readonly setAsideAfterDeaths: number
   /** After each child; a quarantine is told by the spool as well. */
   readonly onTried?: (tried: SuspectTried) => void
+  /** Tests only. */
+  readonly againMs?: number
 }
 
 export interface SuspectTried {
@@ -51,7 +53,7 @@ export type ChildEnd =
   | { readonly kind: 'waits'; readonly retryAfterMs: number }
   /** Nothing was tried, and the claim is settled: the mail is due later, and its sender hears of the delay. */
   | { readonly kind: 'delayed' }
-  /** We stopped it, or it could not even be started: that says nothing about the message. */
+  /** We stopped it, did not answer it, or it could not even be started: that says nothing about the message. */
   | { readonly kind: 'inconclusive' }
 
 export type TriedEnd = Exclude<ChildEnd, { readonly kind: 'waits' | 'delayed' }>
@@ -63,14 +65,27 @@ const AGAIN_MS = 30_000
 
 /** Resolves when no suspect is set aside any more, or when the signal is aborted. */
 export async function retrySuspects(options: SuspectRetryOptions): Promise<void> {
-  const { suspects, signal, setAsideAfterDeaths } = options
+  const { suspects, signal, setAsideAfterDeaths, againMs = AGAIN_MS } = options
   while (!signal.aborted) {
     const setAside = suspects.list().filter(({ deaths }) => deaths >= setAsideAfterDeaths)
     if (setAside.length === 0) return
     let progress = false
     const waits = new Set<LaneId>()
-    for (const { id } of setAside) if (!signal.aborted) progress = (await retrySuspect(id, options, waits)) || progress
-    if (!progress) await pause(AGAIN_MS, signal)
+    for (const { id } of setAside) {
+      if (!signal.aborted) progress = (await unlessStoreFails(id, options, waits)) || progress
+    }
+    if (!progress) await pause(againMs, signal)
+  }
+}
+
+/** A store that is out for a while must not end the tries: the suspects would be set aside until the next start. */
+async function unlessStoreFails(id: QueueId, options: SuspectRetryOptions, waits: Set<LaneId>): Promise<boolean> {
+  try {
+    return await retrySuspect(id, options, waits)
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error
+    options.delivery.emit({ event: 'delivery-store-failed', step: 'claim', detail: error.message })
+    return false
   }
 }
 
@@ -126,7 +141,7 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
     }
     signal.addEventListener('abort', stop)
     child.on('message', (message: FromChild) => {
-      if (message.kind === 'ready') void taskFor(claim, options).then((task) => send(child, { kind: 'task', task }))
+      if (message.kind === 'ready') void assign(child, claim, options)
       else if (message.kind === 'question') void answer(child, message, asked)
       else if (message.kind === 'event') options.delivery.emit(message.event)
       else if (message.kind === 'session') options.delivery.reports?.session(message.seen)
@@ -135,7 +150,7 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
       else if (message.kind === 'permit-answered') asked.permits.answered(message.permit)
       else if (message.kind === 'release-permit') asked.permits.release(message.permit, message.feedback)
       else {
-        ended = endOf(asked, message.retryAfterMs)
+        ended = message.kind === 'unanswered' ? { kind: 'inconclusive' } : endOf(asked, message.retryAfterMs)
         child.disconnect()
       }
     })
@@ -151,6 +166,16 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
 function endOf({ gaveBack, onlyDelayed }: SuspectAnswers, retryAfterMs: number): ChildEnd {
   if (gaveBack) return { kind: 'waits', retryAfterMs }
   return { kind: onlyDelayed ? 'delayed' : 'ended' }
+}
+
+/** A child that waited for its task for ever would hold the claim. */
+async function assign(child: ChildProcess, claim: Claim, options: LoneDeliveryOptions): Promise<void> {
+  try {
+    send(child, { kind: 'task', task: await taskFor(claim, options) })
+  } catch (error) {
+    options.delivery.emit({ event: 'delivery-defect', lane: claim.lane, detail: String(error), messages: 1 })
+    send(child, { kind: 'no-task' })
+  }
 }
 
 async function taskFor(claim: Claim, { delivery }: Pick<LoneDeliveryOptions, 'delivery'>): Promise<SuspectTask> {
