@@ -64,7 +64,14 @@ export class StoreCondition {
     if (this.#failing !== undefined) {
       return { intake: 'failing', claims: 'stopped', detail: this.#failing.detail, ...sizes }
     }
-    const detail = intake === 'open' ? 'open' : `${sizes.usedBytes} of ${limitBytes} bytes used`
+    const detail = intake === 'open' ? 'open' : `${usedBytes} of ${limitBytes} bytes used${this.#smallDisk()}`
     return { intake, claims, detail, ...sizes }
+  }
+
+  /** Whoever wrote a larger limit looks there for the cause. */
+  #smallDisk(): string {
+    const { maxBytes, diskFreeBytes } = this.#space
+    if (diskFreeBytes === undefined || this.#capacity.limitBytes >= maxBytes) return ''
+    return `; the disk has ${diskFreeBytes} bytes free`
   }
 }
