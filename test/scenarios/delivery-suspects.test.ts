@@ -15,9 +15,14 @@ const crashingChild = new URL('../lab/crashing-child.ts', import.meta.url)
 const deadly: Submission = { to: ['bob@example.test'], content: DEADLY }
 const harmless: Submission = { to: ['bob@example.test'] }
 
-async function retry(world: RelayWorld, signal = new AbortController().signal): Promise<readonly SuspectTried[]> {
+async function retry(
+  world: RelayWorld,
+  signal = new AbortController().signal,
+  leaseMs = 60_000,
+): Promise<readonly SuspectTried[]> {
   const tried: SuspectTried[] = []
-  const { spool, deliveryOptions: delivery } = world
+  const { spool } = world
+  const delivery = { ...world.deliveryOptions, leaseMs }
   const onTried = (one: SuspectTried): void => void tried.push(one)
   const options = { suspects: spool.suspects, spool, delivery, setAsideAfterDeaths: 1, signal, onTried }
   await retrySuspects({ ...options, childFile: crashingChild })
@@ -61,6 +66,22 @@ test('a child that we stop ourselves quarantines nothing: its message goes back'
   assert.ok(id !== undefined)
   const [delivery] = (await world.show(id)).deliveries
   assert.deepEqual([delivery?.state, delivery?.attempts], ['queued', 0])
+})
+
+test('the other deliveries of a suspect are still ours when its first one was slow, and are tried alone too', async () => {
+  const script = { DATA: { reply: '354 go on', delayMs: 2_500 } } as const
+  const slow = ['mx.example.test', 'mx.other.test'] as const
+  await using world = await RelayWorld.start({
+    hosts: Object.fromEntries(slow.map((name) => [name, { script }])),
+    mx: { 'example.test': [[10, slow[0]]], 'other.test': [[10, slow[1]]] },
+    crashedWith: [{ to: ['bob@example.test', 'bob@other.test'] }],
+  })
+  const tried = await retry(world, undefined, 2_000)
+  assert.deepEqual(
+    tried.map(({ end }) => end.kind),
+    ['ended', 'ended'],
+  )
+  for (const name of slow) assert.equal(world.mx(name).messages.length, 1, name)
 })
 
 test('a suspect that the destination refuses is bounced like any other', async () => {

@@ -27,8 +27,9 @@ export class SuspectAnswers {
     this.permits = new SuspectPermits({ permits: options.delivery.permits, lane })
   }
 
-  get gaveBack(): boolean {
-    return this.#gaveBack
+  /** The claim was given back, or was lost on the way: nothing was settled. */
+  get triedNobody(): boolean {
+    return this.#gaveBack || !(this.#tried || this.#delayed)
   }
 
   /** What was settled is only that we cannot ask DNS, as its sender was to be told of the delay: nobody was tried. */

@@ -16,6 +16,7 @@ import type { QueueId } from '../spool/queue-id.ts'
 import { type Claim, type Spool, StoreUnavailable } from '../spool/spool.ts'
 import { type DeliveryOptions, LEASE_MS, STOP_GRACE_MS } from './delivery.ts'
 import { type LaneId, laneOf } from './lane.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
 import { guardOf, SuspectAnswers } from './suspect-answers.ts'
 import type { ChildSettings, FromChild, SuspectTask, ToChild, TravellingPolicies } from './suspect-protocol.ts'
 import { travellingRoutes } from './suspect-routes.ts'
@@ -98,9 +99,29 @@ async function retrySuspect(id: QueueId, options: SuspectRetryOptions, waits: Se
     await suspects.clear(id)
     return true
   }
+  // Children run one after another: the claim of the last one must still be ours when its turn comes.
+  const { monotonic, emit, leaseMs = LEASE_MS } = delivery
+  const leases = new LeaseKeeper({ spool, leaseMs, monotonic, emit })
+  leases.hold(claims)
+  try {
+    return await tryEach(id, claims, { options, waits, leases })
+  } finally {
+    leases.close()
+  }
+}
+
+interface Round {
+  readonly options: SuspectRetryOptions
+  readonly waits: Set<LaneId>
+  readonly leases: Pick<LeaseKeeper, 'drop'>
+}
+
+async function tryEach(id: QueueId, claims: readonly Claim[], { options, waits, leases }: Round): Promise<boolean> {
+  const { suspects, spool } = options
   let left = false
   for (const [at, claim] of claims.entries()) {
     const end = waits.has(claim.lane) ? STILL_WAITS : await deliverInChild(claim, options)
+    leases.drop(claim.token)
     if (end.kind === 'waits' || end.kind === 'delayed') {
       waits.add(claim.lane)
       if (end.kind === 'waits') await spool.release([claim.token])
@@ -163,8 +184,8 @@ export function deliverInChild(claim: Claim, options: LoneDeliveryOptions): Prom
   })
 }
 
-function endOf({ gaveBack, onlyDelayed }: SuspectAnswers, retryAfterMs: number): ChildEnd {
-  if (gaveBack) return { kind: 'waits', retryAfterMs }
+function endOf({ triedNobody, onlyDelayed }: SuspectAnswers, retryAfterMs: number): ChildEnd {
+  if (triedNobody) return { kind: 'waits', retryAfterMs }
   return { kind: onlyDelayed ? 'delayed' : 'ended' }
 }
 
