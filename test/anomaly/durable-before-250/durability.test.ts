@@ -134,3 +134,26 @@ describe('durability of a 250, content in a file', () => {
     })
   }
 })
+
+describe('durability of a 250, in the append-only file of Redis', () => {
+  const AOF = '7</r/a.aof>'
+  const write = (text: string) => `write(${AOF}, "${text}", 99) = 99`
+  const [BEGUN, REST] = [String.raw`\r\nMULTI\r\n…mark-1…`, String.raw`…\r\nEXEC\r\n`]
+  const PLAIN = String.raw`*2\r\n$7\r\nZPOPMIN\r\n`
+  const SYNC = `fdatasync(${AOF}) = 0`
+
+  for (const [title, writes, problem] of [
+    ['a whole transaction', [write(BEGUN + REST), SYNC], undefined],
+    ['one with a command behind it', [write(BEGUN + REST + PLAIN), SYNC], undefined],
+    ['one in two writes', [write(BEGUN), write(REST), SYNC], undefined],
+    ['the beginning of one', [write(BEGUN), SYNC, write(REST)], 'no-commit-frame-synced'],
+    ['the beginning of one behind another', [write(REST + BEGUN), SYNC, write(REST)], 'no-commit-frame-synced'],
+    ['a whole one that is not synced', [SYNC, write(BEGUN + REST)], 'bytes-not-synced'],
+  ] as const) {
+    it(`${title}: ${problem ?? 'proven'}`, () => {
+      const calls = parseStraceLog([GO_AHEAD, ...writes, QUEUED].map((line) => `71 ${line}`).join('\n'))
+      const submitted: Submitted = { clientPort: 41000, marks: [['mark-1', 'mark-1']], content: 'inline' }
+      assert.equal(durabilityFindings(calls, [submitted], 'a.aof')[0]?.problem, problem)
+    })
+  }
+})

@@ -167,12 +167,16 @@ function isNotBefore(write: Write, holder: Write): boolean {
   return write.offset >= (holder.offset ?? 0) - FRAME_HEADER_BYTES
 }
 
-/** What Redis writes at once may end within a transaction; the rest of it comes with the next write. */
+/**
+ * What Redis writes at once may end within a transaction; the rest of it comes with the next write. Behind its last
+ * transaction commands may stand that are none.
+ */
 function endsTransaction({ bytes }: Write): boolean {
-  return bytes.subarray(-EXEC.length).equals(EXEC)
+  return bytes.lastIndexOf(EXEC) > bytes.lastIndexOf(MULTI)
 }
 
-const EXEC = Buffer.from('\r\nEXEC\r\n')
+const MULTI = '\r\nMULTI\r\n'
+const EXEC = '\r\nEXEC\r\n'
 
 function holds(bytes: Buffer, pair: readonly [string, string]): boolean {
   return pair.some((mark) => bytes.includes(mark, 0, 'latin1'))
